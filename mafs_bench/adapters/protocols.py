@@ -1,0 +1,162 @@
+"""What a model can do, as protocols. An adapter implements those that it can; nothing else is asked of it.
+
+Images come as uint8 RGB arrays (H, W, 3) of any size, texts as str. A missing image arrives as a grey
+picture and a missing text as "", with ``present`` False in ``Embeddings``: what an adapter makes of that
+is its declared ``missing`` convention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from mafs_bench.types import FloatArray, Image
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to run a model: device ("cpu", "cuda", "cuda:1", "mps"), precision ("fp32", "bf16", "fp16")."""
+
+    device: str = "cpu"
+    precision: str = "fp32"
+    batch_size: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """n encoded items.
+
+    vectors: float32 (n, d), unit length. present: bool (n,), False where the modality was missing.
+    signals: float32 (n,) each, what a fusion may read beside the vectors (e.g. token entropy).
+    states: arrays (n, …) that a ``PairScorer`` needs again (e.g. token states and masks).
+    """
+
+    vectors: FloatArray
+    present: npt.NDArray[np.bool_]
+    signals: Mapping[str, FloatArray] = field(default_factory=dict)
+    states: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def take(self, index: npt.NDArray[np.int64]) -> Embeddings:
+        """The items at these positions, in this order, repeats allowed."""
+        return Embeddings(
+            self.vectors[index],
+            self.present[index],
+            {name: values[index] for name, values in self.signals.items()},
+            {name: values[index] for name, values in self.states.items()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """Fused queries: vectors float32 (n, d), unit; diagnostics float32 (n,) each (``alpha_image`` …)."""
+
+    vectors: FloatArray
+    diagnostics: Mapping[str, FloatArray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer with the model's confidence in it, in [0, 1]; diagnostics are stored beside the score."""
+
+    text: str
+    confidence: float
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+
+
+class Adapter(Protocol):
+    """What every adapter says of itself.
+
+    weights: SHA-256 of the weights (or of the source, for a model without). missing: convention a modality,
+    e.g. {"image": "blank", "text": "empty"} or {"image": "masked", …}. domain: the visual domain it was made
+    for ("scenes", "photo", "" for any).
+    """
+
+    name: str
+    weights: str
+    missing: Mapping[str, str]
+    domain: str
+
+
+@runtime_checkable
+class DualEncoder(Protocol):
+    """Encodes images and texts apart into one space; similarity is the dot product."""
+
+    def encode_images(self, images: Sequence[Image]) -> FloatArray | Embeddings:
+        """(n, d) float32, unit length."""
+
+    def encode_texts(self, texts: Sequence[str]) -> FloatArray | Embeddings:
+        """(n, d) float32, unit length."""
+
+
+@runtime_checkable
+class PixelEncoder(Protocol):
+    """A dual encoder whose preprocessing runs in worker processes.
+
+    ``preprocess`` is picklable and turns one image into an array of fixed shape; ``encode_pixels`` takes a
+    stack of those.
+    """
+
+    preprocess: Callable[[Image], npt.NDArray[Any]]
+
+    def encode_pixels(self, pixels: npt.NDArray[Any]) -> FloatArray | Embeddings:
+        """(n, …) stacked preprocessed images to (n, d) float32, unit length."""
+
+
+@runtime_checkable
+class PairScorer(Protocol):
+    """Scores aligned pairs (image i, text i); higher is a better match.
+
+    In retrieval the ``rerank`` best candidates of each query by dot product are put in the order of this
+    score, before all others (as ALBEF and BLIP do).
+    """
+
+    rerank: int
+
+    def score_pairs(self, images: Embeddings, texts: Embeddings) -> FloatArray:
+        """(n,) float32."""
+
+
+@runtime_checkable
+class FusedEncoder(Protocol):
+    """Fuses aligned pairs into one query in the space of the dual encoder."""
+
+    def fuse(self, images: Embeddings, texts: Embeddings) -> Fused:
+        """n pairs to n unit vectors, with diagnostics."""
+
+
+@runtime_checkable
+class Answerer(Protocol):
+    """Answers questions on images."""
+
+    def prepare_answers(self, vocabulary: Sequence[str]) -> None:
+        """Be told once which answers are in question; a generating model may ignore them."""
+
+    def answer(
+        self, images: Sequence[Image], questions: Sequence[str], present: npt.NDArray[np.bool_]
+    ) -> Sequence[Answer]:
+        """One answer a pair. ``present`` is bool (n, 2): image there, question there."""
+
+
+@runtime_checkable
+class Captioner(Protocol):
+    """Describes images; ``contexts`` are texts given beside them ("" for none)."""
+
+    def caption(self, images: Sequence[Image], contexts: Sequence[str]) -> Sequence[str]:
+        """One caption an image."""
+
+
+PROTOCOLS: dict[str, type] = {
+    "DualEncoder": DualEncoder,
+    "PixelEncoder": PixelEncoder,
+    "PairScorer": PairScorer,
+    "FusedEncoder": FusedEncoder,
+    "Answerer": Answerer,
+    "Captioner": Captioner,
+}

@@ -1,0 +1,62 @@
+"""The errors that a user can cause. The command line prints them as one line and exits with 1.
+
+MafsBenchError
+├── UnknownNameError      no model, corruption, data set … of that name; carries close matches
+├── UsageError            a value that is not allowed
+├── SuiteError            a suite file that does not fit the schema
+├── DataError             an image, an annotation file or a folder that cannot be read
+├── WeightsError          weights that are missing or do not fit
+├── AdapterError          an adapter that breaks its protocol
+├── StoreError            a results folder of another run, or one that cannot be written
+└── SubmissionError       a bundle that does not pass validation
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MafsBenchError(Exception):
+    """The root of all errors that a user can cause."""
+
+
+class UsageError(MafsBenchError):
+    """A value that is not allowed."""
+
+
+class SuiteError(MafsBenchError):
+    """A suite file that does not fit the schema: names file, key, value and what is allowed."""
+
+
+class DataError(MafsBenchError):
+    """An image, an annotation file or a folder that cannot be read."""
+
+
+class WeightsError(MafsBenchError):
+    """Weights that are missing or do not fit the model."""
+
+
+class AdapterError(MafsBenchError):
+    """An adapter that breaks its protocol: wrong shape, not finite, not of unit length."""
+
+
+class StoreError(MafsBenchError):
+    """A results folder of another run, or one that cannot be read or written."""
+
+
+class SubmissionError(MafsBenchError):
+    """A bundle that does not pass validation."""
+
+
+class UnknownNameError(MafsBenchError):
+    """A name that nothing is registered under; the message lists what is, nearest first."""
+
+    def __init__(self, kind: str, asked: str, allowed: Iterable[str]) -> None:
+        names = sorted(allowed)
+        close = difflib.get_close_matches(asked, names, n=3, cutoff=0.5)
+        hint = f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
+        shown = ", ".join(names[:20]) + (f", … ({len(names)} in all)" if len(names) > 20 else "")
+        super().__init__(f"unknown {kind} {asked!r}.{hint} Allowed: {shown}")
+        self.asked = asked
+        self.close = tuple(close)

@@ -1,0 +1,1 @@
+"""Metrics: pure functions of per-sample records, each with its range, direction and source."""

@@ -1,0 +1,85 @@
+"""What an operator is: drawing kept apart from applying, both pure.
+
+``sample`` draws everything random, from a keyed generator, once a sample: it never sees a severity, so one
+draw serves all five. ``apply`` is deterministic, leaves its input untouched and keeps shape and dtype.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mafs_bench.types import Image, Params
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOperator:
+    """``sample(rng, (height, width), levels)`` and ``apply(image, draws, params)``.
+
+    ``levels`` are the parameters of all five severities, for draws whose size depends on the largest.
+    """
+
+    sample: Callable[[np.random.Generator, tuple[int, int], Sequence[Params]], Any]
+    apply: Callable[[Image, Any, Params], Image]
+
+
+@dataclass(frozen=True, slots=True)
+class TextOperator:
+    """``sample(rng, text, levels)`` and ``apply(text, draws, params)``.
+
+    ``apply`` returns None where the text cannot be changed that way (not applicable).
+    """
+
+    sample: Callable[[np.random.Generator, str, Sequence[Params]], Any]
+    apply: Callable[[str, Any, Params], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class PairItem:
+    """One (image, text) input of a task: what a pair operator may look at."""
+
+    id: str
+    group: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PairPlan:
+    """What becomes of n pairs; positions refer to the list of items that the plan was made for.
+
+    image_present, text_present: bool (n,), False where that modality is missing.
+    image_from, text_from: int64 (n,), whose image and whose text pair i gets (its own: i).
+    image_blend, text_blend: share of image and of words that comes from ``blend_from`` (int64 (n,)).
+    """
+
+    image_present: npt.NDArray[np.bool_]
+    text_present: npt.NDArray[np.bool_]
+    image_from: npt.NDArray[np.int64]
+    text_from: npt.NDArray[np.int64]
+    blend_from: npt.NDArray[np.int64]
+    image_blend: float = 0.0
+    text_blend: float = 0.0
+
+    @classmethod
+    def identity(cls, n: int) -> PairPlan:
+        """Nothing missing, everybody keeps their own."""
+        own, there = np.arange(n), np.ones(n, dtype=bool)
+        return cls(there, there, own, own, own)
+
+
+@dataclass(frozen=True, slots=True)
+class PairOperator:
+    """``plan(items, stream_of, params)``: a plan for all pairs of a task at one severity.
+
+    ``stream_of(item_id)`` opens that item's keyed stream; draws do not depend on the severity, so that the
+    set of changed pairs grows with it.
+    """
+
+    plan: Callable[[Sequence[PairItem], Callable[[str], np.random.Generator], Params], PairPlan]
+
+
+Operator = ImageOperator | TextOperator | PairOperator

@@ -1,0 +1,1 @@
+"""Image operators: uint8 (H, W, 3) in, the same out."""

@@ -1,0 +1,1 @@
+"""Robustness statistics on frames of per-sample scores."""

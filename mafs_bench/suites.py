@@ -1,0 +1,166 @@
+"""Suites: find, parse, validate and hash the TOML files that define the benchmark.
+
+A block ``[corruptions.NAME]`` gives the operator, what it belongs to, and under ``levels`` five values a
+parameter, one a severity. ``NAME@N`` is looked for among the published suites; a path to a TOML file is read
+as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, get_args
+
+from mafs_bench.errors import SuiteError, UnknownNameError
+from mafs_bench.types import SEVERITIES, Corruption, Modality
+
+_MODALITIES = get_args(Modality)
+_KEYS = {"operator", "modality", "family", "aliases", "unit", "source", "monotone", "meaning_changing", "levels"}
+_REQUIRED = {"operator", "modality", "family", "levels"}
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A parsed suite: ``id`` is ``name@version``, ``digest`` the SHA-256 of its file."""
+
+    id: str
+    digest: str
+    description: str
+    corruptions: Mapping[str, Corruption]
+
+    def select(self, request: str) -> tuple[Corruption, ...]:
+        """Resolve what ``--corruption`` takes: names, aliases, families, modalities, ``all``, a comma list.
+
+        Raises ``UnknownNameError`` with close matches.
+        """
+        chosen: dict[str, Corruption] = {}
+        for part in filter(None, (piece.strip() for piece in request.split(","))):
+            for corruption in self._matching(part):
+                chosen[corruption.name] = corruption
+        if not chosen:
+            raise UnknownNameError("corruption", request, self._names())
+        return tuple(chosen.values())
+
+    def _matching(self, word: str) -> list[Corruption]:
+        entries = list(self.corruptions.values())
+        if word == "all":
+            return entries
+        if word in self.corruptions:
+            return [self.corruptions[word]]
+        found = [c for c in entries if word in c.aliases] or [
+            c for c in entries if word in (c.family, c.modality)
+        ]
+        if not found:
+            raise UnknownNameError(f"corruption of {self.id}", word, self._names())
+        return found
+
+    def _names(self) -> set[str]:
+        return {
+            "all",
+            *(name for c in self.corruptions.values() for name in (c.name, c.family, c.modality, *c.aliases)),
+        }
+
+
+def data_folder(name: str) -> Path:
+    """The folder ``corruptions`` or ``leaderboards``: in the repository, else in the installed wheel."""
+    package = Path(str(resources.files("mafs_bench")))
+    packed = package / "_data" / name
+    return packed if packed.is_dir() else package.parent / name
+
+
+def published() -> tuple[str, ...]:
+    """The ids of the suites that ship with the project, sorted."""
+    return tuple(sorted(file.stem for file in data_folder("corruptions").glob("*@*.toml")))
+
+
+def load(reference: str) -> Suite:
+    """Read ``name@N``, ``name`` (its newest version) or a path to a TOML file.
+
+    Raises ``UnknownNameError`` or ``SuiteError``.
+    """
+    if reference.endswith(".toml"):
+        return parse(Path(reference))
+    ids = published()
+    if reference in ids:
+        return parse(data_folder("corruptions") / f"{reference}.toml")
+    versions = [suite for suite in ids if suite.rpartition("@")[0] == reference]
+    if not versions:
+        raise UnknownNameError("suite", reference, ids)
+    newest = max(versions, key=lambda suite: int(suite.rpartition("@")[2]))
+    return parse(data_folder("corruptions") / f"{newest}.toml")
+
+
+def parse(path: Path) -> Suite:
+    """Read and validate one file. Raises ``SuiteError`` naming file, key, value and what is allowed."""
+    try:
+        raw = path.read_bytes().replace(b"\r\n", b"\n")
+        table = tomllib.loads(raw.decode())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SuiteError(f"{path}: {error}") from error
+    name, version = table.get("name"), table.get("version")
+    if not isinstance(name, str) or not name:
+        raise SuiteError(f"{path}: name = {name!r}; allowed: a non-empty string")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise SuiteError(f"{path}: version = {version!r}; allowed: a whole number from 1")
+    blocks = table.get("corruptions")
+    if not isinstance(blocks, dict) or not blocks:
+        raise SuiteError(f"{path}: corruptions = {blocks!r}; allowed: at least one [corruptions.NAME] block")
+    unknown = set(table) - {"name", "version", "description", "corruptions"}
+    _refuse_unknown(path, "", unknown, ("name", "version", "description", "corruptions"))
+    suite = f"{name}@{version}"
+    corruptions = {key: _corruption(path, suite, key, block) for key, block in blocks.items()}
+    return Suite(suite, hashlib.sha256(raw).hexdigest(), str(table.get("description", "")), corruptions)
+
+
+def _corruption(path: Path, suite: str, name: str, block: Any) -> Corruption:
+    where = f"corruptions.{name}"
+    if not isinstance(block, dict):
+        raise SuiteError(f"{path}: {where} = {block!r}; allowed: a table")
+    _refuse_unknown(path, where + ".", set(block) - _KEYS, _KEYS)
+    for key in sorted(_REQUIRED - set(block)):
+        raise SuiteError(f"{path}: {where}.{key} is missing")
+    for key in ("operator", "family", "unit", "source"):
+        if key in block and not isinstance(block[key], str):
+            raise SuiteError(f"{path}: {where}.{key} = {block[key]!r}; allowed: a string")
+    for key in ("monotone", "meaning_changing"):
+        if key in block and not isinstance(block[key], bool):
+            raise SuiteError(f"{path}: {where}.{key} = {block[key]!r}; allowed: true or false")
+    if block["modality"] not in _MODALITIES:
+        raise SuiteError(
+            f"{path}: {where}.modality = {block['modality']!r}; allowed: {', '.join(_MODALITIES)}"
+        )
+    aliases = block.get("aliases", [])
+    if not isinstance(aliases, list) or not all(isinstance(alias, str) for alias in aliases):
+        raise SuiteError(f"{path}: {where}.aliases = {aliases!r}; allowed: a list of strings")
+    return Corruption(
+        suite=suite,
+        name=name,
+        operator=block["operator"],
+        modality=block["modality"],
+        family=block["family"],
+        levels=_levels(path, where, block["levels"]),
+        aliases=tuple(aliases),
+        unit=block.get("unit", ""),
+        source=block.get("source", ""),
+        monotone=block.get("monotone", True),
+        meaning_changing=block.get("meaning_changing", False),
+    )
+
+
+def _levels(path: Path, where: str, columns: Any) -> tuple[Mapping[str, Any], ...]:
+    """Turn five values a parameter into five parameter sets."""
+    if not isinstance(columns, dict) or not columns:
+        raise SuiteError(f"{path}: {where}.levels = {columns!r}; allowed: five values a parameter")
+    for key, values in columns.items():
+        if not isinstance(values, list) or len(values) != len(SEVERITIES):
+            raise SuiteError(f"{path}: {where}.levels.{key} = {values!r}; allowed: a list of five values")
+    return tuple({key: values[i] for key, values in columns.items()} for i in range(len(SEVERITIES)))
+
+
+def _refuse_unknown(path: Path, where: str, unknown: Iterable[str], allowed: Iterable[str]) -> None:
+    for key in sorted(unknown):
+        raise SuiteError(f"{path}: {UnknownNameError('key', where + key, (where + k for k in allowed))}")
