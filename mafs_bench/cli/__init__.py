@@ -1,0 +1,54 @@
+"""The command line: parse, call, print. A known error is one line on stderr and exit code 1."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import typer
+
+from mafs_bench import __version__
+from mafs_bench.errors import MafsBenchError
+
+_COMMANDS = ("run",)
+"""Modules of this package; each registers its commands with ``register(app)``."""
+
+app = typer.Typer(
+    name="mafs-bench",
+    help="How robust is a vision-language model? Graded corruptions, per-sample scores, error bars.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"mafs-bench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    """Take the options that stand before a command."""
+
+
+for _name in _COMMANDS:
+    importlib.import_module(f"mafs_bench.cli.{_name}").register(app)
+
+
+def main() -> None:
+    """Run the command line; the entry point of ``mafs-bench``."""
+    try:
+        app()
+    except MafsBenchError as error:
+        message = " ".join(str(error).split())
+        print(f"mafs-bench: {message}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("mafs-bench: interrupted; what was finished is stored", file=sys.stderr)
+        sys.exit(130)

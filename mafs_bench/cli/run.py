@@ -1,0 +1,9 @@
+"""``mafs-bench run``."""
+
+from __future__ import annotations
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""

@@ -1,0 +1,1 @@
+"""Training of what the project bundles: backbones, schedulers, fusion baselines."""
