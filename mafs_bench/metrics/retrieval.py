@@ -1,0 +1,80 @@
+"""Retrieval metrics on frames of ranks (column ``score``: rank of the first correct item, NaN unscored).
+
+A row of zeros does not belong to a metric, a row of NaN belongs to it and is unscored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mafs_bench.types import Metric
+
+Array = npt.NDArray[np.float64]
+_SOURCE = "recall at k as of Karpathy and Fei-Fei, arXiv 1412.2306"
+_KS = (1, 5, 10)
+
+
+def _selected(frame: pd.DataFrame, direction: str | None) -> npt.NDArray[np.bool_]:
+    if direction is None:
+        return np.ones(len(frame), dtype=bool)
+    return np.asarray(frame["direction"].to_numpy() == direction)
+
+
+def _mean_of(gain: Callable[[Array], Array], direction: str | None) -> Callable[[pd.DataFrame], Array]:
+    """Columns (gain of the rank, 1) for the rows of a direction."""
+
+    def columns(frame: pd.DataFrame) -> Array:
+        rank = frame["score"].to_numpy(dtype=np.float64)
+        chosen = _selected(frame, direction)
+        scored = np.where(np.isnan(rank), np.nan, 1.0)
+        return np.where(chosen[:, None], np.stack([gain(rank) * scored, scored], axis=1), 0.0)
+
+    return columns
+
+
+def _ratio(sums: Array) -> Array:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(sums[..., 0] / sums[..., 1])
+
+
+def _hit(k: int) -> Callable[[Array], Array]:
+    return lambda rank: (rank <= k).astype(np.float64)
+
+
+def _reciprocal(rank: Array) -> Array:
+    return 1.0 / rank
+
+
+def _recall(name: str, task: str, k: int, direction: str | None) -> Metric:
+    return Metric(name, task, 0.0, 1.0, True, _SOURCE, _mean_of(_hit(k), direction), _ratio)
+
+
+def _rsum_columns(frame: pd.DataFrame) -> Array:
+    parts = [_mean_of(_hit(k), direction)(frame) for direction in ("t2i", "i2t") for k in _KS]
+    hits = np.stack([part[:, 0] for part in parts], axis=1)
+    return np.concatenate([hits, parts[0][:, 1:], parts[-1][:, 1:]], axis=1)
+
+
+def _rsum(sums: Array) -> Array:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(
+            sums[..., :3].sum(-1) / sums[..., 6] + sums[..., 3:6].sum(-1) / sums[..., 7]
+        )
+
+
+RETRIEVAL_METRICS: tuple[Metric, ...] = (
+    *(_recall(f"{d}_r{k}", "retrieval", k, d) for d in ("t2i", "i2t") for k in _KS),
+    Metric("rsum", "retrieval", 0.0, 6.0, True, "sum of the six recalls, as fractions", _rsum_columns, _rsum),
+    Metric(
+        "mrr", "retrieval", 0.0, 1.0, True, "mean reciprocal rank, both directions", _mean_of(_reciprocal, None), _ratio
+    ),
+)
+
+FUSED_METRICS: tuple[Metric, ...] = (
+    *(_recall(f"r{k}", "fused-retrieval", k, None) for k in _KS),
+    Metric("mrr", "fused-retrieval", 0.0, 1.0, True, "mean reciprocal rank", _mean_of(_reciprocal, None), _ratio),
+)

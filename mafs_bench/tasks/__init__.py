@@ -1,0 +1,14 @@
+"""Tasks by name: what is asked of a model, and how one sample is scored."""
+
+from mafs_bench.registry import Registry
+
+TASKS = Registry(
+    kind="task",
+    entries={
+        "retrieval": "mafs_bench.tasks.retrieval:TASK",
+        "fused-retrieval": "mafs_bench.tasks.fused_retrieval:TASK",
+        "matching": "mafs_bench.tasks.matching:TASK",
+        "vqa": "mafs_bench.tasks.vqa:TASK",
+        "captioning": "mafs_bench.tasks.captioning:TASK",
+    },
+)

@@ -1,0 +1,139 @@
+"""What a task is, and the view of a data set under one condition that the runner hands to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.types import Corruption, Dataset, Image
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One (image, text) input: the image's position in ``Dataset.samples`` and the text with its id.
+
+    ``id`` keys the text's random stream (caption id or question id).
+    """
+
+    id: str
+    sample: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PairBatch:
+    """Corrupted inputs of consecutive pairs.
+
+    rows: int64 (n,), positions in the list of pairs. present: bool (n, 2), image and text there.
+    applicable: bool (n,), False where the corruption cannot change that pair's text.
+    """
+
+    rows: npt.NDArray[np.int64]
+    images: Sequence[Image]
+    texts: Sequence[str]
+    present: npt.NDArray[np.bool_]
+    applicable: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class PairEmbeddings:
+    """Encoded pairs: images and texts row by row; applicable as in ``PairBatch``.
+
+    text_from: int64 (n,), the position of the pair whose text each pair holds (its own where not shuffled).
+    """
+
+    images: Embeddings
+    texts: Embeddings
+    applicable: npt.NDArray[np.bool_]
+    text_from: npt.NDArray[np.int64]
+
+
+class View(Protocol):
+    """One condition of a data set. What a corruption leaves untouched is encoded once a run."""
+
+    dataset: Dataset
+    seed: int
+
+    def images(self) -> Embeddings:
+        """All images, corrupted: one row a sample; ``present`` False (and ``scored`` False) where missing."""
+
+    def captions(self) -> Embeddings:
+        """All captions, corrupted: numbered through, sample by sample."""
+
+    def clean_captions(self) -> Embeddings:
+        """All captions as they are."""
+
+    def unscored_images(self) -> npt.NDArray[np.bool_]:
+        """bool (n_samples,): images that could not be read (``--on-error skip``)."""
+
+    def inapplicable_captions(self) -> npt.NDArray[np.bool_]:
+        """bool (n_captions,): captions that the corruption cannot change."""
+
+    def pair_embeddings(self, pairs: Sequence[Pair]) -> PairEmbeddings:
+        """Encode pairs as inputs that belong together (dropout and misalignment act on them)."""
+
+    def pair_batches(self, pairs: Sequence[Pair]) -> Iterator[PairBatch]:
+        """Give the corrupted raw inputs of pairs, for models that read image and text together."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task: what it needs of an adapter and a data set, and how it scores a view.
+
+    needs: alternatives of protocol names, any one of which suffices. reads: the modalities of its input.
+    joint_input: whether image and text are given together (misalignment applies). requires: which field of
+    ``Sample`` must be there ("captions", "questions").
+    """
+
+    name: str
+    primary: str
+    needs: tuple[frozenset[str], ...]
+    requires: str
+    joint_input: bool
+    score: Callable[[Any, View], pd.DataFrame]
+    reads: frozenset[str] = frozenset({"image", "text"})
+
+    def refuse_adapter(self, capabilities: frozenset[str]) -> str | None:
+        """Why an adapter with these protocols cannot do it, or None."""
+        if any(need <= capabilities for need in self.needs):
+            return None
+        wanted = " or ".join("+".join(sorted(need)) for need in self.needs)
+        return f"the adapter has no {wanted}"
+
+    def refuse_dataset(self, dataset: Dataset) -> str | None:
+        """Why it cannot be asked on that data set, or None."""
+        if any(getattr(sample, self.requires) for sample in dataset.samples):
+            return None
+        return f"{dataset.name} has no {self.requires}"
+
+    def refuse_corruption(self, corruption: Corruption) -> str | None:
+        """Why that corruption does not apply, or None."""
+        if corruption.modality == "pair":
+            if corruption.family == "misalignment" and not self.joint_input:
+                return f"{corruption.name} needs image and text together in the input"
+            return None
+        if corruption.modality not in self.reads:
+            return f"its input has no {corruption.modality}"
+        return None
+
+
+def caption_pairs(dataset: Dataset) -> list[Pair]:
+    """Every (image, caption) pair of a data set, numbered through."""
+    return [
+        Pair(sample.caption_id(k), position, caption)
+        for position, sample in enumerate(dataset.samples)
+        for k, caption in enumerate(sample.captions)
+    ]
+
+
+def relevant_captions(dataset: Dataset) -> list[npt.NDArray[np.int64]]:
+    """For each caption the sorted positions of the images of which it is true."""
+    if dataset.relevance is not None:
+        return list(dataset.relevance.caption_images)
+    return [np.array([pair.sample]) for pair in caption_pairs(dataset)]

@@ -1,0 +1,50 @@
+"""Fused retrieval: a query of image and caption together, against the other captions of the split.
+
+The images of the split are not in the gallery: the query's own would answer by itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mafs_bench.tasks.base import Task, View, caption_pairs, relevant_captions
+from mafs_bench.tasks.ranking import first_correct_ranks, invert
+
+
+def score(adapter: Any, view: View) -> pd.DataFrame:
+    """A row a query (image, caption): id, group, score = rank of the first correct other caption.
+
+    Correct is every caption that is true of the query's image. The query's own caption, and the one that it
+    holds instead where pairs are shuffled, are not in its gallery. The fusion's diagnostics (``alpha_image``,
+    ``alpha_text`` …) stand beside the score.
+    """
+    dataset = view.dataset
+    pairs = caption_pairs(dataset)
+    inputs = view.pair_embeddings(pairs)
+    fused = adapter.fuse(inputs.images, inputs.texts)
+    of_image = invert(relevant_captions(dataset), len(dataset.samples))
+    held = [np.unique([k, inputs.text_from[k]]) for k in range(len(pairs))]
+    relevant = [np.setdiff1d(of_image[pair.sample], held[k]) for k, pair in enumerate(pairs)]
+    ranks = first_correct_ranks(fused.vectors, view.clean_captions().vectors, relevant, excluded=held)
+    ranks[~inputs.applicable] = np.nan
+    return pd.DataFrame(
+        {
+            "id": [pair.id for pair in pairs],
+            "group": [dataset.samples[pair.sample].group for pair in pairs],
+            "score": ranks,
+            **fused.diagnostics,
+        }
+    )
+
+
+TASK = Task(
+    name="fused-retrieval",
+    primary="r1",
+    needs=(frozenset({"DualEncoder", "FusedEncoder"}), frozenset({"PixelEncoder", "FusedEncoder"})),
+    requires="captions",
+    joint_input=True,
+    score=score,
+)

@@ -1,0 +1,85 @@
+"""Ranks of the first correct item, block by block, exact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from mafs_bench.types import FloatArray
+
+Index = npt.NDArray[np.int64]
+PairScores = Callable[[Index, Index], FloatArray]
+"""Scores of aligned (query, gallery) positions, for re-ranking."""
+
+_BLOCK = 1024
+
+
+def invert(relevant: Sequence[Index], n_gallery: int) -> list[Index]:
+    """Turn "gallery items of each query" into "queries of each gallery item"."""
+    queries = np.repeat(np.arange(len(relevant)), [len(items) for items in relevant])
+    items = np.concatenate(relevant) if len(relevant) else np.empty(0, dtype=np.int64)
+    order = np.argsort(items, kind="stable")
+    bounds = np.searchsorted(items[order], np.arange(n_gallery + 1))
+    return [queries[order[bounds[i] : bounds[i + 1]]] for i in range(n_gallery)]
+
+
+def first_correct_ranks(
+    queries: FloatArray,
+    gallery: FloatArray,
+    relevant: Sequence[Index],
+    *,
+    excluded: Sequence[Index] | None = None,
+    rerank: int = 0,
+    pair_scores: PairScores | None = None,
+) -> npt.NDArray[np.float64]:
+    """Rank of the best-placed relevant item of each query: 1 is best, NaN where none is relevant.
+
+    queries (n, d), gallery (m, d): float32; the score is their dot product. ``excluded`` items are not in
+    that query's gallery. With ``pair_scores`` the ``rerank`` best by dot product are put in its order,
+    ahead of all others (ALBEF, arXiv 2107.07651). Ties count against the model: an irrelevant item of the
+    same score stands before a relevant one.
+    """
+    ranks = np.full(len(queries), np.nan)
+    for start in range(0, len(queries), _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, len(queries)))
+        scores = queries[rows] @ gallery.T
+        for row in rows if excluded is not None else ():
+            scores[row - start, excluded[row]] = -np.inf  # type: ignore[index]
+        ranks[rows] = _block_ranks(scores, [relevant[row] for row in rows])
+        if pair_scores is not None and rerank > 0:
+            _rerank(ranks, rows, scores, relevant, rerank, pair_scores)
+    return ranks
+
+
+def _block_ranks(scores: FloatArray, relevant: Sequence[Index]) -> npt.NDArray[np.float64]:
+    lengths = np.array([len(items) for items in relevant])
+    rows = np.repeat(np.arange(len(relevant)), lengths)
+    own = scores[rows, np.concatenate(relevant)] if len(rows) else np.empty(0, dtype=np.float32)
+    best = np.full(len(relevant), -np.inf, dtype=np.float32)
+    np.maximum.at(best, rows, own)
+    at_least = np.count_nonzero(scores >= best[:, None], axis=1)
+    own_at_least = np.bincount(rows[own >= best[rows]], minlength=len(relevant))
+    found = (lengths > 0) & np.isfinite(best)
+    return np.where(found, 1.0 + at_least - own_at_least, np.nan)
+
+
+def _rerank(
+    ranks: npt.NDArray[np.float64],
+    rows: Index,
+    scores: FloatArray,
+    relevant: Sequence[Index],
+    rerank: int,
+    pair_scores: PairScores,
+) -> None:
+    """Overwrite the ranks of the queries that have a relevant item among their ``rerank`` best."""
+    k = min(rerank, scores.shape[1])
+    top = np.argpartition(-scores, k - 1, axis=1)[:, :k].astype(np.int64)
+    top.sort(axis=1)
+    second = pair_scores(np.repeat(rows, k), top.ravel()).reshape(len(rows), k)
+    second = np.where(np.isfinite(np.take_along_axis(scores, top, axis=1)), second, -np.inf)
+    for i, row in enumerate(rows):
+        correct = np.isin(top[i], relevant[row])
+        if correct.any() and np.isfinite(best := second[i][correct].max()):
+            ranks[row] = 1.0 + np.count_nonzero(second[i][~correct] >= best)

@@ -1,0 +1,72 @@
+"""Cross-modal retrieval: text to images and image to texts over the whole split."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mafs_bench.tasks.base import Task, View, caption_pairs, relevant_captions
+from mafs_bench.tasks.ranking import Index, first_correct_ranks, invert
+from mafs_bench.types import FloatArray
+
+
+def score(adapter: Any, view: View) -> pd.DataFrame:
+    """A row a query: id, group, direction ("t2i", "i2t"), score = rank of the first correct item.
+
+    Images that could not be read are no queries and are not in the gallery; captions that the corruption
+    cannot change stay in the gallery but are unscored as queries.
+    """
+    dataset = view.dataset
+    pairs = caption_pairs(dataset)
+    images, captions = view.images(), view.captions()
+    truth = relevant_captions(dataset)
+    unreadable = view.unscored_images()
+    bad_images = np.flatnonzero(unreadable)
+
+    def text_to_image(text: Index, image: Index) -> FloatArray:
+        scores: FloatArray = adapter.score_pairs(images.take(image), captions.take(text))
+        return scores
+
+    def image_to_text(image: Index, text: Index) -> FloatArray:
+        return text_to_image(text, image)
+
+    reranks = hasattr(adapter, "score_pairs")
+    k = adapter.rerank if reranks else 0
+    t2i = first_correct_ranks(
+        captions.vectors,
+        images.vectors,
+        truth,
+        excluded=[bad_images] * len(pairs) if len(bad_images) else None,
+        rerank=k,
+        pair_scores=text_to_image if reranks else None,
+    )
+    i2t = first_correct_ranks(
+        images.vectors,
+        captions.vectors,
+        invert(truth, len(dataset.samples)),
+        rerank=k,
+        pair_scores=image_to_text if reranks else None,
+    )
+    t2i[view.inapplicable_captions()] = np.nan
+    i2t[unreadable] = np.nan
+    groups = [sample.group for sample in dataset.samples]
+    return pd.DataFrame(
+        {
+            "id": [pair.id for pair in pairs] + [sample.id for sample in dataset.samples],
+            "group": [groups[pair.sample] for pair in pairs] + groups,
+            "direction": ["t2i"] * len(pairs) + ["i2t"] * len(groups),
+            "score": np.concatenate([t2i, i2t]),
+        }
+    )
+
+
+TASK = Task(
+    name="retrieval",
+    primary="t2i_r1",
+    needs=(frozenset({"DualEncoder"}), frozenset({"PixelEncoder"})),
+    requires="captions",
+    joint_input=False,
+    score=score,
+)
