@@ -1,0 +1,1 @@
+"""From a request to stored per-sample scores: plan, execute, store."""
