@@ -1,6 +1,6 @@
 """What an operator is: drawing kept apart from applying, both pure.
 
-``sample`` draws everything random, from a keyed generator, once a sample: it never sees a severity, so one
+``sample`` draws everything random, from a keyed stream, once a sample: it never sees a severity, so one
 draw serves all five. ``apply`` is deterministic, leaves its input untouched and keeps shape and dtype.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mafs_bench.seeding import KeyedStream
 from mafs_bench.types import Image, Params
 
 
@@ -31,10 +32,11 @@ class ImageOperator:
 class TextOperator:
     """``sample(rng, text, levels)`` and ``apply(text, draws, params)``.
 
+    ``rng`` is a light stream of integers; ``rng.generator()`` opens the ``numpy`` generator of its key.
     ``apply`` returns None where the text cannot be changed that way (not applicable).
     """
 
-    sample: Callable[[np.random.Generator, str, Sequence[Params]], Any]
+    sample: Callable[[KeyedStream, str, Sequence[Params]], Any]
     apply: Callable[[str, Any, Params], str | None]
 
 
@@ -79,7 +81,7 @@ class PairOperator:
     set of changed pairs grows with it.
     """
 
-    plan: Callable[[Sequence[PairItem], Callable[[str], np.random.Generator], Params], PairPlan]
+    plan: Callable[[Sequence[PairItem], Callable[[str], KeyedStream], Params], PairPlan]
 
 
 Operator = ImageOperator | TextOperator | PairOperator

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mafs_bench.errors import UsageError
 from mafs_bench.operators import OPERATORS
 from mafs_bench.operators.base import ImageOperator, PairItem, PairOperator, PairPlan, TextOperator
-from mafs_bench.seeding import stream
+from mafs_bench.seeding import KeyedStream, stream
 from mafs_bench.types import Corruption, Image
 
 
@@ -33,9 +33,8 @@ def corrupt_text(
     operator = OPERATORS.get(corruption.operator)
     if not isinstance(operator, TextOperator):
         raise UsageError(f"{corruption.name}: operator {corruption.operator!r} does not take texts")
-    draws = operator.sample(
-        stream(seed, corruption.suite, corruption.name, sample_id), text, corruption.levels
-    )
+    rng = KeyedStream(seed, corruption.suite, corruption.name, sample_id)
+    draws = operator.sample(rng, text, corruption.levels)
     return [
         text if severity == 0 else operator.apply(text, draws, corruption.levels[severity - 1])
         for severity in severities
@@ -51,6 +50,6 @@ def plan_pairs(items: Sequence[PairItem], corruption: Corruption, severity: int,
         raise UsageError(f"{corruption.name}: operator {corruption.operator!r} does not take pairs")
     return operator.plan(
         items,
-        lambda item_id: stream(seed, corruption.suite, corruption.name, item_id),
+        lambda item_id: KeyedStream(seed, corruption.suite, corruption.name, item_id),
         corruption.levels[severity - 1],
     )

@@ -1,0 +1,127 @@
+"""Edits on spans of the raw string: everything outside a span stays byte-identical.
+
+An operator proposes edits in an order of priority; a severity makes the first ``k`` of them, so that the
+edits of a lower severity are among those of a higher one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from operator import itemgetter
+from typing import NamedTuple
+
+from mafs_bench.errors import UsageError
+from mafs_bench.operators.base import TextOperator
+from mafs_bench.seeding import KeyedStream
+from mafs_bench.types import Params
+
+Edit = tuple[int, int, str]
+"""Replace ``text[start:end]`` by a string."""
+
+Propose = Callable[[KeyedStream, str], tuple[int, Iterable[Edit]]]
+"""How many units a rate refers to, and edits in their order of priority (made as they are asked for)."""
+
+_SUSPECT = re.compile(r"[@<{]|://|www\.")
+_PROTECTED = re.compile(r"(?:https?://|ftp://|www\.)\S+|[\w.+-]+@[\w-]+\.[\w.-]+|<[^<>]*>|\{[^{}]*\}")
+_LETTER_RUN = re.compile(r"(?<!\w)[^\W\d_]{3,}(?!\w)")
+_WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
+_OPTION = re.compile(r"\([A-Z]\)|(?:(?<=^)|(?<=\s))[A-Z][).:](?=\s|$)")
+
+
+class SpanEdits(NamedTuple):
+    """``edits`` in order of priority; a rate is a share of ``total`` units."""
+
+    total: int
+    edits: tuple[Edit, ...]
+
+
+def quota(rate: float, total: int) -> int:
+    """How many of ``total`` units a rate means: at least one. Raises ``UsageError`` outside (0, 1]."""
+    if not 0 < rate <= 1:
+        raise UsageError(f"rate = {rate!r}; allowed: above 0, at most 1")
+    return max(1, round(rate * total))
+
+
+def span_operator(propose: Propose, cost: int = 1) -> TextOperator:
+    """Make the proposed edits up to ``rate`` of the units; an edit uses up ``cost`` units."""
+
+    def sample(rng: KeyedStream, text: str, levels: Sequence[Params]) -> SpanEdits:
+        total, edits = propose(rng, text)
+        most = quota(max([level["rate"] for level in levels]) / cost, total)
+        return SpanEdits(total, tuple(islice(edits, most)))
+
+    def apply(text: str, draws: SpanEdits, params: Params) -> str | None:
+        total, edits = draws
+        if not edits:
+            return None
+        return splice(text, edits[: quota(params["rate"] / cost, total)])
+
+    return TextOperator(sample, apply)
+
+
+def splice(text: str, edits: Iterable[Edit]) -> str:
+    """Make the edits, given in any order. Deletions may touch or overlap."""
+    pieces, cursor = [], 0
+    for start, end, new in sorted(edits, key=itemgetter(0, 1)):
+        if start > cursor:
+            pieces.append(text[cursor:start])
+        pieces.append(new)
+        if end > cursor:
+            cursor = end
+    pieces.append(text[cursor:])
+    return "".join(pieces)
+
+
+def ranked(rng: KeyedStream, n: int, most: int | None = None) -> Iterator[tuple[int, int]]:
+    """Draw positions below ``n`` without repetition, each with a fresh integer: a Fisher-Yates step each.
+
+    ``most`` bounds how many can be asked for. The order does not depend on it.
+    """
+    steps = n if most is None else min(n, most)
+    draws = rng.uint32(2 * steps)
+    order = list(range(n))
+    for step in range(steps):
+        other = step + ((draws[2 * step] * (n - step)) >> 32)
+        chosen = order[other]
+        order[other] = order[step]
+        yield chosen, draws[2 * step + 1]
+
+
+def pick(options: Sequence[str], draw: int) -> str:
+    """Turn a 32-bit integer into one of the options."""
+    return options[(draw * len(options)) >> 32]
+
+
+def protected_spans(text: str) -> list[tuple[int, int]]:
+    """URLs, e-mail addresses and placeholders such as ``<image>`` or ``{x}``."""
+    if _SUSPECT.search(text) is None:
+        return []
+    return [match.span() for match in _PROTECTED.finditer(text)]
+
+
+def letter_runs(text: str) -> list[tuple[int, int]]:
+    """Spans of the words of three and more letters; nothing with a digit in it, nothing protected."""
+    return _outside(protected_spans(text), [match.span() for match in _LETTER_RUN.finditer(text)])
+
+
+def words(text: str) -> list[tuple[int, int]]:
+    """Spans of the words (inner apostrophes and hyphens included) that may be edited.
+
+    Numbers and words with digits, option letters such as ``(A)`` or ``B.``, URLs and
+    placeholders are left out.
+    """
+    spans = [match.span() for match in _WORD.finditer(text) if not any(map(str.isdigit, match.group()))]
+    options = [match.span() for match in _OPTION.finditer(text)]
+    return _outside(protected_spans(text) + options, spans)
+
+
+def _outside(forbidden: Sequence[tuple[int, int]], spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    if not forbidden:
+        return spans
+    return [
+        (start, end)
+        for start, end in spans
+        if not any(start < stop and begin < end for begin, stop in forbidden)
+    ]
