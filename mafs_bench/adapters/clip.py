@@ -1,0 +1,100 @@
+"""CLIP models of open_clip as an adapter: two towers, fixed-weight fusion, answers by ranking.
+
+CLIP: Radford et al., ICML 2021. open_clip: Cherti et al., CVPR 2023.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from mafs_bench.adapters.open_clip_models import OpenClipModel, load_model
+from mafs_bench.adapters.protocols import Answer, Embeddings, Fused, Settings
+from mafs_bench.adapters.ranked_answers import AnswerRanker
+from mafs_bench.adapters.text_signals import piece_splitter, text_signals
+from mafs_bench.adapters.text_towers import encode_texts
+from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
+from mafs_bench.adapters.vectors import unit_rows
+from mafs_bench.types import FloatArray, Image
+
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Clip:
+    """A CLIP model. Missing images are the grey picture, missing texts the empty string, both encoded."""
+
+    missing: ClassVar[Mapping[str, str]] = {"image": "blank", "text": "empty"}
+
+    def __init__(self, name: str, loaded: OpenClipModel, settings: Settings, domain: str) -> None:
+        """Wrap a loaded model; ``load`` is the usual way in."""
+        self.name = name
+        self.weights = loaded.weights
+        self.domain = domain
+        self.preprocess = loaded.preprocess
+        self.logit_scale = loaded.logit_scale
+        self.logit_bias = loaded.logit_bias
+        self._loaded = loaded
+        self._settings = settings
+        self._split = piece_splitter(loaded.tokenizer)
+        self._ranker = AnswerRanker(lambda texts: self.encode_texts(texts).vectors, self.logit_scale)
+
+    @classmethod
+    def load(cls, argument: str, settings: Settings) -> Self:
+        """Load the model that ``argument`` names, in one of the forms of ``open_clip_models``.
+
+        Raises ``WeightsError``, ``UnknownNameError`` or ``UsageError``.
+        """
+        name = f"clip:{argument}" if argument else "clip"
+        domain = "" if argument else "scenes"
+        return cls(name, load_model(argument, settings.device), settings, domain)
+
+    def encode_images(self, images: Sequence[Image]) -> FloatArray:
+        """Encode n images to float32 (n, d), unit length."""
+        return self.encode_pixels(np.stack([self.preprocess(image) for image in images]))
+
+    def encode_pixels(self, pixels: npt.NDArray[Any]) -> FloatArray:
+        """Encode float32 (n, 3, h, w) of ``preprocess`` to float32 (n, d), unit length."""
+        model, device = self._loaded.model, self._loaded.device
+
+        def forward(tile: torch.Tensor) -> Any:
+            return model.encode_image(tile.to(device))
+
+        features = self._infer(lambda: run_in_tiles(forward, torch.tensor(pixels), tile_rows(device)))
+        return unit_rows(features, self.name, "image")
+
+    def tokenize(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Token ids (n, context), truncated to the context as open_clip does."""
+        return self._loaded.tokenizer(list(texts)).numpy()
+
+    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+        """Encode n texts, with the signals of ``text_signals``; empty ones count as not present."""
+        features = self._infer(lambda: encode_texts(self._loaded, texts))
+        present = np.array([text != "" for text in texts], dtype=bool)
+        return Embeddings(unit_rows(features, self.name, "text"), present, text_signals(texts, self._split))
+
+    def fuse(self, images: Embeddings, texts: Embeddings) -> Fused:
+        """Fixed fusion: the normalised mean of both vectors, present or not."""
+        half = np.full(len(images), 0.5, dtype=np.float32)
+        mean = (images.vectors + texts.vectors) / 2
+        return Fused(unit_rows(mean, self.name, "pair"), {"alpha_image": half, "alpha_text": half})
+
+    def prepare_answers(self, vocabulary: Sequence[str]) -> None:
+        """Set the answers to choose from."""
+        self._ranker.prepare(vocabulary)
+
+    def answer(
+        self, images: Sequence[Image], questions: Sequence[str], present: npt.NDArray[np.bool_]
+    ) -> list[Answer]:
+        """Rank "question answer" against the image, a missing question being the empty one."""
+        return self._ranker.answer(self.encode_images(images), questions)
+
+    def _infer(self, forward: Callable[[], torch.Tensor]) -> FloatArray:
+        """Run ``forward`` without gradients in the precision asked for; float32 (n, d) on the host."""
+        dtype = _AUTOCAST.get(self._settings.precision)
+        device = self._loaded.device.type
+        with torch.inference_mode(), torch.autocast(device, dtype=dtype, enabled=dtype is not None):
+            return forward().float().cpu().numpy()
