@@ -5,6 +5,7 @@ Users add to a registry by an entry point of its group, or name ``path/to/file.p
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.metadata
 import importlib.util
@@ -42,6 +43,15 @@ class Registry:
         if name in points:
             return load_attribute(points[name])
         raise UnknownNameError(self.kind, name, self.names())
+
+    def summary(self, name: str) -> str:
+        """The first line of the module's docstring, read without importing what may be heavy."""
+        reference = {**self.entries, **self._entry_points()}[name]
+        spec = importlib.util.find_spec(reference.partition(":")[0])
+        if spec is None or spec.origin is None:
+            return ""
+        docstring = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
+        return docstring.partition("\n")[0]
 
     def _entry_points(self) -> dict[str, str]:
         if self.group is None:

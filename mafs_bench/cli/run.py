@@ -2,8 +2,58 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated, Optional
+
 import typer
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
+    app.command("run")(run)
+
+
+def run(
+    model: Annotated[str, typer.Option(help="name, name:argument or path/to/file.py:ClassName")],
+    corruption: Annotated[str, typer.Option(help="name, family, modality, joint:A+B, a comma list, or all")],
+    severity: Annotated[str, typer.Option(help="3, 1-5 or 1,3,5")] = "1-5",
+    dataset: Annotated[str, typer.Option(help="name, name:variant or a folder of yours")] = "scenes",
+    split: Annotated[Optional[str], typer.Option(help="test unless told otherwise")] = None,
+    data_root: Annotated[Optional[Path], typer.Option(help="folder of the data set's official layout")] = None,
+    task: Annotated[Optional[list[str]], typer.Option(help="repeatable; all that can be done")] = None,
+    suite: Annotated[str, typer.Option(help="name@version or a TOML file of yours")] = "core@1",
+    out: Annotated[Optional[Path], typer.Option(help="results folder [runs/<model>-<dataset>-<hash>]")] = None,
+    limit: Annotated[Optional[int], typer.Option(help="only the first N samples")] = None,
+    seed: Annotated[int, typer.Option(help="of all corruptions and resamples")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="images a forward pass")] = 64,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps")] = "auto",
+    precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16")] = "fp32",
+    workers: Annotated[Optional[int], typer.Option(min=0, help="processes that corrupt images")] = None,
+    engine: Annotated[str, typer.Option(help="native, or reference (imagecorruptions)")] = "native",
+    on_error: Annotated[str, typer.Option(help="unreadable images: fail, or skip and count")] = "fail",
+    as_json: Annotated[bool, typer.Option("--json", help="print the results as JSON")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="print nothing but errors")] = False,
+) -> None:
+    """Run a model under corruptions: a table, a curve and a results folder."""
+    from mafs_bench.cli.progress import make_progress
+    from mafs_bench.runner.plan import RunRequest, make_plan
+
+    request = RunRequest(
+        model, corruption, severity, dataset, split, data_root, tuple(task or ()), suite, seed, limit, engine, on_error
+    )
+    plan = make_plan(request)
+
+    from mafs_bench.report.summary import print_summary, write_curve
+    from mafs_bench.runner.execute import Resources, default_workers, execute
+
+    progress = make_progress(quiet=quiet or as_json)
+    for line in plan.left_out:
+        progress.note(f"left out: {line}")
+    resources = Resources(device, precision, batch_size, default_workers() if workers is None else workers)
+    with progress:
+        finished = execute(plan, resources, out, progress)
+    curve = write_curve(finished.folder)
+    if as_json:
+        typer.echo((finished.folder / "results.json").read_text(), nl=False)
+    elif not quiet:
+        print_summary(finished.folder, curve)

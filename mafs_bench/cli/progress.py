@@ -1,0 +1,114 @@
+"""Progress of a run on stderr: bars on a terminal, plain lines elsewhere, nothing when quiet."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from mafs_bench.runner.plan import Cell
+
+
+class Quiet:
+    """Says nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the terminal back."""
+
+    def start(self, cells: int, stored: int, folder: Path) -> None:
+        """How many cells the run has, and how many were there already."""
+
+    def rows(self, n: int) -> None:
+        """``n`` more images went through the model."""
+
+    def cell(self, cell: Cell) -> None:
+        """One more cell is stored."""
+
+    def note(self, line: str) -> None:
+        """Something that the user should know."""
+
+
+class Lines(Quiet):
+    """A plain line a cell, for logs and pipes."""
+
+    def start(self, cells: int, stored: int, folder: Path) -> None:
+        """Say where the results go."""
+        self._cells, self._done, self._images = cells, stored, 0
+        self._began = time.monotonic()
+        self.note(f"{folder}: {cells} cells" + (f", {stored} already stored" if stored else ""))
+
+    def rows(self, n: int) -> None:
+        """Count images."""
+        self._images += n
+
+    def cell(self, cell: Cell) -> None:
+        """Print the cell with the time since the start."""
+        self._done += 1
+        spent = time.monotonic() - self._began
+        self.note(
+            f"[{self._done}/{self._cells}] {cell.task.name} {cell.condition.label} ({spent:.0f} s, {self._images} images)"
+        )
+
+    def note(self, line: str) -> None:
+        """Print the line."""
+        print(line, file=sys.stderr, flush=True)
+
+
+class Bars(Quiet):
+    """A rich progress bar over cells, with the images that went through the model."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._bar: Any = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("cells · {task.fields[images]:,} images"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._images = 0
+
+    def start(self, cells: int, stored: int, folder: Path) -> None:
+        """Draw the bar."""
+        self.note(f"results in {folder}" + (f" ({stored} of {cells} cells are there)" if stored else ""))
+        self._bar.start()
+        self._task = self._bar.add_task("clean", total=cells, completed=stored, images=0)
+
+    def rows(self, n: int) -> None:
+        """Count images."""
+        self._images += n
+        self._bar.update(self._task, images=self._images)
+
+    def cell(self, cell: Cell) -> None:
+        """Move the bar by one cell."""
+        self._bar.update(self._task, advance=1, description=cell.condition.label)
+
+    def note(self, line: str) -> None:
+        """Print above the bar."""
+        self._bar.console.print(line, highlight=False, markup=False)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+
+def make_progress(*, quiet: bool) -> Quiet:
+    """Choose by where stderr goes."""
+    if quiet:
+        return Quiet()
+    return Bars() if sys.stderr.isatty() else Lines()

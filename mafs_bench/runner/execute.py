@@ -1,0 +1,233 @@
+"""Run a plan: load the adapter once, make what is missing, store every cell as soon as it is scored."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol
+
+
+from mafs_bench import __version__
+from mafs_bench.adapters.load import load
+from mafs_bench.adapters.protocols import Settings
+from mafs_bench.errors import StoreError
+from mafs_bench.metrics import metrics_of
+from mafs_bench.runner.encode import drop_spool
+from mafs_bench.runner.plan import Cell, Plan
+from mafs_bench.runner.store import (
+    CellMeta,
+    cell_file,
+    open_folder,
+    read_cell,
+    results_json,
+    write_atomically,
+    write_cell,
+)
+from mafs_bench.runner.view import ConditionParts, ConditionView, CorruptedTexts, Encoder
+from mafs_bench.stats.resampling import Resampling, interval
+from mafs_bench.types import CellResult, Condition, Corruption, RunSpec
+
+_PACKAGES = ("torch", "open_clip_torch", "transformers", "numpy", "scipy", "opencv-python-headless", "pillow")
+"""Packages whose version can change a number."""
+
+N_RESAMPLES = 2000
+
+
+class Progress(Protocol):
+    """What a run tells while it works."""
+
+    def start(self, cells: int, stored: int, folder: Path) -> None:
+        """How many cells the run has, and how many were there already."""
+
+    def rows(self, n: int) -> None:
+        """``n`` more images went through the model."""
+
+    def cell(self, cell: Cell) -> None:
+        """One more cell is stored."""
+
+    def note(self, line: str) -> None:
+        """Something that the user should know."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """How to run, without effect on the results."""
+
+    device: str = "auto"
+    precision: str = "fp32"
+    batch_size: int = 64
+    workers: int = 1
+
+
+def default_workers() -> int:
+    """Half of the cores corrupt images, the other half run the model."""
+    return max(1, (os.cpu_count() or 2) // 2)
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """Where a run is and what it found."""
+
+    folder: Path
+    spec: RunSpec
+    results: tuple[CellResult, ...]
+
+
+def execute(plan: Plan, resources: Resources, out: Path | None, progress: Progress) -> FinishedRun:
+    """Run what is not stored yet and derive ``results.json``.
+
+    Raises ``MafsBenchError`` subclasses; what was finished before stays stored.
+    """
+    _limit_threads()
+    settings = Settings(resources.device, resources.precision, resources.batch_size)
+    adapter = load(plan.request.model, settings)
+    notes = _notes(plan, adapter)
+    spec = make_spec(plan, adapter, resources.precision, notes)
+    folder = out if out is not None else Path("runs") / _folder_name(spec)
+    with open_folder(folder, spec):
+        todo = [cell for cell in plan.cells if not _is_stored(folder, cell, progress)]
+        progress.start(len(plan.cells), len(plan.cells) - len(todo), folder)
+        for line in notes:
+            progress.note(line)
+        spool = folder / ".partial"
+        encoder = Encoder(
+            adapter,
+            plan.dataset,
+            plan.request.seed,
+            resources.batch_size,
+            resources.workers,
+            plan.request.engine,
+            plan.request.on_error,
+            spool,
+            progress.rows,
+        )
+        _run_cells(encoder, todo, folder, progress)
+        results = summarise(plan, folder)
+        write_atomically(folder / "results.json", results_json(results).encode())
+        drop_spool(spool)
+    return FinishedRun(folder, spec, tuple(results))
+
+
+def _limit_threads() -> None:
+    """Leave the workers' cores alone; the number does not depend on ``--workers``, as sums might."""
+    import torch
+
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) - default_workers()))
+
+
+def _run_cells(encoder: Encoder, todo: Sequence[Cell], folder: Path, progress: Progress) -> None:
+    left = list(todo)
+    encoder.severities_left = lambda corruption: tuple(
+        cell.condition.severity for cell in left if cell.condition.corruption == corruption.name
+    )
+    made: dict[str, dict[tuple[str, ...], CorruptedTexts]] = {}
+    while left:
+        cell = left[0]
+        made = {cell.condition.label: made.get(cell.condition.label, {})}
+        parts = parts_of(cell.corruption)
+        view = ConditionView(encoder, cell.condition, parts, made[cell.condition.label])
+        _run_cell(view, cell, encoder, folder)
+        left.pop(0)
+        progress.cell(cell)
+
+
+def _run_cell(view: ConditionView, cell: Cell, encoder: Encoder, folder: Path) -> None:
+    frame = cell.task.score(encoder.adapter, view)
+    meta = CellMeta(
+        task=cell.task.name,
+        dataset=encoder.dataset.name,
+        corruption=cell.condition.corruption,
+        severity=cell.condition.severity,
+        seed=cell.condition.seed,
+        content_hash=view.content_hash(),
+        audit=view.audit(),
+    )
+    write_cell(folder, meta, cell.condition, frame)
+
+
+def parts_of(corruption: Corruption | None) -> ConditionParts:
+    """Which modality a corruption acts on."""
+    return ConditionParts() if corruption is None else ConditionParts(**{corruption.modality: corruption})
+
+
+def make_spec(plan: Plan, adapter: Any, precision: str, notes: Sequence[str]) -> RunSpec:
+    """Everything that decides the numbers, resolved."""
+    request, dataset = plan.request, plan.dataset
+    return RunSpec(
+        model=request.model,
+        weights=adapter.weights,
+        dataset=dataset.name,
+        split=dataset.split,
+        revision=dataset.revision,
+        limit=request.limit,
+        tasks=tuple(task.name for task in plan.tasks),
+        suite=plan.suite.id,
+        suite_hash=plan.suite.digest,
+        corruptions=tuple(corruption.name for corruption in plan.corruptions),
+        severities=plan.severities,
+        seed=request.seed,
+        precision=precision,
+        engine=request.engine,
+        on_error=request.on_error,
+        missing=dict(adapter.missing),
+        packages={"mafs-bench": __version__, **{name: _version(name) for name in _PACKAGES}},
+        notes=tuple(notes),
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+def _notes(plan: Plan, adapter: Any) -> list[str]:
+    """What a reader of the numbers must know."""
+    domain = plan.dataset.domain
+    if adapter.domain and domain and adapter.domain != domain:
+        return [f"{adapter.name} was made for {adapter.domain}, and {plan.dataset.name} is of the domain {domain}"]
+    return []
+
+
+def _folder_name(spec: RunSpec) -> str:
+    def plain(text: str) -> str:
+        return re.sub(r"[^A-Za-z0-9.+-]+", "-", text).strip("-")[-40:]
+
+    return f"{plain(spec.model)}-{plain(spec.dataset)}-{spec.digest()[:10]}"
+
+
+def _is_stored(folder: Path, cell: Cell, progress: Progress) -> bool:
+    """Whether a cell is there and whole; a damaged one is named, removed and run again."""
+    file = cell_file(folder, cell.task.name, cell.condition)
+    if not file.exists():
+        return False
+    try:
+        read_cell(file)
+    except StoreError as error:
+        progress.note(f"{error}; that cell is run again")
+        file.unlink()
+        return False
+    return True
+
+
+def summarise(plan: Plan, folder: Path) -> list[CellResult]:
+    """Derive every cell's metrics, with image-clustered intervals, from the stored scores.
+
+    One resampling is shared by all cells, so that their differences are paired.
+    """
+    groups = sorted({sample.group for sample in plan.dataset.samples})
+    resampling = Resampling(groups, n_resamples=N_RESAMPLES, seed=plan.request.seed)
+    return [_summarise_cell(folder, cell.task.name, cell.condition, resampling) for cell in plan.cells]
+
+
+def _summarise_cell(folder: Path, task: str, condition: Condition, resampling: Resampling) -> CellResult:
+    frame, meta = read_cell(cell_file(folder, task, condition))
+    metrics = {metric.name: interval(metric, frame, resampling) for metric in metrics_of(task)}
+    return CellResult(
+        meta.task, meta.dataset, meta.corruption, meta.severity, meta.seed, metrics, meta.content_hash, meta.audit
+    )

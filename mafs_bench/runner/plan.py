@@ -1,0 +1,155 @@
+"""From a request to a plan: every name resolved and every refusal known before any weight is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mafs_bench import suites
+from mafs_bench.adapters.load import adapter_class, capabilities
+from mafs_bench.datasets.resolve import resolve
+from mafs_bench.errors import UsageError
+from mafs_bench.suites import Suite
+from mafs_bench.tasks import TASKS
+from mafs_bench.tasks.base import Task
+from mafs_bench.types import SEVERITIES, Condition, Corruption, Dataset
+
+DEFAULT_SUITE = "core@1"
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What a user asked for, in their words. ``tasks`` empty: every task that can be done."""
+
+    model: str
+    corruption: str
+    severity: str = "1-5"
+    dataset: str = "scenes"
+    split: str | None = None
+    data_root: Path | None = None
+    tasks: tuple[str, ...] = ()
+    suite: str = DEFAULT_SUITE
+    seed: int = 0
+    limit: int | None = None
+    engine: str = "native"
+    on_error: str = "fail"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One task under one condition; ``corruption`` is None for clean."""
+
+    task: Task
+    corruption: Corruption | None
+    condition: Condition
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cells in the order in which they run, clean first; ``left_out`` says what is not run and why."""
+
+    request: RunRequest
+    dataset: Dataset
+    suite: Suite
+    corruptions: tuple[Corruption, ...]
+    severities: tuple[int, ...]
+    tasks: tuple[Task, ...]
+    cells: tuple[Cell, ...]
+    left_out: tuple[str, ...]
+
+
+def parse_severities(text: str) -> tuple[int, ...]:
+    """Read ``3``, ``1-5`` or ``1,3,5``. Raises ``UsageError``."""
+    chosen: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        first = int(match[1]) if match else 0
+        last = int(match[2] or first) if match else 0
+        if not match or first not in SEVERITIES or last not in SEVERITIES or last < first:
+            raise UsageError(f"severity {text!r}: allowed are 1 to 5, as in 3, 1-5 or 1,3,5")
+        chosen |= set(range(first, last + 1))
+    return tuple(sorted(chosen))
+
+
+def make_plan(request: RunRequest) -> Plan:
+    """Resolve a request. Raises ``UnknownNameError``, ``UsageError``, ``SuiteError`` or ``DataError``."""
+    severities = parse_severities(request.severity)
+    _check_options(request)
+    suite = suites.load(request.suite)
+    corruptions = suite.select(request.corruption)
+    able = capabilities(adapter_class(request.model))
+    asked = {name: TASKS.get(name) for name in request.tasks or TASKS.names()}
+    dataset = resolve(request.dataset, request.split, request.data_root, request.limit)
+    left_out: list[str] = []
+    tasks: list[Task] = []
+    for name, task in asked.items():
+        reason = task.refuse_adapter(able) or task.refuse_dataset(dataset)
+        if reason is None:
+            tasks.append(task)
+        elif request.tasks:
+            raise UsageError(f"{request.model} cannot do {name} on {dataset.name}: {reason}")
+        else:
+            left_out.append(f"{name}: {reason}")
+    if not tasks:
+        raise UsageError(f"{request.model} can do no task on {dataset.name}: {'; '.join(left_out)}")
+    pairs, refused = _applicable(tasks, corruptions)
+    if not pairs:
+        raise UsageError(f"nothing to run: {'; '.join(refused)}")
+    return Plan(
+        request,
+        dataset,
+        suite,
+        corruptions,
+        severities,
+        tuple(tasks),
+        _cells(request, suite, tasks, pairs, severities),
+        tuple(left_out + refused),
+    )
+
+
+def _check_options(request: RunRequest) -> None:
+    choices = {"engine": ("native", "reference"), "on_error": ("fail", "skip")}
+    for name, allowed in choices.items():
+        value = getattr(request, name)
+        if value not in allowed:
+            raise UsageError(f"--{name.replace('_', '-')} {value!r}: allowed are {', '.join(allowed)}")
+    if request.limit is not None and request.limit < 1:
+        raise UsageError(f"--limit {request.limit}: allowed is a whole number from 1")
+    if request.seed < 0:
+        raise UsageError(f"--seed {request.seed}: allowed is a whole number from 0")
+
+
+def _applicable(
+    tasks: Sequence[Task], corruptions: Sequence[Corruption]
+) -> tuple[list[tuple[Task, Corruption]], list[str]]:
+    """Which corruption applies to which task, and one line for each that does not."""
+    pairs: list[tuple[Task, Corruption]] = []
+    refused: dict[tuple[str, str], list[str]] = {}
+    for corruption in corruptions:
+        for task in tasks:
+            reason = task.refuse_corruption(corruption)
+            if reason is None:
+                pairs.append((task, corruption))
+            else:
+                refused.setdefault((task.name, reason), []).append(corruption.name)
+    lines = [f"{task} under {', '.join(names)}: not applicable: {why}" for (task, why), names in refused.items()]
+    return pairs, lines
+
+
+def _cells(
+    request: RunRequest,
+    suite: Suite,
+    tasks: Sequence[Task],
+    pairs: Sequence[tuple[Task, Corruption]],
+    severities: Sequence[int],
+) -> tuple[Cell, ...]:
+    """Clean cells first, then corruption by corruption and severity by severity."""
+    clean = Condition(suite.id, None, 0, request.seed)
+    cells = [Cell(task, None, clean) for task in tasks]
+    for name in dict.fromkeys(corruption.name for _, corruption in pairs):
+        for severity in severities:
+            condition = Condition(suite.id, name, severity, request.seed)
+            cells += [Cell(task, corruption, condition) for task, corruption in pairs if corruption.name == name]
+    return tuple(cells)

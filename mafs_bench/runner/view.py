@@ -1,0 +1,338 @@
+"""A data set under one condition: corrupts, encodes and remembers what the next condition can use again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.operators.audit import audit_text
+from mafs_bench.operators.base import PairItem, PairPlan
+from mafs_bench.operators.engine import corrupt_text, plan_pairs
+from mafs_bench.operators.pairs import mix_captions
+from mafs_bench.runner.encode import EncodedImages, digest_of, encode_images, encode_texts
+from mafs_bench.runner.images import BlankImage, BlendedImage, ImageItem, ImageJob, stream_images
+from mafs_bench.seeding import stream
+from mafs_bench.tasks.base import Pair, PairBatch, PairEmbeddings, caption_pairs
+from mafs_bench.types import Condition, Corruption, Dataset, ImageSource
+
+
+@dataclass(frozen=True)
+class ConditionParts:
+    """What a condition does to each modality: at most one image, one text and one pair corruption."""
+
+    image: Corruption | None = None
+    text: Corruption | None = None
+    pair: Corruption | None = None
+
+
+@dataclass
+class Encoder:
+    """Everything of a run that outlives one condition: the adapter, its data set, what is encoded already.
+
+    ``severities_left(corruption)`` tells which severities of an image corruption are still wanted, so that
+    all of them come from one decode and one draw.
+    """
+
+    adapter: Any
+    dataset: Dataset
+    seed: int
+    batch_size: int
+    workers: int
+    engine: str = "native"
+    on_error: str = "fail"
+    spool: Path | None = None
+    advance: Callable[[int], None] = lambda rows: None
+    severities_left: Callable[[Corruption], tuple[int, ...]] = lambda corruption: (1, 2, 3, 4, 5)
+    _clean: EncodedImages | None = None
+    _corrupted: dict[str, dict[int, EncodedImages]] = field(default_factory=dict)
+    _texts: dict[tuple[str, ...], Embeddings] = field(default_factory=dict)
+
+    def images(self, corruption: Corruption | None, severity: int) -> EncodedImages:
+        """All images of the split under that corruption, or clean."""
+        if corruption is None or severity == 0:
+            if self._clean is None:
+                self._clean = self._encode(None, (0,))[0]
+            return self._clean
+        kept = self._corrupted.get(corruption.name, {})
+        if severity not in kept:
+            wanted = tuple(sorted({severity, *self.severities_left(corruption)}))
+            kept = self._encode(corruption, wanted)
+            self._corrupted = {corruption.name: kept}
+        return kept[severity]
+
+    def encode_sources(self, sources: Sequence[ImageSource], ids: Sequence[str]) -> EncodedImages:
+        """Images that are in no split: blends and the blank one."""
+        job = self.job(sources, ids, None, (0,))
+        return encode_images(self.adapter, job, batch_size=self.batch_size, workers=self.workers)[0]
+
+    def texts(self, texts: Sequence[str]) -> Embeddings:
+        """Encode texts; the last few lists are remembered."""
+        key = tuple(texts)
+        if key not in self._texts:
+            while len(self._texts) >= 3:  # the clean captions, the clean questions, and one corrupted list
+                self._texts.pop(next(reversed(self._texts)))
+            self._texts[key] = encode_texts(self.adapter, texts)
+        return self._texts[key]
+
+    def job(
+        self,
+        sources: Sequence[ImageSource],
+        ids: Sequence[str],
+        corruption: Corruption | None,
+        severities: tuple[int, ...],
+    ) -> ImageJob:
+        """An image job with this run's seed, engine and error handling."""
+        return ImageJob(sources, ids, corruption, severities, self.seed, self.engine, self.on_error)
+
+    def _encode(self, corruption: Corruption | None, severities: tuple[int, ...]) -> dict[int, EncodedImages]:
+        samples = self.dataset.samples
+        name = "clean" if corruption is None else f"{corruption.name}-{''.join(map(str, severities))}"
+        return encode_images(
+            self.adapter,
+            self.job([s.image for s in samples], [s.id for s in samples], corruption, severities),
+            batch_size=self.batch_size,
+            workers=self.workers,
+            spool=self.spool / name if self.spool is not None else None,
+            advance=self.advance,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CorruptedTexts:
+    """Texts under one condition: which could be changed, the SHA-256 of all, and how much changed."""
+
+    texts: list[str]
+    applicable: npt.NDArray[np.bool_]
+    digest: bytes
+    audit: Mapping[str, float | int | None]
+
+
+def corrupt_texts(
+    pairs: Sequence[Pair], corruption: Corruption | None, condition: Condition
+) -> CorruptedTexts:
+    """Corrupt the texts of pairs, each keyed by its id; None leaves them as they are."""
+    clean = [pair.text for pair in pairs]
+    if corruption is None:
+        return CorruptedTexts(clean, np.ones(len(pairs), dtype=bool), _digest(clean), {})
+    made = [
+        corrupt_text(pair.text, corruption, (condition.severity,), seed=condition.seed, sample_id=pair.id)[0]
+        for pair in pairs
+    ]
+    applicable = np.array([text is not None for text in made], dtype=bool)
+    texts = [text if text is not None else own for text, own in zip(made, clean, strict=True)]
+    both = list(zip(clean, texts, strict=True))
+    audits = [audit_text(*two) for two, used in zip(both, applicable, strict=True) if used]
+    audit: dict[str, float | int | None] = {
+        name: float(np.mean([one[name] for one in audits])) for name in (audits[0] if audits else ())
+    }
+    audit["texts_not_applicable"] = int(np.count_nonzero(~applicable))
+    audit["texts_changed"] = float(np.mean([a != b for a, b in both])) if both else None
+    return CorruptedTexts(texts, applicable, _digest(texts), audit)
+
+
+def _digest(texts: Sequence[str]) -> bytes:
+    return digest_of([text.encode(errors="surrogatepass") for text in texts]).encode()
+
+
+@dataclass
+class ConditionView:
+    """One cell's view of a data set (``tasks.base.View``).
+
+    ``made`` keeps corrupted texts for the other cells of the same condition.
+    """
+
+    encoder: Encoder
+    condition: Condition
+    parts: ConditionParts
+    made: dict[tuple[str, ...], CorruptedTexts] = field(default_factory=dict)
+    _digests: dict[str, bytes] = field(default_factory=dict)
+    _audit: dict[str, float | int | str | None] = field(default_factory=dict)
+
+    @property
+    def dataset(self) -> Dataset:
+        """The split that is scored."""
+        return self.encoder.dataset
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.condition.seed
+
+    # What tasks on separately encoded images and captions use.
+
+    def images(self) -> Embeddings:
+        """All images, corrupted; a missing one is blank with ``present`` False."""
+        items = [PairItem(s.id, s.group, "") for s in self.dataset.samples]
+        present = self._plan(items, "image plan").image_present
+        return self._with_blanks(self._encoded_images().embeddings, present)
+
+    def captions(self) -> Embeddings:
+        """All captions, corrupted; a missing one is empty with ``present`` False."""
+        pairs = caption_pairs(self.dataset)
+        texts = self._texts(pairs).texts
+        present = self._plan(self._items(pairs), "caption plan").text_present
+        return self._encode_present(texts, present)
+
+    def clean_captions(self) -> Embeddings:
+        """All captions as they are."""
+        return self.encoder.texts([pair.text for pair in caption_pairs(self.dataset)])
+
+    def unscored_images(self) -> npt.NDArray[np.bool_]:
+        """bool (n_samples,): images that could not be read."""
+        return self._encoded_images().unreadable
+
+    def inapplicable_captions(self) -> npt.NDArray[np.bool_]:
+        """bool (n_captions,): captions that the corruption cannot change."""
+        return ~self._texts(caption_pairs(self.dataset)).applicable
+
+    # What tasks on pairs use.
+
+    def pair_embeddings(self, pairs: Sequence[Pair]) -> PairEmbeddings:
+        """Encode pairs as inputs that belong together."""
+        made = self._texts(pairs)
+        plan = self._plan(self._items(pairs), "pair plan")
+        encoded = self._encoded_images()
+        own = np.array([pair.sample for pair in pairs], dtype=np.int64)
+        if plan.image_blend:
+            sources = self._sources(pairs, plan)
+            images = self.encoder.encode_sources(sources, [pair.id for pair in pairs]).embeddings
+        else:
+            images = encoded.embeddings.take(own[plan.image_from])
+        readable = ~encoded.unreadable[own[plan.image_from]]
+        return PairEmbeddings(
+            self._with_blanks(images, plan.image_present),
+            self._encode_present(self._shuffled(pairs, made.texts, plan), plan.text_present),
+            made.applicable & readable,
+            plan.text_from,
+        )
+
+    def pair_batches(self, pairs: Sequence[Pair]) -> Iterator[PairBatch]:
+        """Give the corrupted raw inputs of pairs, in order."""
+        made = self._texts(pairs)
+        plan = self._plan(self._items(pairs), "pair plan")
+        shuffled = self._shuffled(pairs, made.texts, plan)
+        held = [text if there else "" for text, there in zip(shuffled, plan.text_present, strict=True)]
+        present = np.stack([plan.image_present, plan.text_present], axis=1)
+        job = self.encoder.job(
+            self._sources(pairs, plan),
+            [self.dataset.samples[pairs[i].sample].id for i in plan.image_from],
+            self.parts.image,
+            (self.condition.severity,),
+        )
+        seen: list[ImageItem] = []
+        encoder = self.encoder
+        for items in stream_images(job, range(len(pairs)), batch=encoder.batch_size, workers=encoder.workers):
+            rows = np.array([item.position for item in items])
+            readable = np.array([item.error is None for item in items])
+            yield PairBatch(
+                rows,
+                [item.arrays[0] for item in items],
+                [held[row] for row in rows],
+                present[rows],
+                made.applicable[rows] & readable,
+            )
+            seen += [ImageItem(i.position, [], i.digests, i.changes, i.error) for i in items]
+            encoder.advance(len(items))
+        self._record_images([item.digests[0] for item in seen], [item.changes[0] for item in seen])
+
+    # What the record of a cell holds beside its scores.
+
+    def content_hash(self) -> str:
+        """SHA-256 over everything that this view gave out: two equal hashes are the same inputs."""
+        return digest_of([part for name in sorted(self._digests) for part in (name.encode(), self._digests[name])])
+
+    def audit(self) -> Mapping[str, float | int | str | None]:
+        """How much the corruption really changed."""
+        return dict(sorted(self._audit.items()))
+
+    def _encoded_images(self) -> EncodedImages:
+        encoded = self.encoder.images(self.parts.image, self.condition.severity)
+        self._record_images([row.tobytes() for row in encoded.digests], list(encoded.changes))
+        return encoded
+
+    def _record_images(self, digests: Sequence[bytes], changes: Sequence[float]) -> None:
+        self._digests["images"] = digest_of(digests).encode()
+        if self.parts.image is not None and changes:
+            self._audit["images_changed"] = float(np.mean(np.array(changes) > 0))
+            self._audit["pixel_change"] = float(np.mean(changes))
+
+    def _texts(self, pairs: Sequence[Pair]) -> CorruptedTexts:
+        """The texts of pairs under this condition."""
+        key = tuple(pair.id for pair in pairs)
+        if key not in self.made:
+            self.made[key] = corrupt_texts(pairs, self.parts.text, self.condition)
+        made = self.made[key]
+        self._digests["texts"] = made.digest
+        self._audit.update(made.audit)
+        return made
+
+    def _plan(self, items: Sequence[PairItem], what: str) -> PairPlan:
+        corruption = self.parts.pair
+        if corruption is None:
+            return PairPlan.identity(len(items))
+        plan = plan_pairs(items, corruption, self.condition.severity, seed=self.seed)
+        arrays = (plan.image_present, plan.text_present, plan.image_from, plan.text_from, plan.blend_from)
+        self._digests[what] = digest_of([array.tobytes() for array in arrays]).encode()
+        own = np.arange(len(items))
+        self._audit["images_missing"] = float(np.mean(~plan.image_present))
+        self._audit["texts_missing"] = float(np.mean(~plan.text_present))
+        self._audit["pairs_mismatched"] = float(np.mean((plan.image_from != own) | (plan.text_from != own)))
+        return plan
+
+    def _items(self, pairs: Sequence[Pair]) -> list[PairItem]:
+        return [PairItem(pair.id, self.dataset.samples[pair.sample].group, pair.text) for pair in pairs]
+
+    def _sources(self, pairs: Sequence[Pair], plan: PairPlan) -> list[ImageSource]:
+        """Whose image each pair gets: its own, a partner's, a blend, or none."""
+        own = [self.dataset.samples[pair.sample].image for pair in pairs]
+        sources: list[ImageSource] = [own[i] for i in plan.image_from]
+        if plan.image_blend:
+            sources = [
+                BlendedImage(source, own[j], plan.image_blend)
+                for source, j in zip(sources, plan.blend_from, strict=True)
+            ]
+        return [s if there else BlankImage() for s, there in zip(sources, plan.image_present, strict=True)]
+
+    def _shuffled(self, pairs: Sequence[Pair], texts: Sequence[str], plan: PairPlan) -> list[str]:
+        """Whose text each pair holds, mixed with another where the plan says so."""
+        held = [texts[i] for i in plan.text_from]
+        corruption = self.parts.pair
+        if corruption is None or not plan.text_blend:
+            return held
+        return [
+            mix_captions(
+                text,
+                texts[j],
+                plan.text_blend,
+                stream(self.seed, corruption.suite, corruption.name, pair.id),
+            )
+            for text, j, pair in zip(held, plan.blend_from, pairs, strict=True)
+        ]
+
+    def _encode_present(self, texts: Sequence[str], present: npt.NDArray[np.bool_]) -> Embeddings:
+        held = [text if there else "" for text, there in zip(texts, present, strict=True)]
+        encoded = self.encoder.texts(held)
+        return Embeddings(encoded.vectors, encoded.present & present, encoded.signals, encoded.states)
+
+    def _with_blanks(self, images: Embeddings, present: npt.NDArray[np.bool_]) -> Embeddings:
+        """Put the blank image's row where the image is missing."""
+        if present.all():
+            return images
+        blank = self.encoder.encode_sources([BlankImage()], ["blank"]).embeddings
+        index = np.where(present, np.arange(len(images)), len(images))
+
+        def swapped(values: npt.NDArray[Any], stand_in: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return np.concatenate([values, stand_in])[index]
+
+        return Embeddings(
+            swapped(images.vectors, blank.vectors),
+            images.present & present,
+            {name: swapped(values, blank.signals[name]) for name, values in images.signals.items()},
+            {name: swapped(values, blank.states[name]) for name, values in images.states.items()},
+        )
