@@ -1,0 +1,168 @@
+"""Readers of the annotation files that captioned images come with.
+
+Four formats: Karpathy's split JSON (``dataset_*.json``), the official COCO captions JSON, Flickr's token
+file (``image.jpg#0<TAB>caption``) and JSONL (``{"image": ..., "captions": [...]}``). Each reader gives
+entries in the order of the file; what is wrong with a file is one ``DataError`` naming it and the place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mafs_bench.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One image as an annotation file describes it.
+
+    ``file`` is the name that the annotations give it (perhaps with folders); ``split`` is "" where the
+    format carries none.
+    """
+
+    id: str
+    file: str
+    captions: tuple[str, ...]
+    split: str = ""
+
+
+def read_entries(path: Path) -> list[Entry]:
+    """Read any of the four formats. Raises ``DataError`` naming the file and what is wrong with it."""
+    reader = {".jsonl": _read_jsonl, ".token": _read_token, ".json": _read_json}.get(path.suffix)
+    if reader is None:
+        raise DataError(f"{path}: annotations are .json (Karpathy, COCO captions), .jsonl or .token")
+    entries = reader(path)
+    if not entries:
+        raise DataError(f"{path} describes no images")
+    _refuse_duplicates(path, entries)
+    _refuse_uncaptioned(path, entries)
+    return entries
+
+
+def read_text(path: Path) -> str:
+    """Decode a UTF-8 file. Raises ``DataError`` naming the line that is not UTF-8, or the system's reason."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{path}, line {line}: not UTF-8 (byte 0x{raw[error.start]:02x})") from error
+
+
+def read_json(path: Path) -> Any:
+    """Parse a JSON file. Raises ``DataError`` naming line and column of what is malformed."""
+    return _parse(path, read_text(path), first_line=1)
+
+
+def name_some(names: Sequence[str], shown: int = 3) -> str:
+    """List the first few: ``a, b, c, …``."""
+    return ", ".join(names[:shown]) + (", …" if len(names) > shown else "")
+
+
+def field(path: Path, record: Any, key: str, kind: type, where: str) -> Any:
+    """Look up ``record[key]`` of that type. Raises ``DataError`` saying where it is missing or wrong."""
+    value = record.get(key) if isinstance(record, dict) else None
+    if not isinstance(value, kind) or isinstance(value, bool):
+        found = "is missing" if value is None else f"is {type(value).__name__}"
+        raise DataError(f"{path}, {where}: {key!r} {found}, must be {kind.__name__}")
+    return value
+
+
+def _parse(path: Path, text: str, first_line: int) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        line = first_line + error.lineno - 1
+        raise DataError(f"{path}, line {line}, column {error.colno}: malformed JSON: {error.msg}") from error
+
+
+def _read_json(path: Path) -> list[Entry]:
+    content = read_json(path)
+    images = field(path, content, "images", list, "top level")
+    if "annotations" in content:
+        return list(_coco_entries(path, images, field(path, content, "annotations", list, "top level")))
+    return [_karpathy_entry(path, image, position) for position, image in enumerate(images)]
+
+
+def _karpathy_entry(path: Path, image: Any, position: int) -> Entry:
+    where = f"image {position}"
+    name = field(path, image, "filename", str, where)
+    sentences = field(path, image, "sentences", list, where)
+    return Entry(
+        id=str(image.get("cocoid", name)),
+        file=str(PurePosixPath(str(image.get("filepath", ""))) / name),
+        captions=_captions(
+            [field(path, sentence, "raw", str, f"{where} ({name})") for sentence in sentences]
+        ),
+        split=field(path, image, "split", str, f"{where} ({name})"),
+    )
+
+
+def _coco_entries(path: Path, images: list[Any], annotations: list[Any]) -> Iterator[Entry]:
+    captions: dict[int, list[str]] = {}
+    for position, annotation in enumerate(annotations):
+        where = f"annotation {position}"
+        image_id = field(path, annotation, "image_id", int, where)
+        captions.setdefault(image_id, []).append(field(path, annotation, "caption", str, where))
+    for position, image in enumerate(images):
+        image_id = field(path, image, "id", int, f"image {position}")
+        name = field(path, image, "file_name", str, f"image {position}")
+        yield Entry(str(image_id), name, _captions(captions.pop(image_id, [])))
+    if captions:
+        unlisted = name_some([*map(str, captions)])
+        raise DataError(f"{path}: captions of {len(captions)} images that are not listed: {unlisted}")
+
+
+def _read_token(path: Path) -> list[Entry]:
+    captions: dict[str, list[str]] = {}
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        if not line.strip():
+            continue
+        key, tab, caption = line.partition("\t")
+        name, mark, index = key.rpartition("#")
+        if not (tab and mark and name and index.isdigit()):
+            raise DataError(f"{path}, line {number}: must read 'image.jpg#0<TAB>caption', is {line[:40]!r}")
+        captions.setdefault(name, []).append(caption)
+    return [Entry(name, name, _captions(texts)) for name, texts in captions.items()]
+
+
+def _read_jsonl(path: Path) -> list[Entry]:
+    lines = enumerate(read_text(path).split("\n"), start=1)
+    return [_jsonl_entry(path, line, number) for number, line in lines if line.strip()]
+
+
+def _jsonl_entry(path: Path, line: str, number: int) -> Entry:
+    record = _parse(path, line, first_line=number)
+    name = field(path, record, "image", str, f"line {number}")
+    texts = field(path, record, "captions", list, f"line {number}")
+    if not all(isinstance(text, str) for text in texts):
+        raise DataError(f"{path}, line {number}: 'captions' must be a list of strings")
+    return Entry(str(record.get("id", name)), name, _captions(texts), str(record.get("split", "")))
+
+
+def _captions(texts: Sequence[str]) -> tuple[str, ...]:
+    """Drop the blanks and line ends that surround some of COCO's captions."""
+    return tuple(text.strip() for text in texts)
+
+
+def _refuse_duplicates(path: Path, entries: Sequence[Entry]) -> None:
+    seen: set[str] = set()
+    twice = [entry.id for entry in entries if entry.id in seen or seen.add(entry.id)]  # type: ignore[func-returns-value]
+    if twice:
+        raise DataError(f"{path} names {len(twice)} images more than once: {name_some(twice)}")
+
+
+def _refuse_uncaptioned(path: Path, entries: Sequence[Entry]) -> None:
+    bare = [entry.file for entry in entries if not entry.captions]
+    if bare:
+        raise DataError(f"{path}: {len(bare)} images have no caption: {name_some(bare)}")
+    empty = [entry.file for entry in entries if not all(entry.captions)]
+    if empty:
+        raise DataError(f"{path}: {len(empty)} images have an empty caption: {name_some(empty)}")

@@ -1,0 +1,36 @@
+"""From what a user writes behind ``--dataset`` to a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mafs_bench.datasets import DATASETS
+from mafs_bench.datasets.folder import load_folder
+from mafs_bench.errors import DataError, UnknownNameError
+from mafs_bench.registry import is_file_reference
+from mafs_bench.types import Dataset
+
+_DEFAULT_SPLIT = {"vqav2": "val"}
+"""VQAv2's test answers are not public."""
+
+
+def resolve(
+    spec: str, split: str | None = None, root: Path | None = None, limit: int | None = None
+) -> Dataset:
+    """Load ``name``, ``name:variant``, ``file.py:function``, a folder, or an annotation file.
+
+    ``split`` None stands for "test" ("val" for VQAv2); ``root`` is where a named data set lies. Registered
+    names go before paths. Raises ``UnknownNameError`` with close matches, ``DataError`` for data that cannot
+    be read.
+    """
+    name, _, variant = (spec, "", "") if is_file_reference(spec) else spec.partition(":")
+    if name in DATASETS.names() or is_file_reference(spec):
+        load = DATASETS.get(name)
+        loaded: Dataset = load(variant, split or _DEFAULT_SPLIT.get(name, "test"), root=root, limit=limit)
+        return loaded
+    path = Path(spec).expanduser()
+    if path.exists():
+        return load_folder(path, split, limit)
+    if "/" in spec:
+        raise DataError(f"{spec}: no such folder or annotation file")
+    raise UnknownNameError("data set", spec, DATASETS.names())
