@@ -124,6 +124,17 @@ class PairScorer(Protocol):
 
 
 @runtime_checkable
+class PairMatcher(Protocol):
+    """Says how probable it is that aligned pairs (image i, text i) belong together.
+
+    An image-text matching head, or the sigmoid of a similarity that was trained for it (SigLIP).
+    """
+
+    def match_probabilities(self, images: Embeddings, texts: Embeddings) -> FloatArray:
+        """(n,) float32 in [0, 1]."""
+
+
+@runtime_checkable
 class FusedEncoder(Protocol):
     """Fuses aligned pairs into one query in the space of the dual encoder."""
 
@@ -156,6 +167,7 @@ PROTOCOLS: dict[str, type] = {
     "DualEncoder": DualEncoder,
     "PixelEncoder": PixelEncoder,
     "PairScorer": PairScorer,
+    "PairMatcher": PairMatcher,
     "FusedEncoder": FusedEncoder,
     "Answerer": Answerer,
     "Captioner": Captioner,
