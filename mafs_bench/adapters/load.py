@@ -1,0 +1,138 @@
+"""From a spec to an adapter. What a class can do is known before any weight is read.
+
+A spec is ``name``, ``name:argument``, ``path/to/file.py:Class`` or ``path/to/file.py:Class:argument``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+from mafs_bench.adapters import ADAPTERS
+from mafs_bench.adapters.protocols import PROTOCOLS, Settings
+from mafs_bench.adapters.vectors import validated
+from mafs_bench.errors import AdapterError, MafsBenchError, UnknownNameError, UsageError
+
+__all__ = [
+    "adapter_class",
+    "capabilities",
+    "load",
+    "parse",
+    "resolve_device",
+    "resolve_settings",
+    "validated",
+]
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("fp32", "bf16", "fp16")
+_USER_FILE = re.compile(r"(?P<name>.*\.py:[^:]+)(?::(?P<argument>.*))?")
+
+
+def parse(spec: str) -> tuple[str, str]:
+    """Split a spec into the name of its class and the argument for it ("" for none)."""
+    file = _USER_FILE.fullmatch(spec)
+    if file is not None:
+        return file["name"], file["argument"] or ""
+    name, _, argument = spec.partition(":")
+    return name, argument
+
+
+def adapter_class(spec: str) -> type[Any]:
+    """Import the class of a spec: registered, of an entry point, or of a user's file.
+
+    Raises ``UnknownNameError``, or ``AdapterError`` for what cannot be imported or implements no protocol.
+    """
+    name, _ = parse(spec)
+    try:
+        found = ADAPTERS.get(name)
+    except (ImportError, AttributeError) as error:
+        raise AdapterError(f"model {name!r} cannot be imported: {error}") from error
+    if not isinstance(found, type):
+        raise AdapterError(f"{name} is not a class but a {type(found).__name__}")
+    if not capabilities(found):
+        wanted = "; ".join(f"{protocol} ({', '.join(_methods(protocol))})" for protocol in PROTOCOLS)
+        raise AdapterError(f"{name} implements no protocol; it needs the methods of one of: {wanted}")
+    return found
+
+
+def capabilities(cls: type[Any]) -> frozenset[str]:
+    """The protocols whose methods the class has, by name (``DualEncoder`` …)."""
+    return frozenset(
+        protocol
+        for protocol in PROTOCOLS
+        if all(callable(getattr(cls, method, None)) for method in _methods(protocol))
+    )
+
+
+def load(spec: str, settings: Settings) -> Any:
+    """Build the adapter of a spec: by its ``load(argument, settings)``, or by ``Class()`` where it has none.
+
+    What a user's class does not say of itself is filled in: its spec as the name, the hash of its source file
+    as the weights', any domain, and the grey picture and the empty text for what is missing. Raises what
+    ``adapter_class`` raises, ``UsageError``, and ``AdapterError`` for what a class raises while it is built.
+    """
+    cls = adapter_class(spec)
+    name, argument = parse(spec)
+    if not hasattr(cls, "load") and argument:
+        raise UsageError(f"{name} takes no argument (it has no 'load'), got {argument!r}")
+    try:
+        adapter = cls.load(argument, settings) if hasattr(cls, "load") else cls()
+    except MafsBenchError:
+        raise
+    except Exception as error:
+        raise AdapterError(f"{name} cannot be built: {type(error).__name__}: {error}") from error
+    for attribute, value in _defaults(cls, spec).items():
+        if not hasattr(adapter, attribute):
+            setattr(adapter, attribute, value)
+    return adapter
+
+
+def resolve_device(asked: str) -> str:
+    """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` into a device that is there.
+
+    ``auto`` takes CUDA, else MPS, else the CPU. Raises ``UnknownNameError`` for another name and ``UsageError``
+    for a device that this machine does not have.
+    """
+    import torch
+
+    kind, _, index = asked.partition(":")
+    if kind not in DEVICES or (index and not (kind == "cuda" and index.isdecimal())):
+        raise UnknownNameError("device", asked, [*DEVICES, "cuda:0"])
+    there = {
+        "cuda": torch.cuda.is_available() and int(index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if kind == "auto":
+        return next(device for device, available in there.items() if available)
+    if not there[kind]:
+        raise UsageError(
+            f"--device {asked}: not available here; allowed: auto, {', '.join(d for d in there if there[d])}"
+        )
+    return asked
+
+
+def resolve_settings(device: str = "auto", precision: str = "fp32", batch_size: int = 64) -> Settings:
+    """Check how a model is to be run. Raises ``UnknownNameError`` or ``UsageError``."""
+    if precision not in PRECISIONS:
+        raise UnknownNameError("precision", precision, PRECISIONS)
+    if batch_size < 1:
+        raise UsageError(f"--batch-size must be at least 1, got {batch_size}")
+    return Settings(resolve_device(device), precision, batch_size)
+
+
+def _methods(protocol: str) -> list[str]:
+    members = vars(PROTOCOLS[protocol]).items()
+    return [name for name, value in members if inspect.isfunction(value) and not name.startswith("_")]
+
+
+def _defaults(cls: type[Any], spec: str) -> dict[str, Any]:
+    return {
+        "name": spec,
+        "weights": hashlib.sha256(Path(inspect.getfile(cls)).read_bytes()).hexdigest(),
+        "missing": {"image": "blank", "text": "empty"},
+        "domain": "",
+    }
