@@ -7,6 +7,7 @@ letter that the table knows) the corruption is not applicable.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from string import ascii_lowercase
 
 from mafs_bench.operators.text.spans import Edit, letter_runs, pick, ranked, span_operator
@@ -26,6 +27,9 @@ _OCR_LETTERS = {
 _OCR_PAIRS = {"rn": "m", "nn": "m", "cl": "d", "vv": "w", "ri": "n", "li": "h", "ci": "a", "ii": "u"}
 _OCR_SPLITS = {"m": "rn", "d": "cl", "w": "vv", "n": "ri", "h": "li"}
 """What optical character recognition confuses: a letter, two letters read as one, one as two."""
+_OCR_READINGS = {
+    letter: [*readings, *filter(None, [_OCR_SPLITS.get(letter)])] for letter, readings in _OCR_LETTERS.items()
+}
 
 
 def _keys_nearby() -> dict[str, str]:
@@ -55,7 +59,7 @@ def _positions(text: str) -> list[int]:
     """Positions of the letters of all words of three and more letters."""
     found: list[int] = []
     for start, end in letter_runs(text):
-        found.extend(range(start, end))
+        found += range(start, end)
     return found
 
 
@@ -67,7 +71,7 @@ def _positions_in(table: dict[str, str], text: str) -> list[int]:
 
 def _keyboard(rng: KeyedStream, text: str) -> tuple[int, Iterable[Edit]]:
     at = _positions_in(_NEAR, text)
-    edits = ((at[i], at[i] + 1, pick(_NEAR[text[at[i]]], draw)) for i, draw in ranked(rng, len(at)))
+    edits = ((i, i + 1, pick(_NEAR[text[i]], draw)) for i, draw in ranked(rng, at))
     return len(at), edits
 
 
@@ -81,7 +85,7 @@ def _replacement(text: str, script: list[str], position: int, draw: int) -> str:
 
 def _replace(rng: KeyedStream, text: str) -> tuple[int, Iterable[Edit]]:
     at, script = _positions(text), _own_letters(text)
-    edits = ((at[i], at[i] + 1, _replacement(text, script, at[i], draw)) for i, draw in ranked(rng, len(at)))
+    edits = ((i, i + 1, _replacement(text, script, i, draw)) for i, draw in ranked(rng, at))
     return len(at), edits
 
 
@@ -94,16 +98,14 @@ def _own_letters(text: str) -> list[str]:
 
 def _insert(rng: KeyedStream, text: str) -> tuple[int, Iterable[Edit]]:
     at, script = _positions(text), _own_letters(text)
-    edits = (
-        (at[i] + 1, at[i] + 1, _replacement(text, script, at[i], draw)) for i, draw in ranked(rng, len(at))
-    )
+    edits = ((i + 1, i + 1, _replacement(text, script, i, draw)) for i, draw in ranked(rng, at))
     return len(at), edits
 
 
 def _delete(rng: KeyedStream, text: str) -> tuple[int, Iterable[Edit]]:
     at = _positions(text)
     # One letter stays, whatever the rate: a text is never emptied.
-    edits = ((at[i], at[i] + 1, "") for i, _ in ranked(rng, len(at), max(0, len(at) - 1)))
+    edits = ((i, i + 1, "") for i, _ in islice(ranked(rng, at), max(0, len(at) - 1)))
     return len(at), edits
 
 
@@ -111,24 +113,22 @@ def _swap(rng: KeyedStream, text: str) -> tuple[int, Iterable[Edit]]:
     runs = letter_runs(text)
     at = [i for start, end in runs for i in range(start, end - 1) if text[i] != text[i + 1]]
     return sum(end - start for start, end in runs), _disjoint(
-        (at[i], at[i] + 2, text[at[i] + 1] + text[at[i]]) for i, _ in ranked(rng, len(at))
+        (i, i + 2, text[i + 1] + text[i]) for i, _ in ranked(rng, at)
     )
 
 
 def _ocr(rng: KeyedStream, text: str) -> tuple[int, Iterable[Edit]]:
     at = _positions_in(_OCR_LETTERS, text)
-    return len(at), _disjoint(_misread(text, at[i], draw) for i, draw in ranked(rng, len(at)))
+    return len(at), _disjoint(_misread(text, i, draw) for i, draw in ranked(rng, at))
 
 
 def _misread(text: str, position: int, draw: int) -> Edit:
-    letter = text[position]
-    options = [(1, other) for other in _OCR_LETTERS[letter]]
-    if letter in _OCR_SPLITS:
-        options.append((1, _OCR_SPLITS[letter]))
-    if text[position : position + 2] in _OCR_PAIRS:
-        options.append((2, _OCR_PAIRS[text[position : position + 2]]))
-    width, new = options[(draw * len(options)) >> 32]
-    return position, position + width, new
+    readings = _OCR_READINGS[text[position]]
+    joined = _OCR_PAIRS.get(text[position : position + 2])
+    choice = (draw * (len(readings) + (joined is not None))) >> 32
+    if joined is not None and choice == len(readings):
+        return position, position + 2, joined
+    return position, position + 1, readings[choice]
 
 
 def _disjoint(edits: Iterable[Edit]) -> Iterator[Edit]:

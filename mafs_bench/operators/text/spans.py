@@ -10,12 +10,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from mafs_bench.errors import UsageError
 from mafs_bench.operators.base import TextOperator
 from mafs_bench.seeding import KeyedStream
 from mafs_bench.types import Params
+
+T = TypeVar("T")
 
 Edit = tuple[int, int, str]
 """Replace ``text[start:end]`` by a string."""
@@ -23,11 +25,13 @@ Edit = tuple[int, int, str]
 Propose = Callable[[KeyedStream, str], tuple[int, Iterable[Edit]]]
 """How many units a rate refers to, and edits in their order of priority (made as they are asked for)."""
 
-_SUSPECT = re.compile(r"[@<{]|://|www\.")
 _PROTECTED = re.compile(r"(?:https?://|ftp://|www\.)\S+|[\w.+-]+@[\w-]+\.[\w.-]+|<[^<>]*>|\{[^{}]*\}")
-_LETTER_RUN = re.compile(r"(?<!\w)[^\W\d_]{3,}(?!\w)")
+_RUN = re.compile(r"\w{3,}")
 _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 _OPTION = re.compile(r"\([A-Z]\)|(?:(?<=^)|(?<=\s))[A-Z][).:](?=\s|$)")
+
+
+_BLOCK = 16
 
 
 class SpanEdits(NamedTuple):
@@ -74,19 +78,20 @@ def splice(text: str, edits: Iterable[Edit]) -> str:
     return "".join(pieces)
 
 
-def ranked(rng: KeyedStream, n: int, most: int | None = None) -> Iterator[tuple[int, int]]:
-    """Draw positions below ``n`` without repetition, each with a fresh integer: a Fisher-Yates step each.
-
-    ``most`` bounds how many can be asked for. The order does not depend on it.
-    """
-    steps = n if most is None else min(n, most)
-    draws = rng.uint32(2 * steps)
-    order = list(range(n))
-    for step in range(steps):
-        other = step + ((draws[2 * step] * (n - step)) >> 32)
-        chosen = order[other]
-        order[other] = order[step]
-        yield chosen, draws[2 * step + 1]
+def ranked(rng: KeyedStream, items: Sequence[T]) -> Iterator[tuple[T, int]]:
+    """Draw all items in random order, each with a fresh integer: one Fisher-Yates step at a time."""
+    order, n = list(items), len(items)
+    step, ready = 0, 0
+    while step < n:
+        # Integers come in blocks that double, so that a short text pays for few.
+        ready = min(n, max(_BLOCK, 2 * ready))
+        draws = rng.uint32(2 * (ready - step))
+        for choice, draw in zip(draws[::2], draws[1::2], strict=True):
+            other = step + ((choice * (n - step)) >> 32)
+            chosen = order[other]
+            order[other] = order[step]
+            step += 1
+            yield chosen, draw
 
 
 def pick(options: Sequence[str], draw: int) -> str:
@@ -96,14 +101,15 @@ def pick(options: Sequence[str], draw: int) -> str:
 
 def protected_spans(text: str) -> list[tuple[int, int]]:
     """URLs, e-mail addresses and placeholders such as ``<image>`` or ``{x}``."""
-    if _SUSPECT.search(text) is None:
-        return []
+    if not ("@" in text or "<" in text or "{" in text or "://" in text or "www." in text):
+        return []  # Nearly every caption: worth not scanning for.
     return [match.span() for match in _PROTECTED.finditer(text)]
 
 
 def letter_runs(text: str) -> list[tuple[int, int]]:
     """Spans of the words of three and more letters; nothing with a digit in it, nothing protected."""
-    return _outside(protected_spans(text), [match.span() for match in _LETTER_RUN.finditer(text)])
+    runs = [match.span() for match in _RUN.finditer(text) if match[0].isalpha()]
+    return _outside(protected_spans(text), runs)
 
 
 def words(text: str) -> list[tuple[int, int]]:
