@@ -1,0 +1,140 @@
+"""Fusion of an image and a text embedding into one: z = norm(α_v W_v v + α_t W_t t).
+
+What differs between fusions is where α comes from; W_v and W_t start at the identity and are trained the same
+way for each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mafs_bench.mafs.scheduler import Scheduler, masked_softmax
+from mafs_bench.mafs.signals import PLAIN_SIGNALS, TOKEN_SIGNALS
+
+
+@dataclass(frozen=True)
+class FusionInput:
+    """n aligned pairs: v, t (n, d) unit; signals (n,) each; present (n, 2), 0 or 1.
+
+    corrupted: (n, 2), 1 where that modality was corrupted or mismatched; only the oracle may read it.
+    """
+
+    v: Tensor
+    t: Tensor
+    signals: dict[str, Tensor]
+    present: Tensor
+    corrupted: Tensor | None = None
+
+
+class WeightedFusion(nn.Module):
+    """z = norm(α_v W_v v + α_t W_t t), α from ``weigh``."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.image = nn.Linear(dim, dim, bias=False)
+        self.text = nn.Linear(dim, dim, bias=False)
+        nn.init.eye_(self.image.weight)
+        nn.init.eye_(self.text.weight)
+
+    def weigh(self, pairs: FusionInput) -> Tensor:
+        """α, (n, 2)."""
+        raise NotImplementedError
+
+    def forward(self, pairs: FusionInput) -> tuple[Tensor, Tensor]:
+        """z (n, d) unit, and α (n, 2). With nothing there z is the zero vector."""
+        alpha = self.weigh(pairs)
+        z = alpha[:, :1] * self.image(pairs.v) + alpha[:, 1:] * self.text(pairs.t)
+        return nn.functional.normalize(z, dim=-1), alpha
+
+    def extra_loss(self, pairs: FusionInput, alpha: Tensor) -> Tensor:
+        """What a method adds to the task loss; nothing by default."""
+        return alpha.new_zeros(())
+
+
+class FixedFusion(WeightedFusion):
+    """The same weights for every pair, among the modalities that are there."""
+
+    def __init__(self, dim: int, image: float, text: float) -> None:
+        super().__init__(dim)
+        self.register_buffer("scores", torch.log(torch.tensor([image, text])))
+
+    def weigh(self, pairs: FusionInput) -> Tensor:
+        """α, (n, 2)."""
+        scores: Tensor = self.scores  # type: ignore[assignment]
+        return masked_softmax(scores.expand(len(pairs.v), 2), pairs.present)
+
+
+class StaticFusion(WeightedFusion):
+    """One learned weight for all pairs."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.scores = nn.Parameter(torch.zeros(2))
+
+    def weigh(self, pairs: FusionInput) -> Tensor:
+        """α, (n, 2)."""
+        return masked_softmax(self.scores.expand(len(pairs.v), 2), pairs.present)
+
+
+class ScheduledFusion(WeightedFusion):
+    """MA-AFS: α from the scheduler."""
+
+    def __init__(self, dim: int, names: Sequence[str]) -> None:
+        super().__init__(dim)
+        self.scheduler = Scheduler(names)
+
+    def weigh(self, pairs: FusionInput) -> Tensor:
+        """α, (n, 2)."""
+        alpha: Tensor = self.scheduler(pairs.signals, pairs.present)
+        return alpha
+
+
+class ConcatFusion(WeightedFusion):
+    """z = norm(W_v v + W_t t + MLP([v; t])): no weights; missing modalities enter as zeros."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.mlp = nn.Sequential(nn.Linear(2 * dim, dim), nn.GELU(), nn.Linear(dim, dim))
+        nn.init.zeros_(self.mlp[-1].weight)
+        nn.init.zeros_(self.mlp[-1].bias)
+
+    def forward(self, pairs: FusionInput) -> tuple[Tensor, Tensor]:
+        """z (n, d) unit, and the presence bits in place of weights."""
+        v, t = pairs.v * pairs.present[:, :1], pairs.t * pairs.present[:, 1:]
+        z = self.image(v) + self.text(t) + self.mlp(torch.cat([v, t], dim=-1))
+        return nn.functional.normalize(z, dim=-1), masked_softmax(torch.zeros_like(pairs.present), pairs.present)
+
+
+class OracleFusion(WeightedFusion):
+    """Told which modality was corrupted: one learned pair of weights for each of the four cases.
+
+    An upper bound on what any rule can gain from knowing where the damage is, not a method.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.scores = nn.Parameter(torch.zeros(4, 2))
+
+    def weigh(self, pairs: FusionInput) -> Tensor:
+        """α, (n, 2)."""
+        if pairs.corrupted is None:
+            raise ValueError("the oracle must be told which modality was corrupted")
+        case = (pairs.corrupted[:, 0] * 2 + pairs.corrupted[:, 1]).long()
+        return masked_softmax(self.scores[case], pairs.present)
+
+
+FUSIONS: dict[str, Callable[[int], WeightedFusion]] = {
+    "image-only": lambda dim: FixedFusion(dim, 1.0, 1e-9),
+    "text-only": lambda dim: FixedFusion(dim, 1e-9, 1.0),
+    "mean": lambda dim: FixedFusion(dim, 0.5, 0.5),
+    "static": StaticFusion,
+    "concat": ConcatFusion,
+    "oracle": OracleFusion,
+    "mafs": lambda dim: ScheduledFusion(dim, PLAIN_SIGNALS),
+    "mafs@2": lambda dim: ScheduledFusion(dim, (*PLAIN_SIGNALS, *TOKEN_SIGNALS)),
+}
+"""Fusions by name; "mafs" is plain MA-AFS, "mafs@2" a variant that also reads the text's tokens."""
