@@ -8,6 +8,12 @@ ADAPTERS = Registry(
     entries={
         "chance": "mafs_bench.adapters.chance:Chance",
         "clip": "mafs_bench.adapters.clip:Clip",
+        "clip+concat": "mafs_bench.adapters.fusion_baselines:Concat",
+        "clip+image-only": "mafs_bench.adapters.fusion_baselines:ImageOnly",
+        "clip+mean": "mafs_bench.adapters.fusion_baselines:Mean",
+        "clip+static": "mafs_bench.adapters.fusion_baselines:Static",
+        "clip+text-only": "mafs_bench.adapters.fusion_baselines:TextOnly",
         "mafs-clip": "mafs_bench.adapters.mafs_clip:MafsClip",
+        "mafs-clip@2": "mafs_bench.adapters.mafs_clip:MafsClip2",
     },
 )

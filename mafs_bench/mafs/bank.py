@@ -21,7 +21,7 @@ class EmbeddingBank:
 
     images: (n, 1 + A, d) unit; [:, 0] is clean, the others carry random training corruptions.
     texts: (m, 1 + A, d) likewise; tokens: (m, 1 + A) a token signal. owner: (m,), the caption's image.
-    true_of: bool (m, n), caption k is true of image i.
+    true_of: bool (n, m), caption k is true of image i.
     """
 
     images: Tensor

@@ -48,7 +48,7 @@ def train_fused(
 
     def task_loss(z: Tensor, batch: Batch) -> Tensor:
         logits = z @ gallery.T / budget.tau
-        truth = bank.true_of[:, batch.image].T.clone()
+        truth = bank.true_of[batch.image]
         rows = torch.arange(len(z))
         for hidden in (batch.own, batch.held):
             logits[rows, hidden] = float("-inf")
@@ -83,7 +83,7 @@ def train_cross_modal(
     def loss() -> Tensor:
         batch = draw_batch(bank, prototypes, pairs_a_side, generator)
         scores, alpha = score_square(fusion, prototypes, batch)
-        truth = bank.true_of[batch.held][:, batch.image]
+        truth = bank.true_of[batch.image][:, batch.held].T
         uniform = _kl_to_uniform(alpha, torch.ones_like(alpha))
         return _nce(scores, truth) + _nce(scores.T, truth.T) + budget.uniform * uniform
 

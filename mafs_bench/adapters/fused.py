@@ -1,0 +1,144 @@
+"""A frozen dual encoder with a trained fusion on top: what MA-AFS and its baselines have in common."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from mafs_bench.adapters import ADAPTERS
+from mafs_bench.adapters.protocols import Embeddings, Fused, Settings
+from mafs_bench.errors import WeightsError
+from mafs_bench.mafs.fusion import FusionInput
+from mafs_bench.mafs.signals import pair_signals
+from mafs_bench.mafs.weights import FusionWeights, find
+from mafs_bench.mafs.weights import load as load_fusion
+from mafs_bench.types import FloatArray, Image
+
+
+class FusedBackbone:
+    """Encodes with its backbone and fuses with trained weights.
+
+    A missing modality is masked: it gets weight 0. With both missing the query is the training prior, and
+    ``prior`` is 1 among the diagnostics.
+    """
+
+    backbone: ClassVar[str] = "clip"
+    fusion: ClassVar[str]
+    missing: ClassVar[Mapping[str, str]] = {"image": "masked", "text": "masked"}
+
+    def __init__(self, name: str, backbone: Any, weights: FusionWeights) -> None:
+        """Wrap a loaded backbone; ``load`` is the usual way in."""
+        self.name = name
+        self.domain = backbone.domain
+        self.weights = hashlib.sha256(f"{backbone.weights}{weights.digest}".encode()).hexdigest()
+        self._backbone = backbone
+        self._fusion = weights
+        if hasattr(backbone, "preprocess"):
+            self.preprocess = backbone.preprocess
+
+    @classmethod
+    def load(cls, argument: str, settings: Settings) -> Self:
+        """Load the backbone that ``argument`` names and the fusion that was trained for its weights.
+
+        Raises ``WeightsError``, naming the command that trains one, when there is none.
+        """
+        backbone = ADAPTERS.get(cls.backbone).load(argument, settings)
+        spec = f"{cls.backbone}:{argument}" if argument else cls.backbone
+        file = find(cls.fusion, backbone.weights)
+        if file is None:
+            raise WeightsError(
+                f"no {cls.fusion!r} fusion has been trained for {spec}; train one with: mafs-bench train "
+                f"scheduler --backbone {spec} --fusion {cls.fusion} --dataset DATASET"
+            )
+        name = f"{cls.spec_name()}:{argument}" if argument else cls.spec_name()
+        return cls(name, backbone, load_fusion(file))
+
+    @classmethod
+    def spec_name(cls) -> str:
+        """What the model is called on the command line."""
+        return f"{cls.backbone}+{cls.fusion}"
+
+    def encode_images(self, images: Sequence[Image]) -> Embeddings:
+        """Encode n images to float32 (n, d), unit length."""
+        return self._described(self._backbone.encode_images(images), len(images))
+
+    def encode_pixels(self, pixels: npt.NDArray[Any]) -> Embeddings:
+        """Encode n preprocessed images to float32 (n, d), unit length."""
+        return self._described(self._backbone.encode_pixels(pixels), len(pixels))
+
+    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+        """Encode n texts to float32 (n, d), unit length, with the backbone's own signals."""
+        return _as_embeddings(self._backbone.encode_texts(texts), len(texts))
+
+    def fuse(self, images: Embeddings, texts: Embeddings) -> Fused:
+        """Fuse n aligned pairs: unit vectors (n, d) with α and the signals beside them."""
+        with torch.inference_mode():
+            pairs = self._pairs(images, texts)
+            z, alpha = self._fusion.fused(pairs)
+            nothing = pairs.present.sum(1) == 0
+            z = torch.where(nothing[:, None], self._fusion.prior, z)
+        diagnostics = {"alpha_image": alpha[:, 0], "alpha_text": alpha[:, 1], "prior": nothing.float()}
+        diagnostics |= {name: pairs.signals[name] for name in ("image_entropy", "text_entropy", "agreement")}
+        return Fused(z.numpy(), {name: values.numpy() for name, values in diagnostics.items()})
+
+    def _pairs(self, images: Embeddings, texts: Embeddings) -> FusionInput:
+        v, t = torch.from_numpy(images.vectors), torch.from_numpy(texts.vectors)
+        tokens = _tensors(texts.signals)
+        present = torch.from_numpy(np.stack([images.present, texts.present], axis=1).astype(np.float32))
+        return FusionInput(v, t, pair_signals(self._fusion.prototypes, v, t, tokens), present)
+
+    def _described(self, encoded: FloatArray | Embeddings, n: int) -> Embeddings:
+        """What else a fusion keeps of an image; nothing here."""
+        return _as_embeddings(encoded, n)
+
+
+class ScheduledBackbone(FusedBackbone):
+    """MA-AFS on a backbone: a scheduler for fused queries, and one for cross-modal retrieval."""
+
+    rerank: ClassVar[int] = 64
+
+    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+        """Encode n texts; their mass over the bank of images is kept for scoring pairs."""
+        encoded = super().encode_texts(texts)
+        cross = self._cross()
+        with torch.inference_mode():
+            mass = cross.text_mass(torch.from_numpy(encoded.vectors)).numpy()
+        return replace(encoded, states={**encoded.states, "mass": mass})
+
+    def score_pairs(self, images: Embeddings, texts: Embeddings) -> FloatArray:
+        """α_v e_v + α_t e_t of n aligned pairs, float32 (n,); see ``mafs.cross_modal``."""
+        parts = []
+        for start in range(0, len(images), 16384):
+            rows = np.arange(start, min(start + 16384, len(images)))
+            with torch.inference_mode():
+                pairs = self._pairs(images.take(rows), texts.take(rows))
+                masses = [torch.from_numpy(side.states["mass"][rows]) for side in (images, texts)]
+                scores, _ = self._cross()(
+                    pairs.signals["agreement"], *masses, pairs.signals, pairs.present
+                )
+            parts.append(scores.numpy())
+        return np.concatenate(parts)
+
+    def _cross(self) -> Any:
+        return self._fusion.cross
+
+    def _described(self, encoded: FloatArray | Embeddings, n: int) -> Embeddings:
+        embeddings = super()._described(encoded, n)
+        with torch.inference_mode():
+            mass = self._cross().image_mass(torch.from_numpy(embeddings.vectors)).numpy()
+        return replace(embeddings, states={**embeddings.states, "mass": mass})
+
+
+def _as_embeddings(encoded: FloatArray | Embeddings, n: int) -> Embeddings:
+    return encoded if isinstance(encoded, Embeddings) else Embeddings(encoded, np.ones(n, dtype=bool))
+
+
+def _tensors(arrays: Mapping[str, FloatArray]) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(values) for name, values in arrays.items()}

@@ -1,0 +1,37 @@
+"""Fusions that MA-AFS is held against, on the same frozen CLIP, training data and budget."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from mafs_bench.adapters.fused import FusedBackbone
+
+
+class ImageOnly(FusedBackbone):
+    """The image alone, where there is one."""
+
+    fusion: ClassVar[str] = "image-only"
+
+
+class TextOnly(FusedBackbone):
+    """The text alone, where there is one."""
+
+    fusion: ClassVar[str] = "text-only"
+
+
+class Mean(FusedBackbone):
+    """Equal weights."""
+
+    fusion: ClassVar[str] = "mean"
+
+
+class Static(FusedBackbone):
+    """One learned weight for all pairs."""
+
+    fusion: ClassVar[str] = "static"
+
+
+class Concat(FusedBackbone):
+    """An MLP over both vectors."""
+
+    fusion: ClassVar[str] = "concat"

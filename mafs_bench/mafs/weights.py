@@ -1,0 +1,110 @@
+"""Fusion weights on disk: one safetensors file a backbone, fusion and task."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from mafs_bench.errors import WeightsError
+from mafs_bench.mafs.cross_modal import CrossModalFusion
+from mafs_bench.mafs.fusion import FUSIONS, WeightedFusion
+from mafs_bench.mafs.signals import Prototypes
+
+
+@dataclass(frozen=True)
+class FusionWeights:
+    """A trained fusion with the prototypes that its signals come from.
+
+    fusion: its name among ``FUSIONS``. backbone: SHA-256 of the weights it was trained on. fused is for fused
+    retrieval; cross is for cross-modal retrieval and only MA-AFS has one. prior: (d,) unit, the answer where
+    both modalities are missing. digest: SHA-256 of the file, "" before it is written.
+    """
+
+    fusion: str
+    backbone: str
+    prototypes: Prototypes
+    fused: WeightedFusion
+    cross: CrossModalFusion | None
+    prior: Tensor
+    digest: str = ""
+
+
+def search_path() -> list[Path]:
+    """Where trained fusions are looked for: the user's folder, then what is bundled.
+
+    The user's folder is ``$MAFS_BENCH_HOME/fusion``, by default ``~/.mafs-bench/fusion``.
+    """
+    home = Path(os.environ.get("MAFS_BENCH_HOME", Path.home() / ".mafs-bench"))
+    return [home / "fusion", Path(__file__).parents[1] / "weights" / "fusion"]
+
+
+def file_name(fusion: str, backbone: str) -> str:
+    """The name under which a fusion for that backbone is found: it can never meet another's weights."""
+    return f"{fusion}-{backbone[:16]}.safetensors"
+
+
+def find(fusion: str, backbone: str) -> Path | None:
+    """The trained fusion for a backbone's weights, or None."""
+    files = (folder / file_name(fusion, backbone) for folder in search_path())
+    return next((file for file in files if file.is_file()), None)
+
+
+def save(weights: FusionWeights, path: Path) -> None:
+    """Write the file. Raises ``WeightsError`` when the folder cannot be written."""
+    from safetensors.torch import save_file
+
+    modules: dict[str, nn.Module | None] = {
+        "prototypes": weights.prototypes,
+        "fused": weights.fused,
+        "cross": weights.cross,
+    }
+    tensors = {
+        f"{part}.{name}": tensor.contiguous()
+        for part, module in modules.items()
+        if module is not None
+        for name, tensor in module.state_dict().items()
+    }
+    k, dim = weights.prototypes.image.shape
+    bank = 0 if weights.cross is None else len(weights.cross.image_bank)
+    shape = {"fusion": weights.fusion, "backbone": weights.backbone, "k": k, "dim": dim, "bank": bank}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({**tensors, "prior": weights.prior}, path, metadata={"mafs_bench": json.dumps(shape)})
+    except OSError as error:
+        raise WeightsError(f"cannot write {path}: {error.strerror}") from error
+
+
+def load(path: Path) -> FusionWeights:
+    """Read a file. Raises ``WeightsError`` naming it when it does not hold a fusion."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            shape = json.loads((file.metadata() or {})["mafs_bench"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        fused = FUSIONS[shape["fusion"]](shape["dim"])
+        prototypes = Prototypes(shape["k"], shape["dim"])
+        cross = None
+        if shape["bank"]:
+            names = fused.get_submodule("scheduler.standardise").names
+            cross = CrossModalFusion(shape["dim"], shape["bank"], names)  # type: ignore[arg-type]
+        modules: dict[str, nn.Module | None] = {"prototypes": prototypes, "fused": fused, "cross": cross}
+        for part, module in modules.items():
+            if module is not None:
+                module.load_state_dict(_under(tensors, part))
+                module.eval()
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, AttributeError) as error:
+        raise WeightsError(f"{path} does not hold a fusion: {error}") from error
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return FusionWeights(
+        shape["fusion"], shape["backbone"], prototypes, fused, cross, tensors["prior"], digest
+    )
+
+
+def _under(tensors: dict[str, Tensor], part: str) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{part}."): x for name, x in tensors.items() if name.startswith(f"{part}.")}
