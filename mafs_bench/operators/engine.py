@@ -4,26 +4,68 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mafs_bench.errors import UsageError
-from mafs_bench.operators import OPERATORS
+import numpy as np
+
+from mafs_bench.errors import DataError, UnknownNameError, UsageError
+from mafs_bench.operators import OPERATORS, legacy
 from mafs_bench.operators.base import ImageOperator, PairItem, PairOperator, PairPlan, TextOperator
 from mafs_bench.seeding import KeyedStream, stream
 from mafs_bench.types import Corruption, Image
 
+ENGINES = ("native", "reference")
+MIN_SIDE = 32
+"""Pixels a side that an image must have to be corrupted, as in the reference."""
+
 
 def corrupt_image(
-    image: Image, corruption: Corruption, severities: Sequence[int], *, seed: int, sample_id: str
+    image: Image,
+    corruption: Corruption,
+    severities: Sequence[int],
+    *,
+    seed: int,
+    sample_id: str,
+    engine: str = "native",
 ) -> list[Image]:
-    """Corrupt one image at each of ``severities`` (0: untouched) from one draw."""
+    """Corrupt one image at each of ``severities`` (0: untouched) from one draw.
+
+    ``engine`` is ``native`` or ``reference`` (the library ``imagecorruptions``, for the 19 of ImageNet-C).
+    Raises ``DataError`` for what is no RGB image of at least ``MIN_SIDE`` pixels a side, and ``UsageError``.
+    """
     operator = OPERATORS.get(corruption.operator)
     if not isinstance(operator, ImageOperator):
         raise UsageError(f"{corruption.name}: operator {corruption.operator!r} does not take images")
-    rng = stream(seed, corruption.suite, corruption.name, sample_id)
-    draws = operator.sample(rng, (image.shape[0], image.shape[1]), corruption.levels)
+    if engine not in ENGINES:
+        raise UnknownNameError("engine", engine, ENGINES)
+    _require_picture(image, sample_id)
+    if engine == "reference":
+        return [
+            image
+            if severity == 0
+            else legacy.corrupt(image, corruption, severity, _rng(seed, corruption, sample_id))
+            for severity in severities
+        ]
+    draws = operator.sample(
+        _rng(seed, corruption, sample_id), (image.shape[0], image.shape[1]), corruption.levels
+    )
     return [
         image if severity == 0 else operator.apply(image, draws, corruption.levels[severity - 1])
         for severity in severities
     ]
+
+
+def _rng(seed: int, corruption: Corruption, sample_id: str) -> np.random.Generator:
+    return stream(seed, corruption.suite, corruption.name, sample_id)
+
+
+def _require_picture(image: Image, sample_id: str) -> None:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        found = f"{image.dtype} {image.shape}"
+        raise DataError(f"{sample_id}: {found} is no picture; allowed: uint8 (height, width, 3)")
+    if min(image.shape[:2]) < MIN_SIDE:
+        found = f"{image.shape[1]}x{image.shape[0]}"
+        raise DataError(
+            f"{sample_id}: {found} is too small to corrupt; allowed: {MIN_SIDE} pixels a side or more"
+        )
 
 
 def corrupt_text(

@@ -20,7 +20,7 @@ from mafs_bench.operators.image.noise import truncate
 from mafs_bench.types import FloatArray, Image, Params
 
 _Size = tuple[int, int]
-_Vector = npt.NDArray[np.float64]
+_Vector = npt.NDArray[np.floating[Any]]
 
 
 def no_draws(rng: np.random.Generator, size: _Size, levels: Sequence[Params]) -> None:
@@ -38,7 +38,7 @@ def gaussian_kernel(sigma: float, cut: float) -> _Vector:
     """Return a normalised kernel that ends at ``cut`` standard deviations (scipy's rule)."""
     radius = int(cut * sigma + 0.5)
     values = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    return values / values.sum()
+    return np.asarray(values / values.sum())
 
 
 def _apply_gaussian(image: Image, draws: None, params: Params) -> Image:
@@ -52,7 +52,7 @@ def _apply_defocus(image: Image, draws: None, params: Params) -> Image:
 
 @lru_cache(maxsize=16)
 def _disk_kernel(radius: int, softening: float) -> FloatArray:
-    """Return a disk with a softened rim; mirrored where it touches the border of its array, as in the reference."""
+    """Return a disk with a softened rim, mirrored where it touches the border of its array."""
     reach = max(radius, 8)
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     disk = (x**2 + y**2 <= radius**2).astype(np.float32)
@@ -82,7 +82,7 @@ def _apply_glass(image: Image, bits: npt.NDArray[np.uint16], params: Params) -> 
 
 
 def _truncate_as_scipy(values: FloatArray, sigma: float) -> Image:
-    """Cut off fractions; where a value is whole, as in flat areas, lose what the reference's rounding loses."""
+    """Cut off fractions; lower whole values, those of flat areas, where the reference's rounding does."""
     lowered = values - np.float32(5e-4)
     whole = np.ceil(lowered)
     table = _flat_areas(sigma)
@@ -91,7 +91,7 @@ def _truncate_as_scipy(values: FloatArray, sigma: float) -> Image:
 
 @lru_cache(maxsize=16)
 def _flat_areas(sigma: float) -> Image:
-    """What the reference's double arithmetic makes of a flat area of each grey level: the level or one less."""
+    """What double arithmetic makes of a flat area of each grey level: the level or one less."""
     from scipy.ndimage import gaussian_filter1d
 
     flat = (np.arange(256) / 255)[:, None]

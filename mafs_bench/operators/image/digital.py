@@ -10,7 +10,6 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import PIL.Image
 
 from mafs_bench.operators.base import ImageOperator
@@ -96,7 +95,7 @@ def _apply_jpeg(image: Image, draws: None, params: Params) -> Image:
 def _sample_elastic(
     rng: np.random.Generator, size: _Size, levels: Sequence[Params]
 ) -> tuple[FloatArray, FloatArray]:
-    """Draw smooth fields of displacement to the right and down, (H, W), before they are multiplied by alpha."""
+    """Draw smooth fields of displacement to the right and down, (H, W), for an alpha of 1."""
     height, width = size
     rows, columns = gaussian_kernel(0.01 * height, 3.0), gaussian_kernel(0.01 * width, 3.0)
     dx, dy = (

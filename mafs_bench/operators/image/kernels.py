@@ -17,7 +17,7 @@ _Ints = npt.NDArray[np.int64]
 def invert_cdf(
     image: Image, uniforms: npt.NDArray[np.uint32], cdf: npt.NDArray[np.uint32], start: Image, grey: Image
 ) -> Any:
-    """Replace each value v by ``grey[k]``, k the first with ``uniforms < cdf[v, k]``; all arrays flat or tables.
+    """Replace each value v by ``grey[k]``, k the first with ``uniforms < cdf[v, k]``; images are flat.
 
     ``start[v, u >> 23]`` is where the search for 31-bit u begins.
     """
@@ -33,7 +33,7 @@ def invert_cdf(
 
 @numba.njit(cache=True, nogil=True)
 def displace(image: Image, moves: npt.NDArray[np.int8], reach: int, rounds: int) -> None:
-    """Overwrite each pixel, bottom right first, by the neighbour at ``moves[round, y, x] = (dx, dy)``, in place."""
+    """Overwrite each pixel, bottom right first, by its neighbour at ``moves[round, y, x] = (dx, dy)``."""
     height, width, _ = image.shape
     for r in range(rounds):
         for y in range(height - reach, reach, -1):
@@ -90,7 +90,7 @@ def sum_of_zooms(
 
 @numba.njit(cache=True, nogil=True)
 def sample_bilinear(image: Image, dx: FloatArray, dy: FloatArray) -> Any:
-    """Take the picture at (x + dx, y + dy), borders mirrored about the edge pixels' outer sides; truncated."""
+    """Take the picture at (x + dx, y + dy), mirrored beyond its edges; fractions are cut off."""
     height, width, _ = image.shape
     out = np.empty_like(image)
     for y in range(height):

@@ -1,7 +1,7 @@
 """Weather: snow, frost, fog, spatter, with the pixels of ``imagecorruptions`` 1.1.2, and low light.
 
-Quirks kept: frost draws from five of the six textures that the package ships, two of them equal; the snow layer
-is added twice, once upside down. The textures are read from the installed package.
+Quirks kept: frost draws from five of the six textures that the package ships, two of them equal; the snow
+layer is added twice, once upside down. The textures are read from the installed package.
 """
 
 from __future__ import annotations
