@@ -207,7 +207,7 @@ class CellResult:
     seed: int
     metrics: Mapping[str, Estimate]
     content_hash: str
-    audit: Mapping[str, float | int | None] = field(default_factory=dict)
+    audit: Mapping[str, float | int | str | None] = field(default_factory=dict)
 
 
 def positions(counts: Sequence[int]) -> npt.NDArray[np.int64]:

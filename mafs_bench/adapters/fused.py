@@ -120,9 +120,7 @@ class ScheduledBackbone(FusedBackbone):
             with torch.inference_mode():
                 pairs = self._pairs(images.take(rows), texts.take(rows))
                 masses = [torch.from_numpy(side.states["mass"][rows]) for side in (images, texts)]
-                scores, _ = self._cross()(
-                    pairs.signals["agreement"], *masses, pairs.signals, pairs.present
-                )
+                scores, _ = self._cross()(pairs.signals["agreement"], *masses, pairs.signals, pairs.present)
             parts.append(scores.numpy())
         return np.concatenate(parts)
 

@@ -57,7 +57,8 @@ class Lines(Quiet):
         self._done += 1
         spent = time.monotonic() - self._began
         self.note(
-            f"[{self._done}/{self._cells}] {cell.task.name} {cell.condition.label} ({spent:.0f} s, {self._images} images)"
+            f"[{self._done}/{self._cells}] {cell.task.name} {cell.condition.label} "
+            f"({spent:.0f} s, {self._images} images)"
         )
 
     def note(self, line: str) -> None:

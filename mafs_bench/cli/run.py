@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -18,17 +18,17 @@ def run(
     corruption: Annotated[str, typer.Option(help="name, family, modality, joint:A+B, a comma list, or all")],
     severity: Annotated[str, typer.Option(help="3, 1-5 or 1,3,5")] = "1-5",
     dataset: Annotated[str, typer.Option(help="name, name:variant or a folder of yours")] = "scenes",
-    split: Annotated[Optional[str], typer.Option(help="test unless told otherwise")] = None,
-    data_root: Annotated[Optional[Path], typer.Option(help="folder of the data set's official layout")] = None,
-    task: Annotated[Optional[list[str]], typer.Option(help="repeatable; all that can be done")] = None,
+    split: Annotated[str | None, typer.Option(help="test unless told otherwise")] = None,
+    data_root: Annotated[Path | None, typer.Option(help="folder of the data set's official layout")] = None,
+    task: Annotated[list[str] | None, typer.Option(help="repeatable; all that can be done")] = None,
     suite: Annotated[str, typer.Option(help="name@version or a TOML file of yours")] = "core@1",
-    out: Annotated[Optional[Path], typer.Option(help="results folder [runs/<model>-<dataset>-<hash>]")] = None,
-    limit: Annotated[Optional[int], typer.Option(help="only the first N samples")] = None,
+    out: Annotated[Path | None, typer.Option(help="results folder [runs/<model>-<dataset>-<hash>]")] = None,
+    limit: Annotated[int | None, typer.Option(help="only the first N samples")] = None,
     seed: Annotated[int, typer.Option(help="of all corruptions and resamples")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="images a forward pass")] = 64,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps")] = "auto",
     precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16")] = "fp32",
-    workers: Annotated[Optional[int], typer.Option(min=0, help="processes that corrupt images")] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="processes that corrupt images")] = None,
     engine: Annotated[str, typer.Option(help="native, or reference (imagecorruptions)")] = "native",
     on_error: Annotated[str, typer.Option(help="unreadable images: fail, or skip and count")] = "fail",
     as_json: Annotated[bool, typer.Option("--json", help="print the results as JSON")] = False,
@@ -39,7 +39,18 @@ def run(
     from mafs_bench.runner.plan import RunRequest, make_plan
 
     request = RunRequest(
-        model, corruption, severity, dataset, split, data_root, tuple(task or ()), suite, seed, limit, engine, on_error
+        model,
+        corruption,
+        severity,
+        dataset,
+        split,
+        data_root,
+        tuple(task or ()),
+        suite,
+        seed,
+        limit,
+        engine,
+        on_error,
     )
     plan = make_plan(request)
 

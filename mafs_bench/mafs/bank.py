@@ -43,7 +43,11 @@ class Batch:
 
 
 def draw_batch(
-    bank: EmbeddingBank, prototypes: Prototypes, size: int, generator: torch.Generator, own: Tensor | None = None
+    bank: EmbeddingBank,
+    prototypes: Prototypes,
+    size: int,
+    generator: torch.Generator,
+    own: Tensor | None = None,
 ) -> Batch:
     """Draw ``size`` captions with their images and corrupt each pair in one of ``MODES``."""
     m, copies = bank.texts.shape[:2]
@@ -86,7 +90,9 @@ def _mode(name: str) -> int:
     return list(MODES).index(name)
 
 
-def clean_twins(bank: EmbeddingBank, prototypes: Prototypes, batch: Batch, generator: torch.Generator) -> FusionInput:
+def clean_twins(
+    bank: EmbeddingBank, prototypes: Prototypes, batch: Batch, generator: torch.Generator
+) -> FusionInput:
     """The same images, clean, each with another of their own clean captions."""
     order = torch.argsort(bank.owner, stable=True)
     counts = torch.bincount(bank.owner, minlength=len(bank.images))

@@ -98,15 +98,18 @@ class ConcatFusion(WeightedFusion):
 
     def __init__(self, dim: int) -> None:
         super().__init__(dim)
-        self.mlp = nn.Sequential(nn.Linear(2 * dim, dim), nn.GELU(), nn.Linear(dim, dim))
-        nn.init.zeros_(self.mlp[-1].weight)
-        nn.init.zeros_(self.mlp[-1].bias)
+        last = nn.Linear(dim, dim)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.mlp = nn.Sequential(nn.Linear(2 * dim, dim), nn.GELU(), last)
 
     def forward(self, pairs: FusionInput) -> tuple[Tensor, Tensor]:
         """z (n, d) unit, and the presence bits in place of weights."""
         v, t = pairs.v * pairs.present[:, :1], pairs.t * pairs.present[:, 1:]
         z = self.image(v) + self.text(t) + self.mlp(torch.cat([v, t], dim=-1))
-        return nn.functional.normalize(z, dim=-1), masked_softmax(torch.zeros_like(pairs.present), pairs.present)
+        return nn.functional.normalize(z, dim=-1), masked_softmax(
+            torch.zeros_like(pairs.present), pairs.present
+        )
 
 
 class OracleFusion(WeightedFusion):

@@ -31,9 +31,10 @@ class Scheduler(nn.Module):
     def __init__(self, names: Sequence[str], hidden: int = 32) -> None:
         super().__init__()
         self.standardise = Standardise(names)
-        self.body = nn.Sequential(nn.Linear(len(names) + 2, hidden), nn.GELU(), nn.Linear(hidden, 2))
-        nn.init.zeros_(self.body[-1].weight)
-        nn.init.zeros_(self.body[-1].bias)
+        last = nn.Linear(hidden, 2)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.body = nn.Sequential(nn.Linear(len(names) + 2, hidden), nn.GELU(), last)
 
     def forward(self, signals: dict[str, Tensor], present: Tensor) -> Tensor:
         """Signals (n,) each, presence (n, 2) float -> α (n, 2), rows that sum to 1 where anything is there."""

@@ -122,8 +122,9 @@ def pair_signals(
 def fit_prototypes(v: Tensor, t: Tensor, k: int, generator: torch.Generator) -> Prototypes:
     """Prototypes and temperatures from clean, matched, unlabelled pairs: v, t (n, d) unit.
 
-    Spherical k-means (Dhillon and Modha, 2001) on the mean of both modalities; each modality's prototype is the centre of its members. The
-    temperatures are those at which the mean normalised entropy is one half, so that it can go both ways.
+    Spherical k-means (Dhillon and Modha, 2001) on the mean of both modalities; each modality's prototype is
+    the centre of its members. The temperatures are those at which the mean normalised entropy is one half,
+    so that it can go both ways.
     """
     k = min(k, len(v))
     prototypes = Prototypes(k, v.shape[1])

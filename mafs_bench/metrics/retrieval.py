@@ -61,20 +61,27 @@ def _rsum_columns(frame: pd.DataFrame) -> Array:
 
 def _rsum(sums: Array) -> Array:
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(
-            sums[..., :3].sum(-1) / sums[..., 6] + sums[..., 3:6].sum(-1) / sums[..., 7]
-        )
+        return np.asarray(sums[..., :3].sum(-1) / sums[..., 6] + sums[..., 3:6].sum(-1) / sums[..., 7])
 
 
 RETRIEVAL_METRICS: tuple[Metric, ...] = (
     *(_recall(f"{d}_r{k}", "retrieval", k, d) for d in ("t2i", "i2t") for k in _KS),
     Metric("rsum", "retrieval", 0.0, 6.0, True, "sum of the six recalls, as fractions", _rsum_columns, _rsum),
     Metric(
-        "mrr", "retrieval", 0.0, 1.0, True, "mean reciprocal rank, both directions", _mean_of(_reciprocal, None), _ratio
+        "mrr",
+        "retrieval",
+        0.0,
+        1.0,
+        True,
+        "mean reciprocal rank, both directions",
+        _mean_of(_reciprocal, None),
+        _ratio,
     ),
 )
 
 FUSED_METRICS: tuple[Metric, ...] = (
     *(_recall(f"r{k}", "fused-retrieval", k, None) for k in _KS),
-    Metric("mrr", "fused-retrieval", 0.0, 1.0, True, "mean reciprocal rank", _mean_of(_reciprocal, None), _ratio),
+    Metric(
+        "mrr", "fused-retrieval", 0.0, 1.0, True, "mean reciprocal rank", _mean_of(_reciprocal, None), _ratio
+    ),
 )

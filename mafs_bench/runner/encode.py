@@ -132,9 +132,7 @@ def _severity(parts: Sequence[dict[str, npt.NDArray[Any]]], k: int) -> EncodedIm
 
     unreadable = np.concatenate([part["unreadable"] for part in parts])
     extras = {
-        kind: {
-            name.partition(".")[2]: joined(name) for name in parts[0] if name.startswith(f"{kind}.")
-        }
+        kind: {name.partition(".")[2]: joined(name) for name in parts[0] if name.startswith(f"{kind}.")}
         for kind in ("signals", "states")
     }
     vectors = np.ascontiguousarray(joined("vectors"))

@@ -10,7 +10,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
-
 from mafs_bench import __version__
 from mafs_bench.adapters.load import load
 from mafs_bench.adapters.protocols import Settings
@@ -190,7 +189,9 @@ def _notes(plan: Plan, adapter: Any) -> list[str]:
     """What a reader of the numbers must know."""
     domain = plan.dataset.domain
     if adapter.domain and domain and adapter.domain != domain:
-        return [f"{adapter.name} was made for {adapter.domain}, and {plan.dataset.name} is of the domain {domain}"]
+        return [
+            f"{adapter.name} was made for {adapter.domain}, and {plan.dataset.name} is of the domain {domain}"
+        ]
     return []
 
 
@@ -229,5 +230,12 @@ def _summarise_cell(folder: Path, task: str, condition: Condition, resampling: R
     frame, meta = read_cell(cell_file(folder, task, condition))
     metrics = {metric.name: interval(metric, frame, resampling) for metric in metrics_of(task)}
     return CellResult(
-        meta.task, meta.dataset, meta.corruption, meta.severity, meta.seed, metrics, meta.content_hash, meta.audit
+        meta.task,
+        meta.dataset,
+        meta.corruption,
+        meta.severity,
+        meta.seed,
+        metrics,
+        meta.content_hash,
+        meta.audit,
     )

@@ -134,7 +134,9 @@ def _applicable(
                 pairs.append((task, corruption))
             else:
                 refused.setdefault((task.name, reason), []).append(corruption.name)
-    lines = [f"{task} under {', '.join(names)}: not applicable: {why}" for (task, why), names in refused.items()]
+    lines = [
+        f"{task} under {', '.join(names)}: not applicable: {why}" for (task, why), names in refused.items()
+    ]
     return pairs, lines
 
 
@@ -151,5 +153,7 @@ def _cells(
     for name in dict.fromkeys(corruption.name for _, corruption in pairs):
         for severity in severities:
             condition = Condition(suite.id, name, severity, request.seed)
-            cells += [Cell(task, corruption, condition) for task, corruption in pairs if corruption.name == name]
+            cells += [
+                Cell(task, corruption, condition) for task, corruption in pairs if corruption.name == name
+            ]
     return tuple(cells)

@@ -151,7 +151,8 @@ def _refuse_other(folder: Path, stored: RunSpec, asked: RunSpec) -> None:
     differing = [f.name for f in fields(RunSpec) if _plain(stored, f.name) != _plain(asked, f.name)]
     first = differing[0]
     raise StoreError(
-        f"{folder} holds another run: {first} is {_plain(stored, first)!r} there and {_plain(asked, first)!r} here"
+        f"{folder} holds another run: {first} is {_plain(stored, first)!r} there and "
+        f"{_plain(asked, first)!r} here"
         + (f" (also different: {', '.join(differing[1:])})" if differing[1:] else "")
         + "; choose another --out"
     )
@@ -167,7 +168,8 @@ def read_spec(folder: Path) -> RunSpec:
     try:
         table = json.loads(file.read_text())
         lists = {"tasks", "corruptions", "severities", "notes"}
-        return RunSpec(**{key: tuple(value) if key in lists else value for key, value in table.items()})
+        values: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in table.items()}
+        return RunSpec(**values)
     except FileNotFoundError as error:
         raise StoreError(f"{folder} is not a results folder: it has no spec.json") from error
     except (OSError, ValueError, TypeError, AttributeError) as error:

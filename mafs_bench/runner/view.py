@@ -245,7 +245,9 @@ class ConditionView:
 
     def content_hash(self) -> str:
         """SHA-256 over everything that this view gave out: two equal hashes are the same inputs."""
-        return digest_of([part for name in sorted(self._digests) for part in (name.encode(), self._digests[name])])
+        return digest_of(
+            [part for name in sorted(self._digests) for part in (name.encode(), self._digests[name])]
+        )
 
     def audit(self) -> Mapping[str, float | int | str | None]:
         """How much the corruption really changed."""

@@ -57,8 +57,13 @@ class PairEmbeddings:
 class View(Protocol):
     """One condition of a data set. What a corruption leaves untouched is encoded once a run."""
 
-    dataset: Dataset
-    seed: int
+    @property
+    def dataset(self) -> Dataset:
+        """The split that is scored."""
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
 
     def images(self) -> Embeddings:
         """All images, corrupted: one row a sample; ``present`` False (and ``scored`` False) where missing."""

@@ -45,9 +45,10 @@ def first_correct_ranks(
     for start in range(0, len(queries), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, len(queries)))
         scores = queries[rows] @ gallery.T
-        for row in rows if excluded is not None else ():
-            scores[row - start, excluded[row]] = -np.inf  # type: ignore[index]
-        ranks[rows] = _block_ranks(scores, [relevant[row] for row in rows])
+        if excluded is not None:
+            for row in rows.tolist():
+                scores[row - start, excluded[row]] = -np.inf
+        ranks[rows] = _block_ranks(scores, [relevant[row] for row in rows.tolist()])
         if pair_scores is not None and rerank > 0:
             _rerank(ranks, rows, scores, relevant, rerank, pair_scores)
     return ranks

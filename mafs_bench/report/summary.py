@@ -1,0 +1,193 @@
+"""The table and the curve of one run, derived from its stored scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mafs_bench.metrics import metrics_of
+from mafs_bench.report.plots import plot_curves
+from mafs_bench.runner.store import StoredRun, read_run
+from mafs_bench.stats.resampling import (
+    Replicates,
+    Resampling,
+    combine,
+    estimate,
+    replicate_paired,
+    two_sided_p,
+)
+from mafs_bench.tasks import TASKS
+from mafs_bench.types import CellResult, Estimate, Metric
+
+Array = npt.NDArray[np.float64]
+
+SIGNIFICANT = 0.05
+HEADER = (
+    "task · metric",
+    "corruption",
+    "clean",
+    "1",
+    "2",
+    "3",
+    "4",
+    "5",
+    "MMI %",
+    "RA",
+    "AUC",
+    "n",
+    "unscored",
+)
+LEGEND = (
+    "values with 95 % intervals (bootstrap over images); · marks a drop against clean that is not significant "
+    "(paired, 5 %)",
+    "MMI: (clean - mean over severities) / clean, in percent; RA: mean over severities / clean; "
+    "AUC: area under the curve over severities 0-5, as a share of the range",
+)
+
+
+@dataclass(frozen=True)
+class CurveSummary:
+    """One metric of one task under one corruption. ``levels`` by severity, 0 clean; None where not run."""
+
+    task: str
+    metric: str
+    corruption: str
+    levels: dict[int, Estimate]
+    drops: dict[int, Estimate]
+    significant: dict[int, bool]
+    mmi: Estimate
+    relative: Estimate
+    auc: Estimate
+
+
+def summarise_run(run: StoredRun, n_resamples: int = 2000) -> list[CurveSummary]:
+    """The primary metric of every task under every corruption, with paired intervals."""
+    summaries = []
+    for task in run.spec.tasks:
+        cells = [cell for cell in run.results if cell.task == task]
+        metric = next(m for m in metrics_of(task) if m.name == TASKS.get(task).primary)
+        summaries += _summarise_task(run, task, cells, metric, n_resamples)
+    return summaries
+
+
+def _summarise_task(
+    run: StoredRun, task: str, cells: Sequence[CellResult], metric: Metric, n_resamples: int
+) -> list[CurveSummary]:
+    frames = {(cell.corruption, cell.severity): run.frame(cell) for cell in cells}
+    groups = {group for frame in frames.values() for group in frame["group"]}
+    resampling = Resampling(groups, n_resamples, run.spec.seed)
+    summaries = []
+    for name in dict.fromkeys(cell.corruption for cell in cells if cell.corruption is not None):
+        levels = {
+            cell.severity: cell.metrics[metric.name] for cell in cells if cell.corruption in (None, name)
+        }
+        wanted = [(None, 0), *((name, severity) for severity in levels if severity)]
+        paired = replicate_paired(metric, [frames[key] for key in wanted], resampling)
+        summaries.append(_curve(task, metric, name, levels, dict(zip(levels, paired, strict=True))))
+    return summaries
+
+
+def _curve(
+    task: str, metric: Metric, corruption: str, levels: dict[int, Estimate], paired: dict[int, Replicates]
+) -> CurveSummary:
+    """``paired`` holds the rows that are scored at every severity, so that differences are of the same samples."""
+    severities = np.array(list(paired))
+    clean, *corrupted = paired.values()
+
+    def relative(base: Array, *rest: Array) -> Array:
+        return np.asarray(np.mean(rest, axis=0) / base)
+
+    def mmi(base: Array, *rest: Array) -> Array:
+        return np.asarray(100 * (1 - relative(base, *rest)))
+
+    def area(*values: Array) -> Array:
+        width = (severities[-1] - severities[0]) * (metric.high - metric.low)
+        return np.asarray(np.trapezoid(np.array(values) - metric.low, severities, axis=0) / width)
+
+    drops = {s: combine(lambda a, b: a - b, clean, r) for s, r in paired.items() if s}
+    p_values = {s: two_sided_p(drop) for s, drop in drops.items()}
+    return CurveSummary(
+        task,
+        metric.name,
+        corruption,
+        levels,
+        {s: estimate(drop) for s, drop in drops.items()},
+        {s: p is not None and p < SIGNIFICANT for s, p in p_values.items()},
+        estimate(combine(mmi, clean, *corrupted)),
+        estimate(combine(relative, clean, *corrupted)),
+        estimate(combine(area, clean, *corrupted)),
+    )
+
+
+def summary_rows(summaries: Sequence[CurveSummary]) -> list[list[str]]:
+    """Cells of the printed table, in the order of ``HEADER``."""
+    return [
+        [
+            f"{s.task} · {s.metric}",
+            s.corruption,
+            _shown(s.levels[0]),
+            *(_shown(s.levels.get(k), mark=not s.significant.get(k, True)) for k in range(1, 6)),
+            _short(s.mmi, ".1f"),
+            _short(s.relative, ".3f"),
+            _short(s.auc, ".3f"),
+            str(s.levels[0].n),
+            str(sum(level.n_unscored for level in s.levels.values())),
+        ]
+        for s in summaries
+    ]
+
+
+def _shown(estimate_: Estimate | None, *, mark: bool = False) -> str:
+    if estimate_ is None:
+        return ""
+    if estimate_.value is None:
+        return "n/a"
+    interval = "" if estimate_.low is None else f"\n[{estimate_.low:.3f}, {estimate_.high:.3f}]"
+    return f"{estimate_.value:.3f}{'·' if mark else ''}{interval}"
+
+
+def _short(estimate_: Estimate, form: str) -> str:
+    return "n/a" if estimate_.value is None else format(estimate_.value, form)
+
+
+def write_curve(folder: Path) -> Path:
+    """Draw ``curves.png`` into a results folder."""
+    run = read_run(folder)
+    path = folder / "curves.png"
+    plot_curves([_row(cell) for cell in run.results], path, _title(run))
+    return path
+
+
+def _row(cell: CellResult) -> dict[str, object]:
+    from dataclasses import asdict
+
+    return asdict(cell)
+
+
+def _title(run: StoredRun) -> str:
+    """What the numbers are of; a model on a data set that it was not made for is said here."""
+    title = (
+        f"{run.spec.model} on {run.spec.dataset} ({run.spec.split}), {run.spec.suite}, seed {run.spec.seed}"
+    )
+    return "; ".join([title, *run.spec.notes])
+
+
+def print_summary(folder: Path, curve: Path) -> None:
+    """Print the table, what its columns mean, and where everything is."""
+    from rich.console import Console
+    from rich.table import Table
+
+    run = read_run(folder)
+    summaries = summarise_run(run)
+    console = Console()
+    table = Table(*HEADER, title=_title(run), title_justify="left")
+    for row in summary_rows(summaries):
+        table.add_row(*row)
+    console.print(table)
+    for line in LEGEND:
+        console.print(line, style="dim", highlight=False)
+    console.print(f"curve: {curve}\nresults: {folder / 'results.json'}", highlight=False)
