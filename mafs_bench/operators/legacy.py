@@ -145,12 +145,13 @@ class _SourceGenerator(np.random.Generator):
 
 
 def _skimage() -> Any:
-    from skimage import color, util
+    from skimage import color
+    from skimage.util import random_noise as skimage_noise
 
     generator = _SourceGenerator(np.random.PCG64(0))
 
     def random_noise(image: Any, **options: Any) -> Any:
-        return util.random_noise(image, rng=generator, **options)
+        return skimage_noise(image, rng=generator, **options)
 
     return types.SimpleNamespace(color=color, util=types.SimpleNamespace(random_noise=random_noise))
 

@@ -28,7 +28,7 @@ _Size = tuple[int, int]
 _Doubles = npt.NDArray[np.float64]
 
 _FROST_FILES = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")
-_WATER = np.array([238, 238, 175], dtype=np.float32)
+_WATER = np.array([175, 238, 238], dtype=np.float32)
 _MUD = np.array([63, 42, 20], dtype=np.float32)
 
 
