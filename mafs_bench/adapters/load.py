@@ -93,7 +93,7 @@ def load(spec: str, settings: Settings) -> Any:
 def resolve_device(asked: str) -> str:
     """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` into a device that is there.
 
-    ``auto`` takes CUDA, else MPS, else the CPU. Raises ``UnknownNameError`` for another name and ``UsageError``
+    ``auto`` takes CUDA, else MPS, else the CPU. Raises ``UnknownNameError`` for another name, ``UsageError``
     for a device that this machine does not have.
     """
     import torch
