@@ -1,21 +1,21 @@
 """Metrics: pure functions of per-sample records, each with its range, direction and source."""
 
-from mafs_bench.registry import Registry
+from mafs_bench.errors import UnknownNameError
+from mafs_bench.registry import load_attribute
 from mafs_bench.types import Metric
 
-METRICS = Registry(
-    kind="task with metrics",
-    entries={
-        "retrieval": "mafs_bench.metrics.retrieval:RETRIEVAL_METRICS",
-        "fused-retrieval": "mafs_bench.metrics.retrieval:FUSED_METRICS",
-        "matching": "mafs_bench.metrics.matching:MATCHING_METRICS",
-        "vqa": "mafs_bench.metrics.vqa:VQA_METRICS",
-        "captioning": "mafs_bench.metrics.captioning:CAPTIONING_METRICS",
-    },
-)
+METRICS = {
+    "retrieval": "mafs_bench.metrics.retrieval:RETRIEVAL_METRICS",
+    "fused-retrieval": "mafs_bench.metrics.retrieval:FUSED_METRICS",
+    "matching": "mafs_bench.metrics.matching:MATCHING_METRICS",
+    "vqa": "mafs_bench.metrics.vqa:VQA_METRICS",
+    "captioning": "mafs_bench.metrics.captioning:CAPTIONING_METRICS",
+}
 
 
 def metrics_of(task: str) -> tuple[Metric, ...]:
-    """The metrics of a task's cells. Raises ``UnknownNameError``."""
-    found: tuple[Metric, ...] = METRICS.get(task)
-    return found
+    """The metrics of a task, imported when asked for. Raises ``UnknownNameError``."""
+    if task not in METRICS:
+        raise UnknownNameError("task", task, METRICS)
+    metrics: tuple[Metric, ...] = load_attribute(METRICS[task])
+    return metrics

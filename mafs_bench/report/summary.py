@@ -26,27 +26,12 @@ from mafs_bench.types import CellResult, Estimate, Metric
 Array = npt.NDArray[np.float64]
 
 SIGNIFICANT = 0.05
-HEADER = (
-    "task · metric",
-    "corruption",
-    "clean",
-    "1",
-    "2",
-    "3",
-    "4",
-    "5",
-    "MMI %",
-    "RA",
-    "AUC",
-    "n",
-    "unscored",
-)
-LEGEND = (
-    "values with 95 % intervals (bootstrap over images); · marks a drop against clean that is not significant "
-    "(paired, 5 %)",
-    "MMI: (clean - mean over severities) / clean, in percent; RA: mean over severities / clean; "
-    "AUC: area under the curve over severities 0-5, as a share of the range",
-)
+HEADER = ("corruption", "clean", "1", "2", "3", "4", "5", "MMI %", "RA", "AUC")
+LEGEND = """\
+Columns 1 to 5 are severities; below each value its 95 % interval (bootstrap over images).
+· marks a drop against clean that is not significant (paired, 5 %).
+MMI: (clean - mean over severities) / clean. RA: mean over severities / clean.
+AUC: area under the curve from 0 to 5, as a share of the possible."""
 
 
 @dataclass(frozen=True)
@@ -127,15 +112,12 @@ def summary_rows(summaries: Sequence[CurveSummary]) -> list[list[str]]:
     """Cells of the printed table, in the order of ``HEADER``."""
     return [
         [
-            f"{s.task} · {s.metric}",
             s.corruption,
             _shown(s.levels[0]),
             *(_shown(s.levels.get(k), mark=not s.significant.get(k, True)) for k in range(1, 6)),
             _short(s.mmi, ".1f"),
             _short(s.relative, ".3f"),
             _short(s.auc, ".3f"),
-            str(s.levels[0].n),
-            str(sum(level.n_unscored for level in s.levels.values())),
         ]
         for s in summaries
     ]
@@ -146,8 +128,13 @@ def _shown(estimate_: Estimate | None, *, mark: bool = False) -> str:
         return ""
     if estimate_.value is None:
         return "n/a"
-    interval = "" if estimate_.low is None else f"\n[{estimate_.low:.3f}, {estimate_.high:.3f}]"
+    interval = "" if estimate_.low is None else f"\n{_bare(estimate_.low)}-{_bare(estimate_.high)}"
     return f"{estimate_.value:.3f}{'·' if mark else ''}{interval}"
+
+
+def _bare(value: float | None) -> str:
+    """Two decimals without the leading zero, as intervals below 1 are printed to save room."""
+    return f"{value:.2f}".removeprefix("0")
 
 
 def _short(estimate_: Estimate, form: str) -> str:
@@ -177,17 +164,28 @@ def _title(run: StoredRun) -> str:
 
 
 def print_summary(folder: Path, curve: Path) -> None:
-    """Print the table, what its columns mean, and where everything is."""
+    """Print a table a task, what its columns mean, and where everything is."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     run = read_run(folder)
+    console = Console(highlight=False)
+    console.print(_title(run), style="bold")
     summaries = summarise_run(run)
-    console = Console()
-    table = Table(*HEADER, title=_title(run), title_justify="left")
-    for row in summary_rows(summaries):
-        table.add_row(*row)
-    console.print(table)
-    for line in LEGEND:
-        console.print(line, style="dim", highlight=False)
-    console.print(f"curve: {curve}\nresults: {folder / 'results.json'}", highlight=False)
+    for task in dict.fromkeys(s.task for s in summaries):
+        of_task = [s for s in summaries if s.task == task]
+        table = Table(
+            *HEADER, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title=_subtitle(of_task), title_justify="left"
+        )
+        for row in summary_rows(of_task):
+            table.add_row(*row)
+        console.print(table)
+    console.print(LEGEND, style="dim")
+    console.print(f"curve    {curve}\nresults  {folder / 'results.json'}", soft_wrap=True)
+
+
+def _subtitle(summaries: Sequence[CurveSummary]) -> str:
+    first = summaries[0]
+    unscored = sum(level.n_unscored for s in summaries for level in s.levels.values())
+    return f"{first.task}: {first.metric}, {first.levels[0].n} queries, {unscored} unscored"

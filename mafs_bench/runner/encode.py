@@ -88,8 +88,9 @@ def encode_images(
         ]
         advance(len(encoded))
         while todo and len(pending) >= len(todo[0]):
-            chunk, pending_chunk, pending = todo.pop(0), pending[: len(todo[0])], pending[len(todo[0]) :]
-            loaded[chunk.start] = _gather(pending_chunk)
+            chunk = todo.pop(0)
+            loaded[chunk.start] = _gather(pending[: len(chunk)])
+            pending = pending[len(chunk) :]
             if spool is not None:
                 write_atomically(spool / f"{chunk.start}.npz", _pack(loaded[chunk.start]))
     parts = [loaded[chunk.start] for chunk in chunks]

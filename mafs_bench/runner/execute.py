@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mafs_bench import __version__
-from mafs_bench.adapters.load import load
-from mafs_bench.adapters.protocols import Settings
+from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.errors import StoreError
 from mafs_bench.metrics import metrics_of
 from mafs_bench.runner.encode import drop_spool
@@ -82,7 +81,7 @@ def execute(plan: Plan, resources: Resources, out: Path | None, progress: Progre
     Raises ``MafsBenchError`` subclasses; what was finished before stays stored.
     """
     _limit_threads()
-    settings = Settings(resources.device, resources.precision, resources.batch_size)
+    settings = resolve_settings(resources.device, resources.precision, resources.batch_size)
     adapter = load(plan.request.model, settings)
     notes = _notes(plan, adapter)
     spec = make_spec(plan, adapter, resources.precision, notes)
