@@ -1,1 +1,43 @@
-"""Robustness statistics on frames of per-sample scores."""
+"""Robustness statistics on frames of per-sample scores.
+
+A frame has a column ``group`` (the cluster), ``id`` where rows are paired, and what the metric reads::
+
+    shared = Resampling(clean["group"])
+    pair = replicate_paired(mean_of("score"), [clean, noisy], shared)
+    loss = combine(robustness.drop, *pair)
+    estimate(loss, method="bca")           # the drop with its interval
+    tests.cluster_permutation(mean_of("score"), clean, noisy).p
+"""
+
+from mafs_bench.stats import ranking, robustness, tests
+from mafs_bench.stats.resampling import (
+    Replicates,
+    Resampling,
+    combine,
+    combine_independent,
+    estimate,
+    interval,
+    intervals,
+    replicate,
+    replicate_all,
+    replicate_paired,
+)
+from mafs_bench.stats.simple import mean_of, ratio_of
+
+__all__ = [
+    "Replicates",
+    "Resampling",
+    "combine",
+    "combine_independent",
+    "estimate",
+    "interval",
+    "intervals",
+    "mean_of",
+    "ranking",
+    "ratio_of",
+    "replicate",
+    "replicate_all",
+    "replicate_paired",
+    "robustness",
+    "tests",
+]

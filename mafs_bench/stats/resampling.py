@@ -170,6 +170,23 @@ def combine(function: Callable[..., Array | float], *parts: Replicates) -> Repli
     )
 
 
+def combine_independent(function: Callable[..., Array | float], *parts: Replicates) -> Replicates:
+    """As ``combine``, of parts from different data sets, resampled with *different* seeds.
+
+    Each cluster left out changes its own part alone (Efron and Tibshirani, 1993, chapter 14.5).
+    """
+
+    def leave_one_out() -> Array:
+        values = [np.float64(part.value) for part in parts]
+        moved = [
+            np.asarray(_quiet(function, *values[:i], part.leave_one_out(), *values[i + 1 :]))
+            for i, part in enumerate(parts)
+        ]
+        return np.concatenate([one - np.nanmean(one) for one in moved])
+
+    return replace(combine(function, *parts), leave_one_out=leave_one_out)
+
+
 def estimate(replicates: Replicates, level: float = 0.95, method: Method = "percentile") -> Estimate:
     """Value and interval of ``replicates``; no interval for one cluster or where resamples are undefined.
 

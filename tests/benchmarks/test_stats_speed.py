@@ -13,18 +13,13 @@ import pandas as pd
 import pytest
 import scipy.stats
 
+from mafs_bench.stats import mean_of
 from mafs_bench.stats import resampling as rs
-from mafs_bench.types import Metric
 
 N_CELLS, N_CLUSTERS, N_RESAMPLES, ROWS = 100, 5000, 10_000, 5
 
 
-def _columns(frame):
-    score = frame["score"].to_numpy(float)
-    return np.stack([score, np.where(np.isnan(score), np.nan, 1.0)], axis=1)
-
-
-MEAN = Metric("mean", "any", 0, 1, True, "", _columns, lambda sums: sums[..., 0] / sums[..., 1])
+MEAN = mean_of()
 
 
 def cells():

@@ -6,15 +6,10 @@ import pytest
 import scipy.stats
 from scipy.stats._resampling import BootstrapResult
 
+from mafs_bench.stats import ratio_of
 from mafs_bench.stats import resampling as rs
-from mafs_bench.types import Metric
 
-
-def _columns(frame):
-    return frame[["score", "weight"]].to_numpy(float)
-
-
-RATIO = Metric("ratio", "any", 0, 1, True, "", _columns, lambda sums: sums[..., 0] / sums[..., 1])
+RATIO = ratio_of("score", "weight")
 
 
 def skewed_frame(n_clusters, seed):
@@ -23,7 +18,9 @@ def skewed_frame(n_clusters, seed):
     groups = np.repeat([f"g{i:04d}" for i in range(n_clusters)], sizes)
     level = np.repeat(rng.exponential(size=n_clusters), sizes)
     score = level + rng.normal(size=len(groups)) ** 2
-    return pd.DataFrame({"id": np.arange(len(groups)).astype(str), "group": groups, "score": score, "weight": 1.0})
+    return pd.DataFrame(
+        {"id": np.arange(len(groups)).astype(str), "group": groups, "score": score, "weight": 1.0}
+    )
 
 
 @pytest.mark.parametrize("method", ["percentile", "bca"])

@@ -5,16 +5,11 @@ import pandas as pd
 import pytest
 
 from mafs_bench.errors import DataError, UsageError
+from mafs_bench.stats import mean_of
 from mafs_bench.stats import resampling as rs
 from mafs_bench.types import Metric
 
-
-def _columns(frame):
-    score = frame["score"].to_numpy(float)
-    return np.stack([score, np.where(np.isnan(score), np.nan, 1.0)], axis=1)
-
-
-MEAN = Metric("mean", "any", 0, 1, True, "", _columns, lambda sums: sums[..., 0] / sums[..., 1])
+MEAN = mean_of()
 WEIGHTED = Metric(
     "mean", "any", 0, 1, True, "", weighted=lambda f, w: w @ f["score"].to_numpy(float) / w.sum(axis=1)
 )
@@ -55,7 +50,9 @@ def test_replicates_equal_those_of_frames_built_by_hand():
     made = rs.replicate(MEAN, frame, resampling)
     rows = dict(tuple(frame.groupby("group")))
     for counts, draw in zip(resampling.counts, made.draws, strict=True):
-        by_hand = pd.concat([rows[g] for g, k in zip(resampling.clusters, counts, strict=True) for _ in range(k)])
+        by_hand = pd.concat(
+            [rows[g] for g, k in zip(resampling.clusters, counts, strict=True) for _ in range(k)]
+        )
         assert draw == pytest.approx(by_hand["score"].mean())
     left = made.leave_one_out()
     for k, name in enumerate(resampling.clusters):
@@ -82,7 +79,13 @@ def test_unscored_is_counted_and_never_zero():
     assert (made.n, made.n_unscored) == (110, 10)
     frame["score"] = np.nan
     nothing = rs.interval(MEAN, frame, rs.Resampling(frame["group"], 100))
-    assert (nothing.value, nothing.low, nothing.high, nothing.n, nothing.n_unscored) == (None, None, None, 0, 120)
+    assert (nothing.value, nothing.low, nothing.high, nothing.n, nothing.n_unscored) == (
+        None,
+        None,
+        None,
+        0,
+        120,
+    )
 
 
 def test_one_cluster_has_a_value_but_no_interval():
@@ -115,7 +118,9 @@ def test_paired_difference_is_over_rows_scored_in_both_and_tight():
 
 
 def test_undefined_resamples_take_the_interval_away():
-    ratio = Metric("ratio", "any", 0, 1, True, "", _columns, lambda s: np.where(s[..., 0] > 0, s[..., 0], np.nan))
+    ratio = Metric(
+        "ratio", "any", 0, 1, True, "", MEAN.columns, lambda s: np.where(s[..., 0] > 0, s[..., 0], np.nan)
+    )
     frame = frame_of(10).assign(score=0.0)
     frame.loc[0, "score"] = 1.0  # a third of the resamples lack this cluster
     made = rs.interval(ratio, frame, rs.Resampling(frame["group"], 200))
@@ -139,4 +144,4 @@ def test_what_cannot_be_resampled_is_refused():
     with pytest.raises(UsageError, match="neither columns nor weighted"):
         rs.interval(Metric("none", "any", 0, 1, True, ""), frame_of(2), resampling)
     with pytest.raises(UsageError, match="no value"):
-        rs.interval(Metric("none", "any", 0, 1, True, "", _columns), frame_of(2), resampling)
+        rs.interval(Metric("none", "any", 0, 1, True, "", MEAN.columns), frame_of(2), resampling)

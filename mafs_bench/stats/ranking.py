@@ -1,0 +1,93 @@
+"""Ranks that the data support: intervals, tie groups, and never an order that is noise.
+
+All take the replicates of one metric by model, resampled together (one ``Resampling``), better when higher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import scipy.stats
+
+from mafs_bench.stats.resampling import Replicates, combine
+from mafs_bench.stats.robustness import Definition
+from mafs_bench.stats.tests import holm, t_test
+
+DEFINITIONS: Mapping[str, Definition] = {
+    "rank": Definition(
+        "rank", "1 + number of models significantly better", "1 to the number of models", "counting"
+    ),
+    "rank_interval": Definition(
+        "rank interval",
+        "quantiles of the rank over resamples",
+        "1 to the number of models",
+        "bootstrap of ranks",
+    ),
+    "tie_group": Definition(
+        "group", "cut where all above beat all below significantly", "1 and up", "pairwise tests, Holm"
+    ),
+}
+"""name -> header, formula, range and source of every column of a ranking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A model's place. value, rank and group are None where nothing of it could be scored.
+
+    rank: 1 + the models significantly better. low, high: the interval of the bootstrap rank. group: models
+    of one group are not separated by the data; every model of a lower group number is significantly better.
+    """
+
+    model: str
+    value: float | None
+    rank: int | None
+    low: int | None
+    high: int | None
+    group: int | None
+
+
+def ranking(models: Mapping[str, Replicates], alpha: float = 0.05) -> list[Ranked]:
+    """Order models by value with rank intervals and tie groups; the unscored come last, in name order."""
+    scored = {name: r for name, r in models.items() if not np.isnan(r.value)}
+    order = sorted(scored, key=lambda name: (-scored[name].value, name))
+    better = significantly_better(scored, alpha)
+    bounds = rank_intervals(scored, 1 - alpha)
+    group, rows = 0, []
+    for place, name in enumerate(order):
+        above, below = order[:place], order[place:]
+        if all((a, b) in better for a in above for b in below):
+            group += 1
+        rank = 1 + sum((other, name) in better for other in order)
+        rows.append(Ranked(name, scored[name].value, rank, *bounds[name], group))
+    rows += [Ranked(name, None, None, None, None, None) for name in sorted(set(models) - set(scored))]
+    return rows
+
+
+def rank_intervals(models: Mapping[str, Replicates], level: float = 0.95) -> dict[str, tuple[int, int]]:
+    """Interval of each model's rank (1: best; ties share the mean rank) over the shared resamples.
+
+    Quantiles of the ranks, rounded outwards. Source: Goldstein and Spiegelhalter, JRSS A 159 (1996).
+    """
+    if not models:
+        return {}
+    draws = np.stack([replicates.draws for replicates in models.values()])
+    ranks = scipy.stats.rankdata(-draws[:, ~np.isnan(draws).any(axis=0)], axis=0)
+    if ranks.shape[1] == 0:
+        return {name: (1, len(models)) for name in models}
+    low, high = np.quantile(ranks, [(1 - level) / 2, (1 + level) / 2], axis=1)
+    return {name: (int(np.floor(a)), int(np.ceil(b))) for name, a, b in zip(models, low, high, strict=True)}
+
+
+def significantly_better(models: Mapping[str, Replicates], alpha: float = 0.05) -> set[tuple[str, str]]:
+    """The pairs (better, worse) whose paired difference is significant: ``t_test``, Holm over all pairs."""
+    pairs = list(combinations(models, 2))
+    differences = [combine(np.subtract, models[a], models[b]) for a, b in pairs]
+    adjusted = holm([t_test(difference).p for difference in differences])
+    return {
+        (a, b) if difference.value > 0 else (b, a)
+        for (a, b), difference, p in zip(pairs, differences, adjusted, strict=True)
+        if p is not None and p <= alpha and difference.value != 0
+    }

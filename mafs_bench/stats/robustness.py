@@ -1,0 +1,232 @@
+"""How much a model loses: the robustness measures of the field, each as the function that its source gives.
+
+All take numbers or arrays (...,) that broadcast, so that ``resampling.combine`` can resample them; a list
+of scores is stacked on the first axis. Scores are better when higher. NaN (unscored) stays NaN: a mean over
+cells of which one is missing is missing. ``DEFINITIONS`` holds the formulas for the headers of tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, logit
+
+from mafs_bench.errors import UsageError
+from mafs_bench.stats.resampling import Array, Replicates, combine
+
+Scores = npt.ArrayLike
+_LEAST_MODELS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a column of a table means."""
+
+    header: str
+    formula: str
+    range: str
+    source: str
+
+
+_CE_SOURCE = "Hendrycks and Dietterich, arXiv 1903.12261"
+_TAORI = "Taori et al., arXiv 2007.00644"
+_QIU = "Qiu et al., arXiv 2212.08044"
+
+DEFINITIONS: Mapping[str, Definition] = {
+    "drop": Definition("drop", "s_clean − s", "in the score's units; below 0: a gain", "plain difference"),
+    "mmi": Definition("MMI", "(s_clean − mean_p s_p) / s_clean", "at most 1; 0: no loss", _QIU),
+    "relative_accuracy": Definition(
+        "RA", "mean_s s_s / s_clean", "0 or more; 1: no loss", "1 − MMI of one row"
+    ),
+    "corruption_error": Definition(
+        "CE vs. REFERENCE",
+        "Σ_s E_s / Σ_s E_ref,s, E = best − score",
+        "0 or more; 1: as the reference",
+        _CE_SOURCE,
+    ),
+    "relative_corruption_error": Definition(
+        "rel. CE vs. REFERENCE",
+        "Σ_s (E_s − E_clean) / Σ_s (E_ref,s − E_ref,clean)",
+        "any; 1: as the reference; below 0: a gain",
+        _CE_SOURCE,
+    ),
+    "mean_corruption_error": Definition(
+        "mCE vs. REFERENCE", "mean_c CE_c", "0 or more; 1: as the reference", _CE_SOURCE
+    ),
+    "severity_auc": Definition(
+        "AUC",
+        "trapezoid of s over severity 0–5, divided by 5",
+        "the score's range",
+        "mean height of the curve",
+    ),
+    "worst_case": Definition("worst", "min_p s_p", "the score's range", "minimum over cells"),
+    "effective_robustness": Definition(
+        "ρ", "s − β(s_clean), β logit-linear over ≥ 5 models", "−1 to 1; 0: as clean scores foretell", _TAORI
+    ),
+    "relative_robustness": Definition(
+        "τ vs. BASELINE", "s − s_baseline", "−1 to 1; 0: as the baseline", _TAORI
+    ),
+    "super_additivity": Definition(
+        "super-additivity",
+        "(s_clean − s_both) − (s_clean − s_image) − (s_clean − s_text)",
+        "in the score's units; above 0: worse together than the sum",
+        "interaction contrast of a 2 × 2 design",
+    ),
+    "domain_gap": Definition(
+        "gap",
+        "s_source − s_target",
+        "in the score's units; 0: none",
+        "plain difference of independent samples",
+    ),
+    "difference_in_differences": Definition(
+        "DiD",
+        "(s_target,clean − s_target) − (s_source,clean − s_source)",
+        "in the score's units; above 0: hurts more off the source",
+        "difference in differences",
+    ),
+}
+"""name -> header, formula, range and source of every measure of this module."""
+
+
+def drop(clean: Scores, corrupted: Scores) -> Array:
+    """s_clean − s, in the score's units; above 0 is a loss."""
+    return np.asarray(np.subtract(clean, corrupted), dtype=np.float64)
+
+
+def mmi(clean: Scores, corrupted: Scores) -> Array:
+    """MultiModal Impact: (s_clean − mean_p s_p) / s_clean over perturbations p (k, …); at most 1.
+
+    Source: Qiu et al., arXiv 2212.08044, who print it in per cent.
+    """
+    return drop(clean, _mean(corrupted)) / np.asarray(clean, dtype=np.float64)
+
+
+def relative_accuracy(clean: Scores, corrupted: Scores) -> Array:
+    """mean_s s_s / s_clean over severities (k, …): 1 where nothing is lost."""
+    return _mean(corrupted) / np.asarray(clean, dtype=np.float64)
+
+
+def corruption_error(scores: Scores, reference: Scores, best: float = 1.0) -> Array:
+    """CE_c = Σ_s E_s / Σ_s E_ref,s with E = best − score, over severities (5, …); 1: as the reference.
+
+    ``reference`` holds the scores of a *named* reference model on the same cells; ``best`` is the metric's
+    upper end. Source: Hendrycks and Dietterich, arXiv 1903.12261 (there in per cent, reference AlexNet).
+    """
+    return _sum(best - np.asarray(scores)) / _sum(best - np.asarray(reference))
+
+
+def relative_corruption_error(
+    scores: Scores, clean: Scores, reference: Scores, reference_clean: Scores
+) -> Array:
+    """Σ_s (E_s − E_clean) / Σ_s (E_ref,s − E_ref,clean) over severities (5, …): drops instead of errors.
+
+    Source: Hendrycks and Dietterich, arXiv 1903.12261.
+    """
+    return _sum(drop(clean, scores)) / _sum(drop(reference_clean, reference))
+
+
+def mean_corruption_error(errors: Scores) -> Array:
+    """mCE: the mean over corruptions (k, …) of CE_c; of relative CE_c it is the relative mCE."""
+    return _mean(errors)
+
+
+def severity_auc(scores: Scores, severities: Sequence[float] = (0, 1, 2, 3, 4, 5)) -> Array:
+    """Mean height of the severity curve: trapezoid of scores (k, …) over ``severities`` (k,), by its length.
+
+    In the score's own units and range; clean counts as severity 0. Raises ``UsageError`` for fewer than two
+    severities or when they do not rise.
+    """
+    x, y = np.asarray(severities, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    if len(x) < 2 or len(x) != len(y) or (np.diff(x) <= 0).any():
+        raise UsageError(f"severities {list(severities)} for {len(y)} scores; allowed: two or more, rising")
+    return np.asarray(np.trapezoid(y, x, axis=0) / (x[-1] - x[0]))
+
+
+def worst_case(scores: Scores) -> Array:
+    """The least score over cells (k, …)."""
+    return np.asarray(np.min(np.asarray(scores, dtype=np.float64), axis=0))
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracyLine:
+    """β: logit(corrupted) = intercept + slope · logit(clean), fitted over models."""
+
+    slope: float
+    intercept: float
+
+    def expected(self, clean: Scores) -> Array:
+        """The corrupted score that a clean score foretells, in (0, 1)."""
+        return np.asarray(expit(self.intercept + self.slope * logit(np.asarray(clean, dtype=np.float64))))
+
+
+def fit_accuracy_line(clean: Scores, corrupted: Scores) -> AccuracyLine:
+    """Least squares of logit scores over models (k,), k >= 5, all scores strictly between 0 and 1.
+
+    Raises ``UsageError``. Source: Taori et al., arXiv 2007.00644, section 3 (logit axes).
+    """
+    x, y = np.asarray(clean, dtype=np.float64), np.asarray(corrupted, dtype=np.float64)
+    if x.ndim != 1 or x.shape != y.shape or len(x) < _LEAST_MODELS:
+        raise UsageError(f"effective robustness of {x.size} models; allowed: {_LEAST_MODELS} or more")
+    if not ((x > 0) & (x < 1) & (y > 0) & (y < 1)).all():
+        raise UsageError("effective robustness needs scores strictly between 0 and 1 of every model")
+    if np.ptp(x) == 0:
+        raise UsageError("effective robustness needs models whose clean scores differ")
+    slope, intercept = np.polyfit(logit(x), logit(y), 1)
+    return AccuracyLine(float(slope), float(intercept))
+
+
+def effective_robustness(line: AccuracyLine, clean: Scores, corrupted: Scores) -> Array:
+    """ρ = s − β(s_clean): above 0 is more robust than the clean score foretells. Source: as the line."""
+    return np.asarray(corrupted, dtype=np.float64) - line.expected(clean)
+
+
+def relative_robustness(corrupted: Scores, baseline: Scores) -> Array:
+    """τ = s − s_baseline on corrupted data, against a *named* baseline model; Taori et al., 2007.00644."""
+    return np.asarray(np.subtract(corrupted, baseline), dtype=np.float64)
+
+
+def super_additivity(clean: Scores, image: Scores, text: Scores, both: Scores) -> Array:
+    """Loss under both − (loss under image + loss under text); above 0: worse together than the sum."""
+    return drop(clean, both) - drop(clean, image) - drop(clean, text)
+
+
+def domain_gap(source: Scores, target: Scores) -> Array:
+    """s_source − s_target, in the score's units."""
+    return drop(source, target)
+
+
+def difference_in_differences(
+    source_clean: Scores, source: Scores, target_clean: Scores, target: Scores
+) -> Array:
+    """Drop on the target − drop on the source; above 0: the corruption hurts more off the source domain."""
+    return drop(target_clean, target) - drop(source_clean, source)
+
+
+def is_significant(p: float | None, alpha: float = 0.05) -> bool | None:
+    """Whether an (adjusted) p claims an effect; None where there is no p."""
+    return None if p is None else p <= alpha
+
+
+def paired_mmi(pairs: Sequence[tuple[Replicates, Replicates]]) -> Replicates:
+    """MMI of (clean, corrupted) pairs, each over the rows that both score.
+
+    Equal to ``mmi`` where every row is scored in every cell; where a corruption does not apply to a row, the
+    loss of that cell is held against the clean score of its own rows.
+    """
+
+    def mean_loss(*scores: Array) -> Array:
+        stacked = np.asarray(scores)
+        return np.asarray(np.mean((stacked[::2] - stacked[1::2]) / stacked[::2], axis=0))
+
+    return combine(mean_loss, *(part for pair in pairs for part in pair))
+
+
+def _mean(scores: Scores) -> Array:
+    return np.asarray(np.mean(np.asarray(scores, dtype=np.float64), axis=0))
+
+
+def _sum(scores: Scores) -> Array:
+    return np.asarray(np.sum(np.asarray(scores, dtype=np.float64), axis=0))

@@ -1,0 +1,164 @@
+"""Robustness measures by hand and against other people's regressions."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from scipy.special import expit, logit
+
+from mafs_bench.errors import UsageError
+from mafs_bench.stats import mean_of, ranking, resampling, robustness
+from mafs_bench.stats import robustness as rb
+from mafs_bench.stats.resampling import Replicates
+
+MEAN = mean_of()
+
+
+def frame_of(scores):
+    n = len(scores)
+    return pd.DataFrame(
+        {"id": np.arange(n).astype(str), "group": [f"g{i}" for i in range(n)], "score": scores}
+    )
+
+
+def test_every_definition_has_its_function():
+    functions = {name for name in vars(rb) if callable(getattr(rb, name))}
+    assert set(rb.DEFINITIONS) <= functions
+    for definition in [*rb.DEFINITIONS.values(), *ranking.DEFINITIONS.values()]:
+        assert all([definition.header, definition.formula, definition.range, definition.source])
+
+
+def test_measures_by_hand():
+    assert rb.drop(0.8, 0.5) == pytest.approx(0.3)
+    assert rb.mmi(0.8, [0.6, 0.4]) == pytest.approx(0.375)
+    assert rb.relative_accuracy(0.8, [0.6, 0.4]) == pytest.approx(0.625)
+    assert rb.corruption_error([0.6, 0.4], [0.5, 0.3]) == pytest.approx(1.0 / 1.2)
+    assert rb.corruption_error([60, 40], [50, 30], best=100) == pytest.approx(100 / 120)
+    assert rb.relative_corruption_error([0.6, 0.4], 0.8, [0.5, 0.3], 0.9) == pytest.approx(0.6 / 1.0)
+    assert rb.mean_corruption_error([0.5, 1.0]) == 0.75
+    assert rb.worst_case([0.5, 0.2, 0.4]) == 0.2
+    assert rb.relative_robustness(0.5, 0.4) == pytest.approx(0.1)
+    assert rb.super_additivity(0.9, 0.8, 0.7, 0.4) == pytest.approx(0.2)
+    assert rb.domain_gap(0.9, 0.7) == pytest.approx(0.2)
+    assert rb.difference_in_differences(0.9, 0.8, 0.7, 0.4) == pytest.approx(0.2)
+
+
+def test_area_is_the_mean_height():
+    assert rb.severity_auc([0.7] * 6) == pytest.approx(0.7)
+    assert rb.severity_auc([1.0, 0.0], severities=(0, 5)) == pytest.approx(0.5)
+    assert rb.severity_auc([1.0, 0.5, 0.0], severities=(0, 1, 5)) == pytest.approx((0.75 + 1.0) / 5)
+    assert rb.severity_auc(np.ones((6, 3))).shape == (3,)
+    with pytest.raises(UsageError, match="two or more, rising"):
+        rb.severity_auc([0.5, 0.4], severities=(5, 0))
+
+
+def test_missing_cells_stay_missing():
+    for value in (
+        rb.mmi(0.8, [0.6, np.nan]),
+        rb.worst_case([0.6, np.nan]),
+        rb.severity_auc([0.8, np.nan], (0, 1)),
+        rb.mean_corruption_error([1.0, np.nan]),
+        rb.drop(np.nan, 0.5),
+    ):
+        assert np.isnan(value)
+
+
+def test_effective_robustness_is_statsmodels_regression():
+    rng = np.random.default_rng(0)
+    clean = rng.uniform(0.3, 0.9, 8)
+    corrupted = expit(0.8 * logit(clean) - 0.5 + 0.1 * rng.normal(size=8))
+    line = rb.fit_accuracy_line(clean, corrupted)
+    oracle = sm.OLS(logit(corrupted), sm.add_constant(logit(clean))).fit()
+    assert [line.intercept, line.slope] == pytest.approx(oracle.params)
+    expected = corrupted - expit(oracle.fittedvalues)
+    assert rb.effective_robustness(line, clean, corrupted) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("clean", "corrupted", "message"),
+    [
+        ([0.5] * 4, [0.4] * 4, "5 or more"),
+        ([0.5, 0.6, 0.7, 0.8, 1.0], [0.4] * 5, "strictly between"),
+        ([0.5] * 5, [0.4] * 5, "differ"),
+    ],
+)
+def test_a_line_that_cannot_be_fitted_is_refused(clean, corrupted, message):
+    with pytest.raises(UsageError, match=message):
+        rb.fit_accuracy_line(clean, corrupted)
+
+
+def test_paired_mmi_with_and_without_rows_that_do_not_apply():
+    rng = np.random.default_rng(1)
+    clean = frame_of(rng.random(50) + 1)
+    cells = [clean.assign(score=clean["score"] * share) for share in (0.9, 0.7)]
+    sampled = resampling.Resampling(clean["group"], 100)
+
+    def mmi(cells):
+        pairs = [tuple(resampling.replicate_paired(MEAN, (clean, cell), sampled)) for cell in cells]
+        return robustness.paired_mmi(pairs)
+
+    whole = resampling.replicate_all([(MEAN, f) for f in (clean, *cells)], sampled)
+    plain = resampling.combine(lambda c, *s: rb.mmi(c, s), *whole)
+    assert mmi(cells).value == pytest.approx(plain.value) == pytest.approx(0.2)
+    assert mmi(cells).draws == pytest.approx(plain.draws)
+    cells[1].loc[:30, "score"] = np.nan
+    assert mmi(cells).value == pytest.approx(0.2)  # the loss is held against the same rows
+    assert mmi(cells).n == 19
+
+
+def replicates(value, draws):
+    return Replicates(value, np.asarray(draws, float), lambda: np.zeros(100), 100, 0, 100)
+
+
+def test_ranks_that_the_data_support():
+    rng = np.random.default_rng(2)
+    noise = rng.normal(scale=0.01, size=1000)
+    own = {name: rng.normal(scale=0.01, size=1000) for name in "abcd"}
+    levels = {"a": 0.9, "b": 0.895, "c": 0.5, "d": 0.5}
+    models = {name: replicates(level, level + noise + own[name]) for name, level in levels.items()}
+    models["e"] = replicates(np.nan, np.full(1000, np.nan))
+    rows = {row.model: row for row in ranking.ranking(models)}
+    assert list(rows) == ["a", "b", "c", "d", "e"]
+    assert [rows[name].group for name in "abcd"] == [1, 1, 2, 2]
+    assert [rows[name].rank for name in "abcd"] == [1, 1, 3, 3]
+    assert [(rows[name].low, rows[name].high) for name in "abcd"] == [(1, 2), (1, 2), (3, 4), (3, 4)]
+    assert rows["e"] == ranking.Ranked("e", None, None, None, None, None)
+
+
+def test_chains_of_ties_are_one_group_but_ranks_stay_apart():
+    """a ~ b ~ c, yet a is better than c: no cut is supported, and c has one better model."""
+    rng = np.random.default_rng(3)
+    models = {
+        name: replicates(level, level + rng.normal(scale=0.01, size=2000))
+        for name, level in {"a": 0.54, "b": 0.52, "c": 0.5}.items()
+    }
+    rows = {row.model: row for row in ranking.ranking(models)}
+    assert {row.group for row in rows.values()} == {1}
+    assert [rows[name].rank for name in "abc"] == [1, 1, 2]
+
+
+def test_shared_resampling_separates_what_marginal_intervals_do_not():
+    rng = np.random.default_rng(4)
+    noise = rng.normal(scale=0.05, size=1000)
+    models = {
+        name: replicates(level, level + noise + rng.normal(scale=0.001, size=1000))
+        for name, level in {"a": 0.51, "b": 0.5}.items()
+    }
+    assert [row.group for row in ranking.ranking(models)] == [1, 2]
+    assert ranking.rank_intervals(models) == {"a": (1, 1), "b": (2, 2)}
+    assert ranking.rank_intervals({}) == {}
+
+
+def test_independent_parts_are_resampled_apart():
+    rng = np.random.default_rng(5)
+    source, target = frame_of(rng.normal(size=80)), frame_of(rng.normal(size=50) * 2)
+    parts = [
+        resampling.replicate(MEAN, frame, resampling.Resampling(frame["group"], 4000, seed=seed))
+        for seed, frame in enumerate((source, target))
+    ]
+    gap = resampling.combine_independent(np.subtract, *parts)
+    expected = np.sqrt(source["score"].var(ddof=0) / 80 + target["score"].var(ddof=0) / 50)
+    assert gap.draws.std() == pytest.approx(expected, rel=0.05)
+    assert len(gap.leave_one_out()) == 130
+    percentile, bca = (resampling.estimate(gap, method=m) for m in ("percentile", "bca"))
+    assert bca.low == pytest.approx(percentile.low, abs=0.1)
