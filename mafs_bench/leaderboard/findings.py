@@ -1,0 +1,52 @@
+"""What a validation finds: one line each, all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import ValidationError
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One defect. An error refuses the bundle; a warning is for a person to judge."""
+
+    level: Literal["error", "warning"]
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        """Give it as one line, without what could act on a terminal."""
+        line = f"{self.level}: {self.where}: {self.message}"
+        return "".join(c if c.isprintable() else "?" for c in line)[:400]
+
+
+def error(where: str, message: str) -> Finding:
+    """A defect that refuses the bundle."""
+    return Finding("error", where, message)
+
+
+def warning(where: str, message: str) -> Finding:
+    """A pattern that a person should look at."""
+    return Finding("warning", where, message)
+
+
+def refused(findings: Iterable[Finding]) -> bool:
+    """Whether any of them is an error."""
+    return any(finding.level == "error" for finding in findings)
+
+
+def schema_findings(where: str, problem: ValidationError) -> list[Finding]:
+    """One finding a field that does not fit its schema."""
+    return [
+        error(where, f"{'.'.join(map(str, item['loc'])) or 'content'}: {item['msg']}")
+        for item in problem.errors(include_url=False, include_input=False, include_context=False)
+    ]
+
+
+def some(names: Iterable[object], most: int = 3) -> str:
+    """List the first few of many names: ``a, b, c … (7)``."""
+    listed = [str(name) for name in names]
+    return ", ".join(listed[:most]) + (f" … ({len(listed)})" if len(listed) > most else "")

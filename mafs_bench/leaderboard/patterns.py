@@ -1,0 +1,105 @@
+"""Patterns in a submission's scores that a person should look at, or that refuse it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from mafs_bench import suites
+from mafs_bench.leaderboard.findings import Finding, error, some, warning
+from mafs_bench.leaderboard.records import row_keys
+from mafs_bench.leaderboard.schemas import Board, Cell
+from mafs_bench.leaderboard.submission import Submission
+from mafs_bench.metrics import metrics_of
+
+
+def within(cells: Sequence[Cell], frames: Mapping[str, pd.DataFrame], board: Board) -> list[Finding]:
+    """What is odd in one submission: severities out of order, corruptions without any effect."""
+    by_label = {cell.label: cell for cell in cells}
+    findings = [
+        finding
+        for corruption in board.corruptions
+        if _is_monotone(board.suite, corruption)
+        for finding in _out_of_order(corruption, by_label, board)
+    ]
+    scores = _scores(frames, board.task)
+    same = [label for label in scores if label != "clean" and _same(scores[label], scores["clean"])]
+    if same:
+        findings.append(warning("scores.parquet", f"scores equal those of clean, row by row: {some(same)}"))
+    return findings
+
+
+def between(own: Submission, other: Submission) -> list[Finding]:
+    """What two submissions to a board have in common that they should not, and the reverse."""
+    name, task = other.name, own.cells[0].task
+    findings = []
+    if own.name == name:
+        findings.append(error("card.toml", f"there is a submission of the name {name}"))
+    if (own.spec.model, own.spec.weights, own.spec.precision) == (
+        other.spec.model,
+        other.spec.weights,
+        other.spec.precision,
+    ):
+        findings.append(error("spec.json", f"the same model and weights are there as {name}"))
+    mine, theirs = _scores(own.frames, task), _scores(other.frames, task)
+    shared = [label for label in mine if label in theirs]
+    same = [label for label in shared if _same(mine[label], theirs[label])]
+    if same and len(same) == len(shared):
+        findings.append(error("scores.parquet", f"all scores equal those of {name}, row by row"))
+    elif same:
+        findings.append(warning("scores.parquet", f"scores equal those of {name}, row by row: {some(same)}"))
+    hidden = [label for label in shared if (mine[label].isna() & theirs[label].notna()).any()]
+    if hidden:
+        findings.append(
+            warning("scores.parquet", f"unscored here and scored in {name}: samples of {some(hidden)}")
+        )
+    return findings + _other_inputs(own, other)
+
+
+def _other_inputs(own: Submission, other: Submission) -> list[Finding]:
+    theirs = {cell.label: cell.content_hash for cell in other.cells}
+    differing = [c.label for c in own.cells if theirs.get(c.label, c.content_hash) != c.content_hash]
+    if not differing:
+        return []
+    where = "clean too" if "clean" in differing else "clean not"
+    return [
+        warning("results.json", f"other inputs (content hash) than {other.name} ({where}): {some(differing)}")
+    ]
+
+
+def _is_monotone(suite: str, corruption: str) -> bool:
+    known = suites.load(suite).corruptions.get(corruption)
+    return known is None or known.monotone
+
+
+def _out_of_order(corruption: str, cells: Mapping[str, Cell], board: Board) -> list[Finding]:
+    """Neighbouring severities of which the harder one is better by more than both intervals allow."""
+    higher = next(m.higher_is_better for m in metrics_of(board.task) if m.name == board.metric)
+    findings = []
+    for milder, harder in pairwise(board.severities):
+        a = cells[f"{corruption}-{milder}"].metrics[board.metric]
+        b = cells[f"{corruption}-{harder}"].metrics[board.metric]
+        worse, better = (a.high, b.low) if higher else (b.high, a.low)
+        if worse is not None and better is not None and better > worse:
+            both = f"{board.metric} {b.value:.4g} against {a.value:.4g}"
+            message = f"severity {harder} is milder than severity {milder}: {both}"
+            findings.append(warning(f"results.json {corruption}", message))
+    return findings
+
+
+def _scores(frames: Mapping[str, pd.DataFrame], task: str) -> dict[str, pd.Series]:
+    """The scores of each condition, in order of the row keys."""
+    keys = row_keys(task)
+    return {
+        label: frame.assign(**{key: frame[key].astype(str) for key in keys})
+        .set_index(keys)["score"]
+        .sort_index()
+        for label, frame in frames.items()
+    }
+
+
+def _same(a: pd.Series, b: pd.Series) -> bool:
+    return len(a) == len(b) and bool(np.array_equal(a.to_numpy(), b.to_numpy(), equal_nan=True))

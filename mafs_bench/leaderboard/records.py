@@ -1,0 +1,240 @@
+"""``scores.parquet``: all per-sample scores of a submission, a row a sample and condition.
+
+One file and not one a cell: the ids, which every condition repeats, then take next to no room. Columns:
+``condition`` ("clean", "fog-3"), ``id``, ``group``, and those of the task. Unscored is null.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from mafs_bench.errors import UnknownNameError
+from mafs_bench.leaderboard.findings import Finding, error, some
+
+MOST_ROWS = 40_000_000
+_LONGEST_TEXT = 200
+_MOST_BYTES = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. ``bounds`` is None for text; ``fixed``: the same under every condition.
+
+    ``whole``: only whole numbers (ranks, labels). ``nullable``: may be null, which is unscored.
+    """
+
+    name: str
+    bounds: tuple[float, float] | None = None
+    whole: bool = False
+    fixed: bool = False
+    nullable: bool = True
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it holds strings."""
+        return self.bounds is None
+
+
+_KEYS = (Column("id", fixed=True, nullable=False), Column("group", fixed=True, nullable=False))
+_RANK = Column("score", (1, 1e7), whole=True)
+_COUNTS = (
+    *(f"bleu_{what}_{n}" for what in ("match", "guess") for n in range(1, 5)),
+    "length",
+    "reference_length",
+)
+
+TASK_COLUMNS: Mapping[str, tuple[Column, ...]] = {
+    "retrieval": (*_KEYS, Column("direction", fixed=True, nullable=False), _RANK),
+    "fused-retrieval": (*_KEYS, _RANK),
+    "matching": (
+        *_KEYS,
+        Column("label", (0, 1), whole=True, fixed=True, nullable=False),
+        Column("score", (-1e6, 1e6)),
+        Column("confidence", (0, 1)),
+        Column("margin", (-2e6, 2e6)),
+    ),
+    "vqa": (
+        *_KEYS,
+        Column("answer_type", fixed=True, nullable=False),
+        Column("score", (0, 1)),
+        Column("confidence", (0, 1)),
+    ),
+    "captioning": (
+        *_KEYS,
+        Column("score", (0, 10)),
+        Column("rouge_l", (0, 1)),
+        *(Column(name, (0, 1e5), whole=True) for name in _COUNTS),
+    ),
+}
+"""What the metrics of a task read; what a model wrote (captions, answers) stays with the run."""
+
+
+def columns_of(task: str) -> tuple[Column, ...]:
+    """List the columns of a task. Raises ``UnknownNameError``."""
+    if task not in TASK_COLUMNS:
+        raise UnknownNameError("task of a leaderboard", task, TASK_COLUMNS)
+    return TASK_COLUMNS[task]
+
+
+def row_keys(task: str) -> list[str]:
+    """Name the columns that together name a row of a condition."""
+    return ["id", "direction"] if any(c.name == "direction" for c in columns_of(task)) else ["id"]
+
+
+def encode(frames: Mapping[str, pd.DataFrame], task: str) -> bytes:
+    """Write the frames of all conditions as one Parquet file; equal frames give equal bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = columns_of(task)
+    parts = [
+        frame[[c.name for c in columns]].sort_values(row_keys(task), kind="stable").assign(condition=label)
+        for label, frame in frames.items()
+    ]
+    table = pa.Table.from_pandas(pd.concat(parts), schema=_schema(columns), preserve_index=False)
+    sink = io.BytesIO()
+    pq.write_table(
+        table.replace_schema_metadata(None),
+        sink,
+        compression="zstd",
+        compression_level=19,
+        row_group_size=MOST_ROWS,
+        data_page_size=2**24,
+        store_schema=False,
+    )
+    return sink.getvalue()
+
+
+def decode(raw: bytes, task: str) -> tuple[pd.DataFrame | None, list[Finding]]:
+    """Read ``scores.parquet`` without trusting it: the frame, or None and why not.
+
+    Columns, types and sizes are checked before any value is read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    where, columns = "scores.parquet", columns_of(task)
+    texts = ["condition", *(c.name for c in columns if c.is_text)]
+    try:
+        findings = _check_layout(pq.ParquetFile(io.BytesIO(raw)), _schema(columns))
+        if findings:
+            return None, findings
+        file = pq.ParquetFile(io.BytesIO(raw), read_dictionary=texts)
+        table = file.read()
+        findings = _check_texts(table) + _check_nan(table)
+        return (None, findings) if findings else (table.to_pandas(), [])
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as problem:
+        return None, [error(where, f"is not a readable Parquet file: {problem}".splitlines()[0])]
+
+
+def ids_digest(frame: pd.DataFrame, task: str) -> str:
+    """SHA-256 over the fixed columns of one condition, rows in order of their keys."""
+    fixed = [column.name for column in columns_of(task) if column.fixed]
+    ordered = frame.sort_values(row_keys(task), kind="stable")
+    lines = ("\t".join(map(str, row)) for row in ordered[fixed].itertuples(index=False))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def by_condition(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Split by condition, in order of appearance."""
+    return {
+        str(label): part.reset_index(drop=True)
+        for label, part in frame.groupby("condition", sort=False, observed=True)
+    }
+
+
+def _schema(columns: Sequence[Column]) -> Any:
+    import pyarrow as pa
+
+    kinds = [
+        ("condition", pa.string()),
+        *((c.name, pa.string() if c.is_text else pa.float32()) for c in columns),
+    ]
+    return pa.schema(kinds)
+
+
+def _check_layout(file: Any, schema: Any) -> list[Finding]:
+    where, found = "scores.parquet", file.schema_arrow
+    findings = [
+        error(where, f"column {name!r} does not belong there; allowed: {', '.join(schema.names)}")
+        for name in found.names
+        if name not in schema.names
+    ]
+    findings += [
+        error(where, f"column {name!r} is missing") for name in schema.names if name not in found.names
+    ]
+    if len(set(found.names)) < len(found.names):
+        findings.append(error(where, "two columns have the same name"))
+    else:
+        findings += [
+            error(
+                where, f"column {field.name!r} has the type {kind}; allowed: {schema.field(field.name).type}"
+            )
+            for field in found
+            if field.name in schema.names and (kind := field.type) != schema.field(field.name).type
+        ]
+    if file.metadata.num_rows > MOST_ROWS:
+        findings.append(error(where, f"has {file.metadata.num_rows} rows; allowed: {MOST_ROWS}"))
+    size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
+    if size > _MOST_BYTES:
+        findings.append(error(where, f"unpacks to {size} bytes; allowed: {_MOST_BYTES}"))
+    return findings
+
+
+def _check_texts(table: Any) -> list[Finding]:
+    """Refuse long texts while they are still in the dictionary, where each distinct one is held once."""
+    import pyarrow.compute as pc
+
+    findings = []
+    for name in table.column_names:
+        for chunk in table[name].chunks:
+            texts = getattr(chunk, "dictionary", None)
+            if texts is not None and (pc.max(pc.utf8_length(texts)).as_py() or 0) > _LONGEST_TEXT:
+                findings.append(
+                    error("scores.parquet", f"{name}: a text of more than {_LONGEST_TEXT} characters")
+                )
+                break
+    return findings
+
+
+def _check_nan(table: Any) -> list[Finding]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return [
+        error("scores.parquet", f"{field.name} is NaN in {count} rows; allowed: null, for unscored")
+        for field in table.schema
+        if pa.types.is_floating(field.type) and (count := pc.sum(pc.is_nan(table[field.name])).as_py())
+    ]
+
+
+def check_values(frame: pd.DataFrame, task: str) -> list[Finding]:
+    """Refuse NaN, infinite, out-of-range, fractional and missing values; one finding a column and kind."""
+    findings = []
+    for column in columns_of(task):
+        values = frame[column.name]
+        bad = {"is null": values.isna() & (not column.nullable)}
+        if column.bounds is not None:
+            low, high = column.bounds
+            bad[f"is outside [{low:g}, {high:g}]"] = values.notna() & ~values.between(low, high)
+            bad["is no whole number"] = values.notna() & (values % 1 != 0) & column.whole
+        findings += [
+            error(
+                "scores.parquet",
+                f"{column.name} {what} in {int(rows.sum())} rows: {some(_places(frame, rows))}",
+            )
+            for what, rows in bad.items()
+            if rows.any()
+        ]
+    return findings
+
+
+def _places(frame: pd.DataFrame, rows: pd.Series) -> list[str]:
+    chosen = frame.loc[rows, ["condition", "id"]].head(4).astype(str)
+    return [f"{condition}/{name}" for condition, name in chosen.itertuples(index=False)]

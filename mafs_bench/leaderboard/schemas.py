@@ -1,0 +1,136 @@
+"""The schemas of a bundle's files and of a board. Unknown keys, NaN and infinity are refused."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]*$")]
+LongText = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,79}$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Link = Annotated[str, StringConstraints(pattern=r"^https?://[^\s<>\"'`]{3,300}$")]
+Severity = Annotated[int, Field(ge=1, le=5)]
+Count = Annotated[int, Field(ge=0, le=10**15)]
+
+
+class Schema(BaseModel):
+    """What all schemas share: no unknown keys, no conversion of types, nothing that is not finite."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Card(Schema):
+    """``card.toml``: what stands behind the numbers."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+()/:-]{0,59}$")]
+    link: Link
+    licence: Text
+    parameters: Count
+    training_data: LongText
+    contact: Text | None = None
+
+
+class Manifest(Schema):
+    """``manifest.json``: the board that the bundle is for, and the SHA-256 of every other file."""
+
+    format: Literal[1]
+    board: Slug
+    files: Annotated[dict[str, Digest], Field(max_length=20)]
+
+
+class Spec(Schema):
+    """``spec.json``: ``RunSpec``, field by field."""
+
+    model: Text
+    weights: Text
+    dataset: Text
+    split: Text
+    revision: Text
+    limit: Annotated[int, Field(ge=1)] | None
+    tasks: tuple[Text, ...]
+    suite: Text
+    suite_hash: Digest
+    corruptions: tuple[Text, ...]
+    severities: tuple[Severity, ...]
+    seed: Count
+    precision: Literal["fp32", "bf16", "fp16"]
+    engine: Literal["native", "reference"]
+    on_error: Literal["fail", "skip"]
+    missing: dict[Text, Text]
+    packages: dict[Text, Text]
+    notes: tuple[LongText, ...]
+
+
+class Aggregate(Schema):
+    """An estimate of ``results.json``."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: Count
+    n_unscored: Count
+
+
+class Cell(Schema):
+    """One row of ``results.json``."""
+
+    task: Text
+    dataset: Text
+    corruption: Text | None
+    severity: Annotated[int, Field(ge=0, le=5)]
+    seed: Count
+    metrics: Annotated[dict[Text, Aggregate], Field(max_length=100)]
+    content_hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16,128}$")]
+    audit: dict[Text, float | int | str | None]
+
+    @property
+    def label(self) -> str:
+        """The condition, as ``Condition.label`` names it."""
+        return "clean" if self.corruption is None else f"{self.corruption}-{self.severity}"
+
+
+class Board(Schema):
+    """``board.toml``: what every submission to a board has in common.
+
+    ``revision``, ``ids_digest`` and ``n`` are empty until the first submission is accepted, which pins them.
+    """
+
+    title: Text
+    about: LongText
+    task: Text
+    metric: Text
+    dataset: Text
+    split: Text
+    suite: Text
+    suite_hash: Digest
+    corruptions: tuple[Text, ...]
+    severities: tuple[Severity, ...]
+    seed: Count
+    limit: Annotated[int, Field(ge=1)] | None = None
+    revision: str = ""
+    ids_digest: str = ""
+    n: Count = 0
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The labels of all conditions, clean first."""
+        return ("clean", *(f"{c}-{s}" for c in self.corruptions for s in self.severities))
+
+
+Model = TypeVar("Model", bound=Schema)
+
+
+def from_toml(schema: type[Model], raw: bytes) -> Model:
+    """Parse TOML. Raises ``ValueError`` (pydantic's ``ValidationError``, or the TOML or Unicode error)."""
+    table = tomllib.loads(raw.decode())
+    return schema.model_validate_json(json.dumps(table, default=str))
+
+
+def to_toml(table: Schema) -> str:
+    """Write a flat table: strings, numbers and lists look the same in TOML as in JSON."""
+    content: dict[str, Any] = table.model_dump(mode="json", exclude_none=True)
+    return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in content.items())

@@ -1,0 +1,90 @@
+"""A submission: made from a results folder, and as it is held once read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from mafs_bench.errors import SubmissionError
+from mafs_bench.leaderboard.boards import BoardFolder
+from mafs_bench.leaderboard.bundle import CARD, MANIFEST, RESULTS, SCORES, SPEC, Files
+from mafs_bench.leaderboard.records import encode
+from mafs_bench.leaderboard.schemas import Card, Cell, Spec, from_toml
+from mafs_bench.runner.store import read_run, results_json
+from mafs_bench.types import CellResult, Condition
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A bundle that was read: ``frames`` by condition, ``cells`` in the board's order."""
+
+    name: str
+    board: str
+    spec: Spec
+    card: Card
+    cells: tuple[Cell, ...]
+    frames: Mapping[str, pd.DataFrame]
+
+
+def make_bundle(run: Path, board: BoardFolder, card: Path) -> Files:
+    """Take from a run what the board asks for.
+
+    Raises ``StoreError`` for a damaged run, ``SubmissionError`` for a card that does not fit or conditions
+    that the run does not have.
+    """
+    stored = read_run(run)
+    cells = {_label(cell): cell for cell in stored.results if cell.task == board.board.task}
+    absent = [label for label in board.board.conditions if label not in cells]
+    if absent:
+        raise SubmissionError(
+            f"{run} has no {board.board.task} under {absent[0]}"
+            + (f" and {len(absent) - 1} more conditions" if absent[1:] else "")
+            + f"; {board.name} asks for {len(board.board.conditions)}"
+        )
+    wanted = {label: cells[label] for label in board.board.conditions}
+    frames = {label: stored.frame(cell) for label, cell in wanted.items()}
+    files = {
+        SPEC: stored.spec.to_json().encode(),
+        RESULTS: results_json(list(wanted.values())).encode(),
+        CARD: _read_card(card),
+        SCORES: encode(frames, board.board.task),
+    }
+    return {**files, MANIFEST: manifest_json(board.name, files)}
+
+
+def manifest_json(board: str, files: Mapping[str, bytes]) -> bytes:
+    """List the SHA-256 of every file but the manifest itself."""
+    digests = {name: sha256(raw) for name, raw in sorted(files.items()) if name != MANIFEST}
+    return (json.dumps({"format": 1, "board": board, "files": digests}, indent=1) + "\n").encode()
+
+
+def sha256(raw: bytes) -> str:
+    """SHA-256, hexadecimal."""
+    return hashlib.sha256(raw).hexdigest()
+
+
+def slug(card: Card) -> str:
+    """Name the folder of a submission after its card."""
+    return re.sub(r"[^a-z0-9.]+", "-", card.name.lower()).strip("-.") or "model"
+
+
+def _label(cell: CellResult) -> str:
+    return Condition("", cell.corruption, cell.severity, cell.seed).label
+
+
+def _read_card(path: Path) -> bytes:
+    try:
+        raw = path.read_bytes()
+        from_toml(Card, raw)
+    except OSError as problem:
+        raise SubmissionError(f"{path}: {problem.strerror}") from problem
+    except ValueError as problem:
+        keys = ", ".join(Card.model_fields)
+        raise SubmissionError(f"{path}: {problem}; a card has {keys} (contact may be left out)") from problem
+    return raw

@@ -1,0 +1,112 @@
+"""Results folders as a run leaves them, with scores from a formula instead of a model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mafs_bench import suites
+from mafs_bench.metrics import metrics_of
+from mafs_bench.runner.store import CellMeta, results_json, write_atomically, write_cell
+from mafs_bench.stats.resampling import Resampling, intervals
+from mafs_bench.types import CellResult, Condition, RunSpec
+
+SUITE = "smoke@1"
+CAPTIONS = 2
+
+
+def write_run(
+    folder: Path,
+    *,
+    model: str = "clip",
+    skill: float = 2.0,
+    fragility: float = 0.5,
+    tasks: Sequence[str] = ("retrieval",),
+    corruptions: Sequence[str] = ("gaussian_noise", "keyboard"),
+    severities: Sequence[int] = (1, 3, 5),
+    n: int = 30,
+    dataset: str = "scenes",
+    seed: int = 0,
+) -> Path:
+    """Write a finished run; ``skill`` lifts all its scores, ``fragility`` is what a severity costs."""
+    suite = suites.load(SUITE)
+    spec = RunSpec(
+        model=model,
+        weights=hashlib.sha256(model.encode()).hexdigest(),
+        dataset=dataset,
+        split="test",
+        revision="r1",
+        limit=None,
+        tasks=tuple(tasks),
+        suite=suite.id,
+        suite_hash=suite.digest,
+        corruptions=tuple(corruptions),
+        severities=tuple(severities),
+        seed=seed,
+        missing={"image": "blank", "text": "empty"},
+        packages={"numpy": np.__version__},
+    )
+    conditions = [Condition(suite.id, None, 0, seed)]
+    conditions += [Condition(suite.id, c, s, seed) for c in corruptions for s in severities]
+    resampling = Resampling([f"g{i:03d}" for i in range(n)], n_resamples=200, seed=seed)
+    cells = []
+    for task in tasks:
+        for condition in conditions:
+            weight = 1.0 + 0.2 * (
+                0 if condition.corruption is None else corruptions.index(condition.corruption)
+            )
+            frame = fake_frame(task, n, skill - fragility * weight * condition.severity, model, condition)
+            digest = hashlib.sha256(f"{task} {condition.label}".encode()).hexdigest()
+            name = condition.corruption
+            meta = CellMeta(task, dataset, name, condition.severity, seed, digest, {"images_changed": 1.0})
+            write_cell(folder, meta, condition, frame)
+            metrics = intervals(metrics_of(task), frame, resampling)
+            cells.append(
+                CellResult(task, dataset, name, condition.severity, seed, metrics, digest, meta.audit)
+            )
+    write_atomically(folder / "spec.json", spec.to_json().encode())
+    write_atomically(folder / "results.json", results_json(cells).encode())
+    return folder
+
+
+def fake_frame(task: str, n: int, ability: float, model: str, condition: Condition) -> pd.DataFrame:
+    """Scores of ``n`` images: the same luck under every condition, so that curves fall."""
+    luck = np.random.default_rng(int.from_bytes(model.encode()[:7], "little"))
+    return _FRAMES[task](n, ability, luck, condition)
+
+
+def _captions(n: int) -> pd.DataFrame:
+    rows = [(f"s{i:03d}#{k}", f"g{i:03d}") for i in range(n) for k in range(CAPTIONS)]
+    return pd.DataFrame(rows, columns=["id", "group"])
+
+
+def _ranks(rows: int, ability: float, luck: np.random.Generator) -> np.ndarray:
+    return np.maximum(1.0, np.ceil(np.exp(luck.normal(1.0, 1.0, rows) - ability)))
+
+
+def _retrieval(n: int, ability: float, luck: np.random.Generator, condition: Condition) -> pd.DataFrame:
+    images = pd.DataFrame({"id": [f"s{i:03d}" for i in range(n)], "group": [f"g{i:03d}" for i in range(n)]})
+    frame = pd.concat(
+        [_captions(n).assign(direction="t2i"), images.assign(direction="i2t")], ignore_index=True
+    )
+    frame["score"] = _ranks(len(frame), ability, luck)
+    if condition.corruption == "keyboard":
+        frame.loc[0, "score"] = np.nan  # not applicable to that caption
+    return frame
+
+
+def _fused(n: int, ability: float, luck: np.random.Generator, condition: Condition) -> pd.DataFrame:
+    frame = _captions(n)
+    frame["score"] = _ranks(len(frame), ability, luck)
+    is_image = condition.corruption == "gaussian_noise"
+    tilt = 0.08 * condition.severity * (-1 if is_image else 1) + luck.normal(0, 0.03, len(frame))
+    frame["alpha_image"] = np.clip(0.5 + tilt, 0, 1).astype(np.float32)
+    frame["alpha_text"] = 1 - frame["alpha_image"]
+    return frame
+
+
+_FRAMES = {"retrieval": _retrieval, "fused-retrieval": _fused}
