@@ -1,0 +1,98 @@
+"""Calibration and selective prediction: can a model's confidence be trusted?
+
+Expected calibration error over 15 equal bins (Naeini et al., AAAI 2015; Guo et al., arXiv 1706.04599);
+area under the risk-coverage curve (Geifman et al., arXiv 1805.08206).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from mafs_bench.metrics.columns import Array
+from mafs_bench.types import Metric
+
+N_BINS = 15
+Column = Callable[[pd.DataFrame], Array]
+"""Reads one number a row, float64 (n,), NaN where there is none."""
+
+
+def ece(task: str, confidence: Column, outcome: Column) -> Metric:
+    """Mean gap between confidence and outcome (in [0, 1]) over the bins, weighted by their size."""
+
+    def columns(frame: pd.DataFrame) -> Array:
+        return _binned(confidence(frame), outcome(frame)).reshape(len(frame), 3 * N_BINS)
+
+    def value(sums: Array) -> Array:
+        count, stated, found = np.moveaxis(sums.reshape(*sums.shape[:-1], 3, N_BINS), -2, 0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(np.abs(stated - found).sum(axis=-1) / count.sum(axis=-1))
+
+    return Metric("ece", task, 0.0, 1.0, False, "Guo et al., arXiv 1706.04599, 15 bins", columns, value)
+
+
+def reliability_curve(confidence: Array, outcome: Array) -> pd.DataFrame:
+    """A row a bin: ``low``, ``high``, ``n``, mean ``confidence``, mean ``outcome`` (NaN where empty)."""
+    scored = ~np.isnan(confidence + outcome)
+    count, stated, found = _binned(confidence[scored], outcome[scored]).sum(axis=0)
+    edges = np.linspace(0, 1, N_BINS + 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return pd.DataFrame(
+            {
+                "low": edges[:-1],
+                "high": edges[1:],
+                "n": count.astype(np.int64),
+                "confidence": stated / count,
+                "outcome": found / count,
+            }
+        )
+
+
+def aurc(task: str, confidence: Column, loss: Column) -> Metric:
+    """Mean loss (in [0, 1]) of what is answered, over all coverages; rows of equal confidence enter together."""
+
+    def weighted(frame: pd.DataFrame, weights: Array) -> Array:
+        coverage, risk, counts = _risk_coverage(confidence(frame), loss(frame), weights)
+        del coverage
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray((risk * counts).sum(axis=1) / counts.sum(axis=1))
+
+    return Metric("aurc", task, 0.0, 1.0, False, "Geifman et al., arXiv 1805.08206", weighted=weighted)
+
+
+def risk_coverage_curve(confidence: Array, loss: Array) -> pd.DataFrame:
+    """A row a distinct confidence, highest first: ``coverage`` and ``risk`` (mean loss) of answering from there."""
+    scored = ~np.isnan(confidence + loss)
+    coverage, risk, _ = _risk_coverage(confidence[scored], loss[scored], np.ones((1, int(scored.sum()))))
+    return pd.DataFrame({"coverage": coverage[0], "risk": risk[0]})
+
+
+def _binned(confidence: Array, outcome: Array) -> Array:
+    """(n, 3, bins): one, confidence and outcome in the row's own bin, 0 elsewhere; NaN rows unscored."""
+    scored = ~np.isnan(confidence + outcome)
+    bins = np.clip((np.where(scored, confidence, 0) * N_BINS).astype(np.int64), 0, N_BINS - 1)
+    table = np.zeros((len(confidence), 3, N_BINS))
+    rows = np.arange(len(confidence))
+    table[rows, 0, bins], table[rows, 1, bins], table[rows, 2, bins] = 1.0, confidence, outcome
+    table[~scored] = np.nan
+    return table
+
+
+def _risk_coverage(confidence: Array, loss: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Coverage, risk and weight at each distinct confidence, highest first: (r, k) each."""
+    order = np.argsort(-confidence, kind="stable")
+    starts = group_starts(confidence[order])
+    ordered = weights[:, order]
+    counts = np.add.reduceat(ordered, starts, axis=1)
+    covered = counts.cumsum(axis=1)
+    lost = np.add.reduceat(ordered * loss[order], starts, axis=1).cumsum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        risk = np.where(covered > 0, lost / covered, 0.0)
+        return covered / covered[:, -1:], risk, counts
+
+
+def group_starts(ordered: Array) -> np.ndarray:
+    """Where each run of equal values begins."""
+    return np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))

@@ -1,0 +1,133 @@
+"""BLEU, ROUGE-L and CIDEr-D of one caption against its references, on tokens.
+
+As COCO's caption evaluation computes them (``pycocoevalcap`` 1.2), re-stated from the definitions.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+Tokens = tuple[str, ...]
+Grams = Counter[Tokens]
+
+ORDERS = (1, 2, 3, 4)
+_SIGMA = 6.0
+_BETA = 1.2
+
+
+@dataclass(frozen=True, slots=True)
+class BleuStatistics:
+    """What BLEU sums over captions: clipped matches and candidates of each order, and the two lengths.
+
+    ``reference_length`` is that of the reference nearest in length, the shorter of two as near.
+    """
+
+    matches: tuple[int, ...]
+    guesses: tuple[int, ...]
+    length: int
+    reference_length: int
+
+
+def count_grams(tokens: Tokens) -> Grams:
+    """Count the n-grams of order 1 to 4."""
+    return Counter(tokens[i : i + n] for n in ORDERS for i in range(len(tokens) - n + 1))
+
+
+def bleu_statistics(hypothesis: Tokens, references: Sequence[Tokens]) -> BleuStatistics:
+    """Sufficient statistics of BLEU (Papineni et al., ACL 2002)."""
+    most: Grams = Counter()
+    for reference in references:
+        most |= count_grams(reference)
+    clipped = count_grams(hypothesis) & most
+    matches = tuple(sum(k for gram, k in clipped.items() if len(gram) == n) for n in ORDERS)
+    length = len(hypothesis)
+    nearest = min((abs(len(reference) - length), len(reference)) for reference in references)[1]
+    return BleuStatistics(matches, tuple(max(0, length - n + 1) for n in ORDERS), length, nearest)
+
+
+def rouge_l(hypothesis: Tokens, references: Sequence[Tokens]) -> float:
+    """ROUGE-L with beta 1.2 (Lin, ACL workshop 2004): best precision and best recall over the references.
+
+    The two may come from different references, which is COCO's reading. An empty sentence counts as one
+    empty token.
+    """
+    ours = hypothesis or ("",)
+    theirs = [reference or ("",) for reference in references]
+    common = [longest_common_subsequence(ours, reference) for reference in theirs]
+    precision = max(k / len(ours) for k in common)
+    recall = max(k / len(reference) for k, reference in zip(common, theirs, strict=True))
+    if precision == 0 or recall == 0:
+        return 0.0
+    return (1 + _BETA**2) * precision * recall / (recall + _BETA**2 * precision)
+
+
+def longest_common_subsequence(a: Tokens, b: Tokens) -> int:
+    """Length of the longest common subsequence, by dynamic programming over one row."""
+    row = [0] * (len(b) + 1)
+    for x in a:
+        before = 0
+        for j, y in enumerate(b, start=1):
+            before, row[j] = row[j], before + 1 if x == y else max(row[j], row[j - 1])
+    return row[-1]
+
+
+class CiderD:
+    """CIDEr-D (Vedantam et al., CVPR 2015) with the document frequencies of a split's references.
+
+    A document is the set of references of one image. Values run from 0 to 10.
+    """
+
+    def __init__(self, references: Sequence[Sequence[Tokens]]) -> None:
+        counted = [[count_grams(tokens) for tokens in texts] for texts in references]
+        frequency = Counter(gram for texts in counted for gram in set().union(*texts))
+        n = np.log(max(1, len(references)))
+        self._weights = {gram: float(n - np.log(k)) for gram, k in frequency.items()}
+        self._unseen = float(n)
+        self._references = [[self._vector(grams) for grams in texts] for texts in counted]
+
+    def score(self, image: int, hypothesis: Tokens) -> float:
+        """Score a caption of the image at that position."""
+        ours = self._vector(count_grams(hypothesis))
+        theirs = self._references[image]
+        return 10.0 * float(np.mean([_similarity(ours, reference) for reference in theirs]))
+
+    def _vector(self, grams: Grams) -> _Vector:
+        weights = {gram: k * self._weights.get(gram, self._unseen) for gram, k in grams.items()}
+        squares = np.zeros(len(ORDERS))
+        for gram, weight in weights.items():
+            squares[len(gram) - 1] += weight**2
+        n_bigrams = sum(k for gram, k in grams.items() if len(gram) == 2)
+        return _Vector(weights, np.sqrt(squares), n_bigrams)
+
+
+@dataclass(frozen=True, slots=True)
+class _Vector:
+    """tf-idf weights of a caption, their norm for each order (4,), and its length in bigrams."""
+
+    weights: dict[Tokens, float]
+    norms: npt.NDArray[np.float64]
+    length: int
+
+
+def _similarity(ours: _Vector, theirs: _Vector) -> float:
+    """Mean over the orders of the clipped cosine, damped by the difference in length."""
+    dots = np.zeros(len(ORDERS))
+    for gram, weight in ours.weights.items():
+        other = theirs.weights.get(gram, 0.0)
+        dots[len(gram) - 1] += min(weight, other) * other
+    norms = ours.norms * theirs.norms
+    cosines = np.divide(dots, norms, out=dots, where=norms != 0)
+    damping = np.exp(-((ours.length - theirs.length) ** 2) / (2 * _SIGMA**2))
+    return float(cosines.mean() * damping)
+
+
+@lru_cache(maxsize=2)
+def cider_of(references: tuple[tuple[Tokens, ...], ...]) -> CiderD:
+    """The scorer of a split, kept: every condition of a run asks for the same."""
+    return CiderD(references)

@@ -1,0 +1,88 @@
+"""Caption metrics on frames of per-sample statistics.
+
+Columns: ``score`` (CIDEr-D of the sample), ``rouge_l``, ``bleu_match_1`` … ``_4``, ``bleu_guess_1`` … ``_4``,
+``length``, ``reference_length``, and where Java is there ``spice`` and the ``meteor_…`` statistics. A row whose
+``score`` is NaN is unscored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from mafs_bench.metrics.caption_scores import ORDERS, Tokens, bleu_statistics, cider_of, rouge_l
+from mafs_bench.metrics.caption_tokens import tokenize
+from mafs_bench.metrics.columns import Array, columns_of, mean_of, ratio
+from mafs_bench.types import Metric
+
+_SMALL, _TINY = 1e-9, 1e-15
+"""What ``pycocoevalcap`` adds below and above BLEU's fractions."""
+
+
+def caption_statistics(captions: Sequence[str | None], references: Sequence[Sequence[str]]) -> pd.DataFrame:
+    """A row a caption with all statistics; captions that are None are unscored (a row of NaN).
+
+    References of the whole list set CIDEr's document frequencies.
+    """
+    tokenized = tuple(tuple(map(tokenize, texts)) for texts in references)
+    cider = cider_of(tokenized)
+    rows = [
+        {} if caption is None else _row(tokenize(caption), tokenized[i], cider.score(i, tokenize(caption)))
+        for i, caption in enumerate(captions)
+    ]
+    return pd.DataFrame(rows, columns=["score", "rouge_l", *BLEU_COLUMNS], dtype=np.float64)
+
+
+def _row(hypothesis: Tokens, references: Sequence[Tokens], cider: float) -> dict[str, float]:
+    bleu = bleu_statistics(hypothesis, references)
+    counts = (*bleu.matches, *bleu.guesses, bleu.length, bleu.reference_length)
+    return {
+        "score": cider,
+        "rouge_l": rouge_l(hypothesis, references),
+        **dict(zip(BLEU_COLUMNS, map(float, counts), strict=True)),
+    }
+
+
+BLEU_COLUMNS = (
+    *(f"bleu_match_{n}" for n in ORDERS),
+    *(f"bleu_guess_{n}" for n in ORDERS),
+    "length",
+    "reference_length",
+)
+
+
+def bleu(n: int) -> Callable[[Array], Array]:
+    """BLEU-n from sums (..., 10) in the order of ``BLEU_COLUMNS``."""
+
+    def value(sums: Array) -> Array:
+        precisions = (sums[..., :n] + _TINY) / (sums[..., 4 : 4 + n] + _SMALL)
+        ratio = (sums[..., 8] + _TINY) / (sums[..., 9] + _SMALL)
+        brevity = np.where(ratio < 1, np.exp(1 - 1 / np.minimum(ratio, 1)), 1.0)
+        scored = sums[..., 9] > 0
+        return np.where(scored, np.prod(precisions, axis=-1) ** (1 / n) * brevity, np.nan)
+
+    return value
+
+
+def _metric(
+    name: str, high: float, source: str, columns: Callable[..., Array], value: Callable[[Array], Array]
+) -> Metric:
+    return Metric(name, "captioning", 0.0, high, True, source, columns, value)
+
+
+CAPTIONING_METRICS: tuple[Metric, ...] = (
+    _metric("cider_d", 10.0, "Vedantam et al., CVPR 2015, as in pycocoevalcap 1.2", mean_of("score"), ratio),
+    *(
+        _metric(
+            f"bleu_{n}",
+            1.0,
+            "Papineni et al., ACL 2002, as in pycocoevalcap 1.2",
+            columns_of(*BLEU_COLUMNS),
+            bleu(n),
+        )
+        for n in ORDERS
+    ),
+    _metric("rouge_l", 1.0, "Lin, ACL 2004, as in pycocoevalcap 1.2", mean_of("rouge_l"), ratio),
+)

@@ -1,0 +1,79 @@
+"""Matching metrics on frames of pairs.
+
+Columns: ``score`` (higher is a better match), ``label`` (1 matched, 0 mismatched), ``confidence`` (probability
+of a match, NaN where the model gives none), ``margin`` (score of the image's matched pair minus that of its
+mismatched pair, on matched rows only).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from mafs_bench.metrics.calibration import aurc, ece, group_starts
+from mafs_bench.metrics.columns import Array, columns_of, ratio
+from mafs_bench.types import Metric
+
+
+def auroc(frame: pd.DataFrame, weights: Array) -> Array:
+    """Weighted area under the ROC curve, weights (r, n) -> (r,): P(matched > mismatched) + P(equal) / 2.
+
+    NaN where a resample holds one of the two classes only.
+    """
+    score, matched = _column(frame, "score"), _column(frame, "label") == 1
+    order = np.argsort(score, kind="stable")
+    starts = group_starts(score[order])
+    positive = np.add.reduceat(weights[:, order] * matched[order], starts, axis=1)
+    negative = np.add.reduceat(weights[:, order] * ~matched[order], starts, axis=1)
+    below = negative.cumsum(axis=1) - negative / 2
+    pairs = positive.sum(axis=1) * negative.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((positive * below).sum(axis=1) / pairs)
+
+
+def _pair_accuracy_columns(frame: pd.DataFrame) -> Array:
+    """(won, 1) of matched rows, half for a tie; zeros for mismatched rows, which are counted with theirs."""
+    margin = columns_of("margin")(frame)[:, 0]
+    won = np.where(np.isnan(margin), np.nan, (margin > 0) + (margin == 0) / 2)
+    matched = _column(frame, "label") == 1
+    scored = np.where(np.isnan(won), np.nan, 1.0)
+    return np.where(matched[:, None], np.stack([won, scored], axis=1), 0.0)
+
+
+def _column(frame: pd.DataFrame, name: str) -> Array:
+    return frame[name].to_numpy(dtype=np.float64)
+
+
+def _probability(frame: pd.DataFrame) -> Array:
+    return _column(frame, "confidence")
+
+
+def _label(frame: pd.DataFrame) -> Array:
+    return np.where(np.isnan(_column(frame, "score")), np.nan, _column(frame, "label"))
+
+
+def _certainty(frame: pd.DataFrame) -> Array:
+    """Probability of the likelier of the two answers."""
+    probability = _probability(frame)
+    return np.maximum(probability, 1 - probability)
+
+
+def _wrong(frame: pd.DataFrame) -> Array:
+    return np.asarray((_probability(frame) >= 0.5) != (_label(frame) == 1), dtype=np.float64)
+
+
+MATCHING_METRICS: tuple[Metric, ...] = (
+    Metric("auroc", "matching", 0.0, 1.0, True, "Hanley and McNeil, Radiology 143 (1982)", weighted=auroc),
+    Metric(
+        "pair_accuracy",
+        "matching",
+        0.0,
+        1.0,
+        True,
+        "an image's own caption scored above a foreign one, ties half",
+        _pair_accuracy_columns,
+        ratio,
+    ),
+    ece("matching", _probability, _label),
+    aurc("matching", _certainty, _wrong),
+)
