@@ -31,6 +31,7 @@ from mafs_bench.types import FloatArray, Image
 
 BUNDLED = Path(__file__).parents[1] / "weights" / "clip_scenes"
 _CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+_PIXEL_KEYS = ("size", "mean", "std", "interpolation", "resize_mode")
 _FORMS = "'' | ARCH/TAG | ARCH/FILE.safetensors | local-dir:PATH | hf-hub:ORG/NAME"
 
 
@@ -158,8 +159,9 @@ def _tag(architecture: str, tag: str) -> Source:
 
 
 def _digest(model: torch.nn.Module, preprocess: dict[str, Any]) -> str:
-    """SHA-256 over names, shapes and float bytes of all weights, and over the preprocessing."""
-    digest = hashlib.sha256(json.dumps(preprocess, sort_keys=True).encode())
+    """SHA-256 over names, shapes and float bytes of all weights, and over what decides the pixels."""
+    pixels = {key: preprocess[key] for key in _PIXEL_KEYS}
+    digest = hashlib.sha256(json.dumps(pixels, sort_keys=True).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name}{tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

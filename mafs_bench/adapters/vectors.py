@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mafs_bench.adapters.protocols import Embeddings
 from mafs_bench.errors import AdapterError
 from mafs_bench.types import FloatArray
 
@@ -47,3 +48,10 @@ def validated(vectors: Any, n: int, name: str) -> FloatArray:
             f"{name}: embedding {bad[0]} (of {n}, from 0) has length {lengths[bad[0]]:.4g}, must be 1"
         )
     return vectors
+
+
+def as_embeddings(encoded: FloatArray | Embeddings, n: int, name: str) -> Embeddings:
+    """Bring either form of an encoder's output to ``Embeddings``, validated; bare arrays count as present."""
+    given = encoded if isinstance(encoded, Embeddings) else Embeddings(encoded, np.ones(n, dtype=bool))
+    validated(given.vectors, n, name)
+    return given
