@@ -53,15 +53,20 @@ BLEU_COLUMNS = (
 )
 
 
-def bleu(n: int) -> Callable[[Array], Array]:
-    """BLEU-n from sums (..., 10) in the order of ``BLEU_COLUMNS``."""
+def _bleu_columns(frame: pd.DataFrame) -> Array:
+    """``BLEU_COLUMNS`` and a one for every row: (n, 11)."""
+    return np.concatenate([columns_of(*BLEU_COLUMNS)(frame), np.ones((len(frame), 1))], axis=1)
+
+
+def _bleu(n: int) -> Callable[[Array], Array]:
+    """BLEU-n from sums (..., 11)."""
 
     def value(sums: Array) -> Array:
         precisions = (sums[..., :n] + _TINY) / (sums[..., 4 : 4 + n] + _SMALL)
         ratio = (sums[..., 8] + _TINY) / (sums[..., 9] + _SMALL)
-        brevity = np.where(ratio < 1, np.exp(1 - 1 / np.minimum(ratio, 1)), 1.0)
-        scored = sums[..., 9] > 0
-        return np.where(scored, np.prod(precisions, axis=-1) ** (1 / n) * brevity, np.nan)
+        brevity = np.exp(1 - 1 / np.minimum(ratio, 1))
+        score = np.prod(precisions, axis=-1) ** (1 / n) * brevity
+        return np.where(sums[..., 10] > 0, score, np.nan)
 
     return value
 
@@ -79,8 +84,8 @@ CAPTIONING_METRICS: tuple[Metric, ...] = (
             f"bleu_{n}",
             1.0,
             "Papineni et al., ACL 2002, as in pycocoevalcap 1.2",
-            columns_of(*BLEU_COLUMNS),
-            bleu(n),
+            _bleu_columns,
+            _bleu(n),
         )
         for n in ORDERS
     ),
