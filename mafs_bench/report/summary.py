@@ -26,7 +26,7 @@ from mafs_bench.types import CellResult, Estimate, Metric
 Array = npt.NDArray[np.float64]
 
 SIGNIFICANT = 0.05
-HEADER = ("corruption", "clean", "1", "2", "3", "4", "5", "MMI %", "RA", "AUC")
+HEADER = ("corruption", "clean", "1", "2", "3", "4", "5", "MMI%", "RA", "AUC")
 LEGEND = """\
 Columns 1 to 5 are severities; below each value its 95 % interval (bootstrap over images).
 · marks a drop against clean that is not significant (paired, 5 %).
@@ -116,8 +116,8 @@ def summary_rows(summaries: Sequence[CurveSummary]) -> list[list[str]]:
             _shown(s.levels[0]),
             *(_shown(s.levels.get(k), mark=not s.significant.get(k, True)) for k in range(1, 6)),
             _short(s.mmi, ".1f"),
-            _short(s.relative, ".3f"),
-            _short(s.auc, ".3f"),
+            _short(s.relative, ".3f").removeprefix("0"),
+            _short(s.auc, ".3f").removeprefix("0"),
         ]
         for s in summaries
     ]
@@ -167,7 +167,7 @@ def print_summary(folder: Path, curve: Path) -> None:
     """Print a table a task, what its columns mean, and where everything is."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     run = read_run(folder)
     console = Console(highlight=False)
@@ -176,7 +176,12 @@ def print_summary(folder: Path, curve: Path) -> None:
     for task in dict.fromkeys(s.task for s in summaries):
         of_task = [s for s in summaries if s.task == task]
         table = Table(
-            *HEADER, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title=_subtitle(of_task), title_justify="left"
+            *(Column(name, no_wrap=True) for name in HEADER),
+            box=SIMPLE_HEAD,
+            padding=0,
+            pad_edge=False,
+            title=_subtitle(of_task),
+            title_justify="left",
         )
         for row in summary_rows(of_task):
             table.add_row(*row)

@@ -1,0 +1,37 @@
+"""``mafs-bench train scheduler``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``train``."""
+    from mafs_bench.cli.train import train_app
+
+    train_app.command("scheduler")(scheduler)
+
+
+def scheduler(
+    backbone: Annotated[str, typer.Option(help="spec of the frozen dual encoder")] = "clip",
+    fusion: Annotated[str, typer.Option(help="mafs, mafs@2 or a baseline: mean, static, concat …")] = "mafs",
+    dataset: Annotated[str, typer.Option(help="name, name:variant or a folder of yours")] = "scenes",
+    split: Annotated[
+        str, typer.Option(help="split to train on; not one that the backbone was trained on")
+    ] = "val",
+    data_root: Annotated[Path | None, typer.Option(help="folder of the data set's official layout")] = None,
+    limit: Annotated[int | None, typer.Option(help="only the first N images")] = None,
+    seed: Annotated[int, typer.Option(help="of weights, batches and corruptions")] = 0,
+    steps: Annotated[int, typer.Option(min=1, help="optimiser steps")] = 1500,
+    out: Annotated[Path | None, typer.Option(help="folder for the weights [~/.mafs-bench/fusion]")] = None,
+) -> None:
+    """Train fusion weights on a frozen backbone; minutes on two cores."""
+    from mafs_bench.mafs.training import Budget
+    from mafs_bench.training.scheduler import TrainingRequest, train_scheduler
+
+    request = TrainingRequest(backbone, fusion, dataset, split, data_root, limit, seed, out)
+    trained = train_scheduler(request, Budget(steps=steps), lambda line: typer.echo(line, err=True))
+    typer.echo(f"weights  {trained.weights}\ncard     {trained.card}")
