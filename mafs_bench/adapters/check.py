@@ -1,0 +1,258 @@
+"""A rehearsal of an adapter on a handful of samples, before real compute is spent on it."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mafs_bench.adapters.load import adapter_class, capabilities, load
+from mafs_bench.adapters.protocols import Embeddings, Fused, Settings
+from mafs_bench.adapters.vectors import as_embeddings, validated
+from mafs_bench.errors import AdapterError, DataError
+from mafs_bench.types import Dataset, Image
+
+_TOLERANCE = 1e-5
+"""Largest difference of a vector's entries between one item at a time and all at once."""
+_SAMPLES = 6
+_GREY = np.full((96, 128, 3), 128, dtype=np.uint8)
+_DEFAULT_ANSWERS = ("yes", "no", "two", "red")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at; ``detail`` says what was found, or what is wrong."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """Images of several sizes with a caption and a question each, and answers to choose from."""
+
+    images: Sequence[Image]
+    texts: Sequence[str]
+    questions: Sequence[str]
+    answers: Sequence[str]
+
+
+def check_adapter(spec: str, settings: Settings, dataset: Dataset) -> Iterator[Check]:
+    """Load the adapter and look at everything that its protocols promise, one check after the other.
+
+    Raises what ``load`` raises and ``DataError`` for a data set without captions; whatever the adapter does
+    wrong afterwards is a check that did not pass.
+    """
+    able = capabilities(adapter_class(spec))
+    inputs = _inputs(dataset)
+    adapter = load(spec, settings)
+    yield Check("protocols", True, ", ".join(sorted(able)))
+    for protocol, name, look in _CHECKS:
+        if protocol is None or protocol in able:
+            yield _look(name, look, adapter, inputs)
+
+
+def _look(name: str, look: Callable[[Any, _Inputs], str], adapter: Any, inputs: _Inputs) -> Check:
+    try:
+        return Check(name, True, look(adapter, inputs))
+    except AdapterError as error:
+        return Check(name, False, str(error))
+    except Exception as error:  # a user's code may raise anything, and that is the finding
+        return Check(name, False, f"raised {type(error).__name__}: {' '.join(str(error).split())}")
+
+
+def _inputs(dataset: Dataset) -> _Inputs:
+    samples = [sample for sample in dataset.samples if sample.captions][:_SAMPLES]
+    if len(samples) < 2:
+        raise DataError(f"{dataset.name}: at least two images with captions are needed to check an adapter")
+    images = [sample.image.load() for sample in samples]
+    images[0], images[1] = images[0][: len(images[0]) // 2], images[1][:, : images[1].shape[1] * 3 // 4]
+    return _Inputs(
+        [np.ascontiguousarray(image) for image in images],
+        [sample.captions[0] for sample in samples],
+        [s.questions[0].text if s.questions else "What is in the picture?" for s in samples],
+        dataset.answer_vocabulary[:50] or _DEFAULT_ANSWERS,
+    )
+
+
+def _need(condition: bool, message: str) -> None:
+    if not condition:
+        raise AdapterError(message)
+
+
+def _difference(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
+    return float(np.abs(a - b).max())
+
+
+def _images(adapter: Any, images: Sequence[Image]) -> Embeddings:
+    return as_embeddings(adapter.encode_images(images), len(images), "encode_images")
+
+
+def _texts(adapter: Any, texts: Sequence[str]) -> Embeddings:
+    return as_embeddings(adapter.encode_texts(texts), len(texts), "encode_texts")
+
+
+def _description(adapter: Any, inputs: _Inputs) -> str:
+    _need(isinstance(adapter.name, str) and adapter.name != "", "name must be a text")
+    _need(isinstance(adapter.weights, str) and len(adapter.weights) == 64, "weights must be a SHA-256 in hex")
+    _need(isinstance(adapter.domain, str), "domain must be a text, '' for any")
+    missing = adapter.missing
+    _need(isinstance(missing, Mapping), "missing must map 'image' and 'text' to a convention")
+    _need({"image", "text"} <= missing.keys(), "missing must name a convention for 'image' and for 'text'")
+    return f"{adapter.name}, missing image: {missing['image']}, missing text: {missing['text']}"
+
+
+def _shapes(adapter: Any, inputs: _Inputs) -> str:
+    images, texts = _images(adapter, inputs.images).vectors, _texts(adapter, inputs.texts).vectors
+    _need(
+        images.shape[1] == texts.shape[1], f"images have {images.shape[1]} dimensions, texts {texts.shape[1]}"
+    )
+    return f"float32 (n, {images.shape[1]}), finite, unit length"
+
+
+def _batches(adapter: Any, inputs: _Inputs) -> str:
+    worst = max(
+        _one_by_one(_images, adapter, inputs.images),
+        _one_by_one(_texts, adapter, inputs.texts),
+    )
+    _need(worst <= _TOLERANCE, f"vectors differ by {worst:.1e} between one at a time and all at once")
+    return f"one at a time and all at once differ by {worst:.1e}"
+
+
+def _one_by_one(encode: Callable[[Any, Any], Embeddings], adapter: Any, items: Sequence[Any]) -> float:
+    together = encode(adapter, items).vectors
+    alone = np.concatenate([encode(adapter, [item]).vectors for item in items])
+    return _difference(together, alone)
+
+
+def _repeats(adapter: Any, inputs: _Inputs) -> str:
+    encoders: tuple[tuple[str, Callable[[Any, Any], Embeddings], Sequence[Any]], ...] = (
+        ("images", _images, inputs.images),
+        ("texts", _texts, inputs.texts),
+    )
+    for what, encode, items in encoders:
+        first, second = encode(adapter, items).vectors, encode(adapter, items).vectors
+        _need(np.array_equal(first, second), f"{what} get other vectors the second time")
+    return "the same bits twice"
+
+
+def _untouched(adapter: Any, inputs: _Inputs) -> str:
+    copies = [image.copy() for image in inputs.images]
+    _images(adapter, inputs.images)
+    kept = all(np.array_equal(a, b) for a, b in zip(copies, inputs.images, strict=True))
+    _need(kept, "encode_images writes into its input")
+    return "inputs stay as they were"
+
+
+def _missing(adapter: Any, inputs: _Inputs) -> str:
+    _images(adapter, [_GREY])
+    _texts(adapter, [""])
+    return "the grey picture and the empty text have vectors"
+
+
+def _pixels(adapter: Any, inputs: _Inputs) -> str:
+    preprocess = pickle.loads(pickle.dumps(adapter.preprocess))
+    pixels = [preprocess(image) for image in inputs.images]
+    shapes = {array.shape for array in pixels}
+    _need(len(shapes) == 1, f"preprocess gives arrays of different shapes: {sorted(shapes)}")
+    vectors = as_embeddings(adapter.encode_pixels(np.stack(pixels)), len(pixels), "encode_pixels").vectors
+    difference = _difference(vectors, _images(adapter, inputs.images).vectors)
+    _need(difference <= _TOLERANCE, f"encode_pixels and encode_images differ by {difference:.1e}")
+    return f"preprocess can be pickled, gives {pixels[0].dtype} {pixels[0].shape}"
+
+
+def _fusion(adapter: Any, inputs: _Inputs) -> str:
+    images, texts = _images(adapter, inputs.images), _texts(adapter, inputs.texts)
+    fused = _fused(adapter, images, texts)
+    _need(
+        fused.vectors.shape[1] == images.vectors.shape[1], "fused queries are not in the space of the images"
+    )
+    return f"unit queries; diagnostics: {', '.join(sorted(fused.diagnostics)) or 'none'}"
+
+
+def _fusion_missing(adapter: Any, inputs: _Inputs) -> str:
+    images, texts = _images(adapter, inputs.images), _texts(adapter, inputs.texts)
+    absent = np.zeros(len(images), dtype=bool)
+    no_image = Embeddings(
+        _images(adapter, [_GREY] * len(images)).vectors, absent, images.signals, images.states
+    )
+    empty = _texts(adapter, [""] * len(texts))
+    no_text = Embeddings(empty.vectors, absent, empty.signals, empty.states)
+    for pair in ((no_image, texts), (images, no_text), (no_image, no_text)):
+        _fused(adapter, *pair)
+    return "unit queries without image, without text and without both"
+
+
+def _fused(adapter: Any, images: Embeddings, texts: Embeddings) -> Fused:
+    fused: Fused = adapter.fuse(images, texts)
+    _need(isinstance(fused, Fused), f"fuse must return Fused, got {type(fused).__name__}")
+    validated(fused.vectors, len(images), "fuse")
+    for name, values in fused.diagnostics.items():
+        shape = np.shape(values)
+        _need(shape == (len(images),), f"diagnostic {name!r} must have shape ({len(images)},), got {shape}")
+    return fused
+
+
+def _pairs(adapter: Any, inputs: _Inputs) -> str:
+    images, texts = _images(adapter, inputs.images), _texts(adapter, inputs.texts)
+    scores = np.asarray(adapter.score_pairs(images, texts))
+    _need(scores.shape == (len(images),), f"score_pairs must give ({len(images)},), got {scores.shape}")
+    _need(bool(np.isfinite(scores).all()), "score_pairs gives scores that are not finite")
+    backwards = np.arange(len(images))[::-1].copy()
+    other = np.asarray(adapter.score_pairs(images.take(backwards), texts.take(backwards)))[backwards]
+    allowed = _TOLERANCE * max(1.0, float(np.abs(scores).max()))
+    _need(_difference(scores, other) <= allowed, "the score of a pair depends on the pairs around it")
+    _need(int(adapter.rerank) >= 0, f"rerank must be a count, got {adapter.rerank}")
+    return f"finite scores; the best {adapter.rerank} are re-ranked"
+
+
+def _answers(adapter: Any, inputs: _Inputs) -> str:
+    adapter.prepare_answers(inputs.answers)
+    given = [
+        *_answered(adapter, inputs.images, inputs.questions, (True, True)),
+        *_answered(adapter, [_GREY] * len(inputs.questions), inputs.questions, (False, True)),
+        *_answered(adapter, inputs.images, [""] * len(inputs.images), (True, False)),
+    ]
+    return f"answers with confidence, e.g. {given[0].text!r} ({given[0].confidence:.2f})"
+
+
+def _answered(
+    adapter: Any, images: Sequence[Image], questions: Sequence[str], present: tuple[bool, bool]
+) -> Sequence[Any]:
+    answers = list(adapter.answer(images, questions, np.tile(present, (len(images), 1))))
+    _need(len(answers) == len(images), f"{len(images)} questions went in, {len(answers)} answers came out")
+    for answer in answers:
+        _need(isinstance(answer.text, str), f"an answer's text must be str, got {type(answer.text).__name__}")
+        _need(0 <= answer.confidence <= 1, f"a confidence must lie in [0, 1], got {answer.confidence}")
+    return answers
+
+
+def _captions(adapter: Any, inputs: _Inputs) -> str:
+    captions = list(adapter.caption([*inputs.images, _GREY], [""] * (len(inputs.images) + 1)))
+    _need(
+        len(captions) == len(inputs.images) + 1,
+        f"{len(captions)} captions for {len(inputs.images) + 1} images",
+    )
+    _need(all(isinstance(caption, str) for caption in captions), "captions must be str")
+    return f"captions, e.g. {captions[0]!r}"
+
+
+_CHECKS: tuple[tuple[str | None, str, Callable[[Any, _Inputs], str]], ...] = (
+    (None, "description", _description),
+    ("DualEncoder", "vectors", _shapes),
+    ("DualEncoder", "batch invariance", _batches),
+    ("DualEncoder", "determinism", _repeats),
+    ("DualEncoder", "inputs", _untouched),
+    ("DualEncoder", "missing modality", _missing),
+    ("PixelEncoder", "preprocessing", _pixels),
+    ("FusedEncoder", "fusion", _fusion),
+    ("FusedEncoder", "fusion of what is missing", _fusion_missing),
+    ("PairScorer", "pair scores", _pairs),
+    ("Answerer", "answers", _answers),
+    ("Captioner", "captions", _captions),
+)

@@ -1,0 +1,139 @@
+"""Every registered adapter that has weights here does what its protocols promise."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mafs_bench.adapters import ADAPTERS
+from mafs_bench.adapters.check import check_adapter
+from mafs_bench.adapters.load import adapter_class, capabilities
+from mafs_bench.adapters.protocols import PROTOCOLS, Settings
+from mafs_bench.errors import DataError, WeightsError
+from mafs_bench.types import Dataset, Question, Sample
+
+GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
+SPECS = [*ADAPTERS.names(), f"clip:local-dir:{GOLDEN / 'clip_tiny'}"]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A picture of random pixels, of a size of its own."""
+
+    seed: int
+
+    @property
+    def name(self):
+        return f"noise {self.seed}"
+
+    def load(self):
+        size = (90 + 7 * self.seed, 120 - 5 * self.seed, 3)
+        return np.random.default_rng(self.seed).integers(0, 256, size, dtype=np.uint8)
+
+
+def make_dataset(samples):
+    """A data set of noise with captions of several lengths."""
+    question = Question("q", "What colour is the dog?", ("red",) * 10)
+    return Dataset(
+        name="noise",
+        split="test",
+        revision="0",
+        licence="",
+        citation="",
+        samples=tuple(
+            Sample(str(i), str(i), Noise(i), (f"a {'very ' * i}small dog",), (question,))
+            for i in range(samples)
+        ),
+        answer_vocabulary=("red", "blue", "yes"),
+    )
+
+
+@pytest.mark.parametrize("name", ADAPTERS.names())
+def test_capabilities_are_known_without_weights(name):
+    assert capabilities(adapter_class(name)) <= PROTOCOLS.keys()
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.rpartition("/")[2])
+def test_protocols_are_kept(spec):
+    try:
+        checks = list(check_adapter(spec, Settings(), make_dataset(6)))
+    except WeightsError as error:
+        pytest.skip(str(error))
+    assert len(checks) > 2
+    assert [f"{check.name}: {check.detail}" for check in checks if not check.passed] == []
+
+
+BAD = """
+import numpy as np
+
+class Good:
+    def encode_images(self, images):
+        means = np.stack([image.mean(axis=(0, 1)) for image in images]).astype(np.float32)
+        return means / np.linalg.norm(means, axis=1, keepdims=True)
+
+    def encode_texts(self, texts):
+        rows = np.float32([[1, len(text), text.count("a")] for text in texts])
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+class WrongLength(Good):
+    def encode_images(self, images):
+        return 2 * super().encode_images(images)
+
+class WrongSpace(Good):
+    def encode_texts(self, texts):
+        return np.tile(np.float32([1, 0]), (len(texts), 1))
+
+class BatchNorm(Good):
+    def encode_texts(self, texts):
+        rows = super().encode_texts(texts) + len(texts)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+class Random(Good):
+    def encode_texts(self, texts):
+        rows = np.random.default_rng().normal(size=(len(texts), 3)).astype(np.float32)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+class Writes(Good):
+    def encode_images(self, images):
+        for image in images:
+            image[0, 0, 0] ^= 1
+        return np.tile(np.float32([1, 0, 0]), (len(images), 1))
+
+class FailsOnEmpty(Good):
+    def encode_texts(self, texts):
+        return super().encode_texts([text[0] * len(text) for text in texts])
+
+class NoConvention(Good):
+    missing = {"image": "blank"}
+
+class Answers:
+    def prepare_answers(self, vocabulary): pass
+    def answer(self, images, questions, present):
+        return []
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "failing"),
+    [
+        ("Good", []),
+        ("WrongLength", ["vectors", "batch invariance", "determinism", "inputs", "missing modality"]),
+        ("WrongSpace", ["vectors"]),
+        ("BatchNorm", ["batch invariance"]),
+        ("Random", ["batch invariance", "determinism"]),
+        ("Writes", ["inputs"]),
+        ("FailsOnEmpty", ["missing modality"]),
+        ("NoConvention", ["description"]),
+        ("Answers", ["answers"]),
+    ],
+)
+def test_what_an_adapter_does_wrong_is_found(tmp_path, name, failing):
+    (tmp_path / "bad.py").write_text(BAD)
+    checks = list(check_adapter(f"{tmp_path}/bad.py:{name}", Settings(), make_dataset(6)))
+    assert [check.name for check in checks if not check.passed] == failing
+
+
+def test_a_data_set_without_captions_cannot_check():
+    with pytest.raises(DataError, match="at least two images with captions"):
+        list(check_adapter("chance", Settings(), make_dataset(1)))
