@@ -6,11 +6,10 @@ letter that the table knows) the corruption is not applicable.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from itertools import islice
 from string import ascii_lowercase
 
-from mafs_bench.operators.text.spans import Edit, letter_runs, pick, ranked, span_operator
+from mafs_bench.operators.text.spans import Edit, Proposal, disjoint, letter_runs, pick, ranked, span_operator
 from mafs_bench.seeding import KeyedStream
 
 _KEY_ROWS = (("qwertyuiop", 0.0), ("asdfghjkl", 0.25), ("zxcvbnm", 0.75))
@@ -69,7 +68,7 @@ def _positions_in(table: dict[str, str], text: str) -> list[int]:
     return positions if text.isascii() else [i for i in positions if text[i] in table]
 
 
-def _keyboard(rng: KeyedStream, text: str) -> tuple[int, Iterable[Edit]]:
+def _keyboard(rng: KeyedStream, text: str) -> Proposal:
     at = _positions_in(_NEAR, text)
     edits = ((i, i + 1, pick(_NEAR[text[i]], draw)) for i, draw in ranked(rng, at))
     return len(at), edits
@@ -83,7 +82,7 @@ def _replacement(text: str, script: list[str], position: int, draw: int) -> str:
     return pick([other for other in script if other != letter] or ascii_lowercase, draw)
 
 
-def _replace(rng: KeyedStream, text: str) -> tuple[int, Iterable[Edit]]:
+def _replace(rng: KeyedStream, text: str) -> Proposal:
     at, script = _positions(text), _own_letters(text)
     edits = ((i, i + 1, _replacement(text, script, i, draw)) for i, draw in ranked(rng, at))
     return len(at), edits
@@ -96,30 +95,30 @@ def _own_letters(text: str) -> list[str]:
     return list(dict.fromkeys(text[i] for i in _positions(text) if not text[i].isascii()))
 
 
-def _insert(rng: KeyedStream, text: str) -> tuple[int, Iterable[Edit]]:
+def _insert(rng: KeyedStream, text: str) -> Proposal:
     at, script = _positions(text), _own_letters(text)
     edits = ((i + 1, i + 1, _replacement(text, script, i, draw)) for i, draw in ranked(rng, at))
     return len(at), edits
 
 
-def _delete(rng: KeyedStream, text: str) -> tuple[int, Iterable[Edit]]:
+def _delete(rng: KeyedStream, text: str) -> Proposal:
     at = _positions(text)
     # One letter stays, whatever the rate: a text is never emptied.
     edits = ((i, i + 1, "") for i, _ in islice(ranked(rng, at), max(0, len(at) - 1)))
     return len(at), edits
 
 
-def _swap(rng: KeyedStream, text: str) -> tuple[int, Iterable[Edit]]:
+def _swap(rng: KeyedStream, text: str) -> Proposal:
     runs = letter_runs(text)
     at = [i for start, end in runs for i in range(start, end - 1) if text[i] != text[i + 1]]
-    return sum(end - start for start, end in runs), _disjoint(
+    return sum(end - start for start, end in runs), disjoint(
         (i, i + 2, text[i + 1] + text[i]) for i, _ in ranked(rng, at)
     )
 
 
-def _ocr(rng: KeyedStream, text: str) -> tuple[int, Iterable[Edit]]:
+def _ocr(rng: KeyedStream, text: str) -> Proposal:
     at = _positions_in(_OCR_LETTERS, text)
-    return len(at), _disjoint(_misread(text, i, draw) for i, draw in ranked(rng, at))
+    return len(at), disjoint(_misread(text, i, draw) for i, draw in ranked(rng, at))
 
 
 def _misread(text: str, position: int, draw: int) -> Edit:
@@ -129,15 +128,6 @@ def _misread(text: str, position: int, draw: int) -> Edit:
     if joined is not None and choice == len(readings):
         return position, position + 2, joined
     return position, position + 1, readings[choice]
-
-
-def _disjoint(edits: Iterable[Edit]) -> Iterator[Edit]:
-    """Leave out edits that touch a letter which an earlier one changes."""
-    taken: set[int] = set()
-    for start, end, new in edits:
-        if taken.isdisjoint(range(start, end)):
-            taken.update(range(start, end))
-            yield start, end, new
 
 
 keyboard = span_operator(_keyboard)

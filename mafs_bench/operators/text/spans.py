@@ -22,12 +22,15 @@ T = TypeVar("T")
 Edit = tuple[int, int, str]
 """Replace ``text[start:end]`` by a string."""
 
-Propose = Callable[[KeyedStream, str], tuple[int, Iterable[Edit]]]
-"""How many units a rate refers to, and edits in their order of priority (made as they are asked for)."""
+Proposal = tuple[int, Iterable[Edit]]
+"""How many units a rate refers to, and edits in their order of priority, made as they are asked for."""
+
+Propose = Callable[[KeyedStream, str], Proposal]
 
 _PROTECTED = re.compile(r"(?:https?://|ftp://|www\.)\S+|[\w.+-]+@[\w-]+\.[\w.-]+|<[^<>]*>|\{[^{}]*\}")
 _RUN = re.compile(r"\w{3,}")
 _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
+_TOKEN = re.compile(r"\S+")
 _OPTION = re.compile(r"\([A-Z]\)|(?:(?<=^)|(?<=\s))[A-Z][).:](?=\s|$)")
 
 
@@ -99,6 +102,15 @@ def pick(options: Sequence[str], draw: int) -> str:
     return options[(draw * len(options)) >> 32]
 
 
+def disjoint(edits: Iterable[Edit]) -> Iterator[Edit]:
+    """Leave out edits that touch a character which an earlier one changes."""
+    taken: set[int] = set()
+    for start, end, new in edits:
+        if taken.isdisjoint(range(start, end)):
+            taken.update(range(start, end))
+            yield start, end, new
+
+
 def protected_spans(text: str) -> list[tuple[int, int]]:
     """URLs, e-mail addresses and placeholders such as ``<image>`` or ``{x}``."""
     if not ("@" in text or "<" in text or "{" in text or "://" in text or "www." in text):
@@ -109,7 +121,7 @@ def protected_spans(text: str) -> list[tuple[int, int]]:
 def letter_runs(text: str) -> list[tuple[int, int]]:
     """Spans of the words of three and more letters; nothing with a digit in it, nothing protected."""
     runs = [match.span() for match in _RUN.finditer(text) if match[0].isalpha()]
-    return _outside(protected_spans(text), runs)
+    return outside(protected_spans(text), runs)
 
 
 def words(text: str) -> list[tuple[int, int]]:
@@ -120,14 +132,19 @@ def words(text: str) -> list[tuple[int, int]]:
     """
     spans = [match.span() for match in _WORD.finditer(text) if not any(map(str.isdigit, match.group()))]
     options = [match.span() for match in _OPTION.finditer(text)]
-    return _outside(protected_spans(text) + options, spans)
+    return outside(protected_spans(text) + options, spans)
 
 
-def _outside(forbidden: Sequence[tuple[int, int]], spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    if not forbidden:
-        return spans
-    return [
-        (start, end)
-        for start, end in spans
-        if not any(start < stop and begin < end for begin, stop in forbidden)
-    ]
+def tokens(text: str) -> list[tuple[int, int]]:
+    """Spans of what stands between white space, marks and numbers included, protected tokens not."""
+    return outside(protected_spans(text), [match.span() for match in _TOKEN.finditer(text)])
+
+
+def outside(forbidden: Sequence[tuple[int, int]], spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those of ``spans`` that touch nothing forbidden."""
+    return [span for span in spans if not overlaps(span, forbidden)] if forbidden else spans
+
+
+def overlaps(span: tuple[int, int], others: Sequence[tuple[int, int]]) -> bool:
+    """Whether the span shares a character with one of the others."""
+    return any(span[0] < end and start < span[1] for start, end in others)
