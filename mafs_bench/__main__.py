@@ -1,0 +1,5 @@
+"""``python -m mafs_bench``."""
+
+from mafs_bench.cli import main
+
+main()
