@@ -6,6 +6,7 @@ ADAPTERS = Registry(
     kind="model",
     group="mafs_bench.adapters",
     entries={
+        "albef": "mafs_bench.adapters.albef.adapter:Albef",
         "chance": "mafs_bench.adapters.chance:Chance",
         "clip": "mafs_bench.adapters.clip:Clip",
         "clip+concat": "mafs_bench.adapters.fusion_baselines:Concat",

@@ -1,0 +1,193 @@
+"""ALBEF as an adapter: two towers, re-ranking by the matching head, answers ranked by the decoder.
+
+Li et al., NeurIPS 2021, arXiv 2107.07651. An argument is a checkpoint file, or a folder that holds one of
+retrieval, one of question answering or both; see ``checkpoint`` for what may lie beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from mafs_bench.adapters.albef.checkpoint import Checkpoint, digest, find_vocabulary, read_checkpoint
+from mafs_bench.adapters.albef.images import Preprocess
+from mafs_bench.adapters.albef.model import AlbefRetrieval, AlbefVqa
+from mafs_bench.adapters.albef.text import Tokenizer
+from mafs_bench.adapters.inference import inference, pack_states, to_host
+from mafs_bench.adapters.protocols import Answer, Embeddings, Settings
+from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
+from mafs_bench.adapters.vectors import unit_rows
+from mafs_bench.errors import UsageError, WeightsError
+from mafs_bench.types import FloatArray, Image
+
+BUNDLED = Path(__file__).parents[2] / "weights" / "albef_scenes"
+
+
+class Albef:
+    """An ALBEF model. Missing images are the grey picture, missing texts the empty one, both encoded.
+
+    ``rerank`` is the checkpoint's k_test: that many candidates are put in the order of the matching logit
+    alone, the similarity left out, as in the official evaluation.
+    """
+
+    missing: ClassVar[Mapping[str, str]] = {"image": "blank", "text": "empty"}
+
+    def __init__(self, name: str, files: Sequence[Path], settings: Settings, domain: str) -> None:
+        """Read the files' heads; each model is built when it is first needed. ``load`` is the way in."""
+        checkpoints = [read_checkpoint(file) for file in files]
+        self._checkpoints = {checkpoint.answers: checkpoint for checkpoint in checkpoints}
+        if len(self._checkpoints) < len(checkpoints):
+            raise WeightsError(f"{files[0].parent}: more than one checkpoint of a kind; name the file")
+        retrieval = self._checkpoints.get(False, checkpoints[0])
+        self.name = name
+        self.domain = domain
+        self.weights = digest(list(files))
+        self.rerank = retrieval.k_test
+        self.preprocess = Preprocess(retrieval.vision.size)
+        self._settings = settings
+        self._rows = tile_rows(torch.device(settings.device))
+        self._tokenizer = Tokenizer.load(find_vocabulary(files[0].parent))
+        self._vocabulary: tuple[str, ...] = ()
+
+    @classmethod
+    def load(cls, argument: str, settings: Settings) -> Self:
+        """Load the checkpoints that ``argument`` names; "" is the bundled pair made for ``scenes``.
+
+        Raises ``WeightsError`` for files that are missing, unreadable or of no ALBEF.
+        """
+        if argument == "":
+            return cls("albef", _checkpoint_files(BUNDLED), settings, domain="scenes")
+        return cls(f"albef:{argument}", _checkpoint_files(Path(argument).expanduser()), settings, domain="")
+
+    def encode_images(self, images: Sequence[Image]) -> Embeddings:
+        """Encode n images; the states of all their tokens are kept for the matching head."""
+        return self.encode_pixels(np.stack([self.preprocess(image) for image in images]))
+
+    def encode_pixels(self, pixels: npt.NDArray[Any]) -> Embeddings:
+        """Encode float32 (n, 3, size, size) of ``preprocess``."""
+        model = self._retrieval
+        with inference(self._settings):
+            states = self._tiles(model.visual_encoder, torch.tensor(pixels))
+            features = self._tiles(model.image_features, states)
+        vectors = unit_rows(to_host(features), self.name, "image")
+        present = np.ones(len(pixels), dtype=bool)
+        return Embeddings(vectors, present, states={"tokens": pack_states(states, self._settings)})
+
+    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+        """Encode n texts; ids and masks, int64 (n, 2, 30), are kept for the matching head."""
+        tokens = np.stack(self._tokenizer.captions(texts), axis=1)
+        model = self._retrieval
+        with inference(self._settings):
+            features = self._tiles(
+                lambda tile: model.text_features(model.text_states(tile[:, 0], tile[:, 1])),
+                torch.tensor(tokens),
+            )
+        vectors = unit_rows(to_host(features), self.name, "text")
+        present = np.array([text != "" for text in texts], dtype=bool)
+        return Embeddings(vectors, present, states={"tokens": tokens})
+
+    def score_pairs(self, images: Embeddings, texts: Embeddings) -> FloatArray:
+        """Logits of a match, float32 (n,)."""
+        return self._matching_logits(images, texts)[:, 1].numpy()
+
+    def match_probabilities(self, images: Embeddings, texts: Embeddings) -> FloatArray:
+        """Probabilities of a match, float32 (n,)."""
+        return self._matching_logits(images, texts).softmax(dim=-1)[:, 1].numpy()
+
+    def prepare_answers(self, vocabulary: Sequence[str]) -> None:
+        """Set the answers to choose from. Raises ``UsageError`` where there is none."""
+        if not vocabulary:
+            raise UsageError(f"{self.name} ranks answers, and the data set names no answer to choose from")
+        self._vocabulary = tuple(vocabulary)
+
+    def answer(
+        self, images: Sequence[Image], questions: Sequence[str], present: npt.NDArray[np.bool_]
+    ) -> list[Answer]:
+        """Rank the k_test likeliest answers; confidence is the best one's share among them.
+
+        Questions run one by one, their answers as a batch: no question is padded, whatever stands beside it.
+        """
+        model = self._vqa
+        preprocess = Preprocess(self._checkpoints[True].vision.size)
+        pixels = torch.tensor(np.stack([preprocess(image) for image in images]))
+        answers = self._tensors(self._tokenizer.answers(self._vocabulary))
+        with inference(self._settings):
+            states = self._tiles(model.visual_encoder, pixels)
+            return [
+                self._answer_one(states[row : row + 1], question, answers)
+                for row, question in enumerate(questions)
+            ]
+
+    def _answer_one(
+        self, image_states: torch.Tensor, question: str, answers: tuple[torch.Tensor, torch.Tensor]
+    ) -> Answer:
+        ids, mask = self._tensors(self._tokenizer.questions([question]))
+        states = self._vqa.encode_questions(image_states, ids, mask)
+        k = min(self._checkpoints[True].k_test, len(self._vocabulary))
+        order, shares = self._vqa.rank_answers(states, mask, *answers, k)
+        return Answer(self._vocabulary[int(order[0, 0])], float(shares[0, 0]))
+
+    def _matching_logits(self, images: Embeddings, texts: Embeddings) -> torch.Tensor:
+        """Logits (n, 2) of aligned pairs, float32 on the host."""
+        model, device = self._retrieval, self._settings.device
+        tokens = texts.states["tokens"]
+
+        def match(rows: torch.Tensor) -> torch.Tensor:
+            index = rows.cpu().numpy()
+            ids, mask = torch.tensor(tokens[index], device=device).unbind(dim=1)
+            image_states = torch.tensor(images.states["tokens"][index], device=device).float()
+            return model.match(image_states, model.text_states(ids, mask), mask)
+
+        with inference(self._settings):
+            return self._tiles(match, torch.arange(len(tokens))).float().cpu()
+
+    def _tiles(self, forward: Any, inputs: torch.Tensor) -> torch.Tensor:
+        device = self._settings.device
+        return run_in_tiles(lambda tile: forward(tile.to(device)), inputs, self._rows)
+
+    def _tensors(
+        self, ids_and_mask: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        ids, mask = (torch.tensor(array, device=self._settings.device) for array in ids_and_mask)
+        return ids, mask
+
+    @cached_property
+    def _retrieval(self) -> AlbefRetrieval:
+        model = self._build(answers=False, purpose="retrieval and matching")
+        assert isinstance(model, AlbefRetrieval)
+        return model
+
+    @cached_property
+    def _vqa(self) -> AlbefVqa:
+        model = self._build(answers=True, purpose="question answering")
+        assert isinstance(model, AlbefVqa)
+        return model
+
+    def _build(self, answers: bool, purpose: str) -> AlbefRetrieval | AlbefVqa:
+        checkpoint: Checkpoint | None = self._checkpoints.get(answers)
+        if checkpoint is None:
+            raise WeightsError(
+                f"{self.name} has no checkpoint of {purpose}; put one into a folder with the other"
+            )
+        return checkpoint.build().to(self._settings.device)
+
+
+def _checkpoint_files(path: Path) -> list[Path]:
+    """The file itself, or the ``.pth`` files of a folder: at most one of each kind."""
+    if path == BUNDLED and not path.is_dir():
+        raise WeightsError(
+            "the bundled ALBEF is not installed; make it with 'mafs-bench train albef', or name a checkpoint: "
+            "albef:FILE.pth"
+        )
+    if not path.is_dir():
+        return [path]
+    files = sorted(path.glob("*.pth"))
+    if not files:
+        raise WeightsError(f"{path}: no checkpoint (*.pth) in this folder")
+    return files

@@ -1,0 +1,26 @@
+"""ALBEF's way from a picture to pixels: squashed to a square by bicubic resampling, normalised as CLIP's are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image as PILImage
+
+from mafs_bench.types import FloatArray, Image
+
+_MEAN = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)
+_STD = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocess:
+    """A picklable function of one image; ``size`` is the side of its output in pixels."""
+
+    size: int
+
+    def __call__(self, image: Image) -> FloatArray:
+        """Turn uint8 (H, W, 3) into float32 (3, size, size)."""
+        squashed = PILImage.fromarray(image).resize((self.size, self.size), PILImage.Resampling.BICUBIC)
+        pixels = np.asarray(squashed, dtype=np.float32) / np.float32(255)
+        return np.ascontiguousarray(((pixels - _MEAN) / _STD).transpose(2, 0, 1))

@@ -1,0 +1,33 @@
+"""How a forward pass is run: without gradients, in the precision asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from mafs_bench.adapters.protocols import Settings
+from mafs_bench.types import FloatArray
+
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@contextmanager
+def inference(settings: Settings) -> Iterator[None]:
+    """Switch gradients off and, for "bf16" and "fp16", automatic mixed precision on."""
+    dtype = _AUTOCAST.get(settings.precision)
+    device = torch.device(settings.device).type
+    with torch.inference_mode(), torch.autocast(device, dtype=dtype, enabled=dtype is not None):
+        yield
+
+
+def to_host(tensor: torch.Tensor) -> FloatArray:
+    """Give a result as float32 on the host."""
+    return tensor.float().cpu().numpy()
+
+
+def pack_states(states: torch.Tensor, settings: Settings) -> FloatArray:
+    """Give token states as an array to keep: float32, or float16 where the model does not run in float32."""
+    dtype = torch.float32 if settings.precision == "fp32" else torch.float16
+    return states.to(dtype).cpu().numpy()
