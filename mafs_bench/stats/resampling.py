@@ -142,13 +142,26 @@ def replicate_paired(
 
 def common_rows(metric: Metric, frames: Sequence[pd.DataFrame]) -> tuple[list[pd.DataFrame], int]:
     """The rows that every frame has and has a score for, in one order, and how many were unscored in one."""
-    keyed = [_keyed(frame) for frame in frames]
+    matched = _matched(frames)
+    missing = np.any([unscored_rows(metric, frame) for frame in matched], axis=0)
+    return [frame.loc[~missing].reset_index(drop=True) for frame in matched], int(missing.sum())
+
+
+def _matched(frames: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """The rows whose key every frame has, in the order of the first. Raises ``DataError``."""
+    keys = ["id", "direction"] if "direction" in frames[0] else ["id"]
+    for frame in frames:
+        twice = frame.duplicated(keys)
+        if twice.any():
+            raise DataError(f"two rows have the id {frame['id'][twice].iloc[0]!r}: rows cannot be paired")
+    first = frames[0][keys].reset_index(drop=True)
+    if all(frame[keys].reset_index(drop=True).equals(first) for frame in frames[1:]):
+        return [frame.reset_index(drop=True) for frame in frames]
+    keyed = [frame.set_index(keys, drop=False) for frame in frames]
     shared = keyed[0].index
     for frame in keyed[1:]:
         shared = shared.intersection(frame.index, sort=False)
-    matched = [frame.loc[shared] for frame in keyed]
-    missing = np.any([unscored_rows(metric, frame) for frame in matched], axis=0)
-    return [frame.loc[~missing].reset_index(drop=True) for frame in matched], int(missing.sum())
+    return [frame.loc[shared].reset_index(drop=True) for frame in keyed]
 
 
 def combine(function: Callable[..., Array | float], *parts: Replicates) -> Replicates:
@@ -314,15 +327,6 @@ def _from_weights(metric: Metric, frame: pd.DataFrame, resampling: Resampling) -
 def _undefined(n_unscored: int, n_resamples: int, n_clusters: int) -> Replicates:
     nothing = np.full(n_resamples, np.nan)
     return Replicates(np.nan, nothing, lambda: np.full(n_clusters, np.nan), 0, n_unscored, 0)
-
-
-def _keyed(frame: pd.DataFrame) -> pd.DataFrame:
-    keys = ["id", "direction"] if "direction" in frame else ["id"]
-    keyed = frame.set_index(keys, drop=False)
-    if not keyed.index.is_unique:
-        twice = keyed.index[keyed.index.duplicated()][0]
-        raise DataError(f"two rows have the id {twice!r}: rows cannot be paired")
-    return keyed
 
 
 def _bca_tails(replicates: Replicates, draws: Array, tails: Array) -> Array:

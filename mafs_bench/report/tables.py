@@ -1,0 +1,201 @@
+"""One table, four dresses: terminal, Markdown, CSV and LaTeX (booktabs).
+
+A cell that has no value is "n/a" to readers and empty in CSV, never 0. CSV keeps full precision and gives an
+estimate five columns (value, low, high, n, n_unscored); the others round.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mafs_bench.errors import UsageError
+from mafs_bench.types import Estimate
+
+Value = str | float | int | bool | Estimate | None
+Format = Callable[[Value], str]
+MISSING = "n/a"
+
+
+def _number(digits: int, signed: bool = False) -> Format:
+    form = f"{'+' if signed else ''}.{digits}f"
+
+    def show(value: Value) -> str:
+        if isinstance(value, Estimate):
+            return _interval(value, form)
+        return format(value, form) if isinstance(value, float) else str(value)
+
+    return show
+
+
+def _interval(estimate: Estimate, form: str) -> str:
+    if estimate.value is None:
+        return MISSING
+    if estimate.low is None or estimate.high is None:
+        return format(estimate.value, form)
+    return f"{estimate.value:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
+
+
+def _p_value(value: Value) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+TEXT: Format = str
+SCORE = _number(3)
+CHANGE = _number(3, signed=True)
+PER_CENT = _number(1)
+P_VALUE: Format = _p_value
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its header, how it is shown, and what it means (printed below the table)."""
+
+    header: str
+    show: Format = TEXT
+    meaning: str = ""
+
+    def shown(self, value: Value) -> str:
+        """``value`` as a reader sees it."""
+        return MISSING if value is None else self.show(value)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, columns, rows of values in their order, and lines of notes."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Value]]
+    notes: Sequence[str] = field(default_factory=tuple)
+
+    def shown(self) -> list[list[str]]:
+        """All rows as a reader sees them."""
+        return [[c.shown(v) for c, v in zip(self.columns, row, strict=True)] for row in self.rows]
+
+    def legend(self) -> list[str]:
+        """What the columns mean, then the notes."""
+        return [f"{c.header}: {c.meaning}" for c in self.columns if c.meaning] + list(self.notes)
+
+
+def to_markdown(table: Table) -> str:
+    """A GitHub table under a heading, with the meaning of its columns below."""
+
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+    header = [column.header for column in table.columns]
+    rule = ["---" if column.show is TEXT else "---:" for column in table.columns]
+    body = [line(header), line(rule), *(line(row) for row in table.shown())]
+    legend = [f"- {note}" for note in table.legend()]
+    return "\n".join([f"### {table.title}", "", *body, "", *legend]).rstrip() + "\n"
+
+
+def to_csv(table: Table) -> str:
+    """RFC 4180 with full precision; an estimate takes five columns."""
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n")
+    wide = [any(isinstance(row[i], Estimate) for row in table.rows) for i in range(len(table.columns))]
+    parts = ("", " low", " high", " n", " unscored")
+    header = [
+        c.header + part for c, w in zip(table.columns, wide, strict=True) for part in (parts if w else ("",))
+    ]
+    writer.writerow(header)
+    for row in table.rows:
+        writer.writerow([cell for v, w in zip(row, wide, strict=True) for cell in _raw(v, w)])
+    return sink.getvalue()
+
+
+def _raw(value: Value, wide: bool) -> list[str]:
+    if isinstance(value, Estimate):
+        parts = (value.value, value.low, value.high, value.n, value.n_unscored)
+        return ["" if part is None else repr(part) for part in parts]
+    cell = "" if value is None else repr(value) if isinstance(value, float) else str(value)
+    return [cell, "", "", "", ""] if wide else [cell]
+
+
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        **{mark: f"\\{mark}" for mark in "&%$#_{}"},
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"$<$",
+        ">": r"$>$",
+        "−": r"$-$",
+        "Σ": r"$\Sigma$",
+        "β": r"$\beta$",
+        "ρ": r"$\rho$",
+        "τ": r"$\tau$",
+        "≥": r"$\geq$",
+        "×": r"$\times$",
+        "–": "--",
+    }
+)
+
+
+def to_latex(table: Table) -> str:
+    r"""A ``table`` environment with ``booktabs`` rules, for ``\usepackage{booktabs}``."""
+
+    def line(cells: Sequence[str]) -> str:
+        return " & ".join(cell.replace("\n", " ").translate(_LATEX) for cell in cells) + r" \\"
+
+    align = "".join("l" if column.show is TEXT else "r" for column in table.columns)
+    body = [line(row) for row in table.shown()]
+    caption = ". ".join([table.title, *(note.rstrip(".") for note in table.legend())]).translate(_LATEX)
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{caption}.}}",
+            rf"\begin{{tabular}}{{{align}}}",
+            r"\toprule",
+            line([column.header for column in table.columns]),
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+RENDERERS: Mapping[str, Callable[[Table], str]] = {".md": to_markdown, ".csv": to_csv, ".tex": to_latex}
+"""Suffix of a file -> what is written into it."""
+
+
+def write_table(table: Table, path: Path) -> None:
+    """Write a table in the format of the file's suffix. Raises ``UsageError``."""
+    if path.suffix not in RENDERERS:
+        raise UsageError(f"{path}: a table is written as {', '.join(RENDERERS)}, not as {path.suffix!r}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(RENDERERS[path.suffix](table), encoding="utf-8")
+
+
+def print_table(table: Table) -> None:
+    """Print a table on the terminal, as wide as its window, with its legend below."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Column as RichColumn
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    columns = [
+        RichColumn(Text(c.header), justify="left" if c.show is TEXT else "right", overflow="fold")
+        for c in table.columns
+    ]
+    shown = RichTable(
+        *columns, box=SIMPLE_HEAD, title=Text(table.title), title_justify="left", pad_edge=False
+    )
+    for row in table.shown():
+        shown.add_row(*(Text(cell) for cell in row))
+    console.print(shown)
+    for note in table.legend():
+        console.print(Text(note, style="dim"))
