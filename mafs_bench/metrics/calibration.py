@@ -54,8 +54,10 @@ def aurc(task: str, confidence: Column, loss: Column) -> Metric:
     """Mean loss (in [0, 1]) of what is answered, over all coverages; rows of equal confidence enter together."""
 
     def weighted(frame: pd.DataFrame, weights: Array) -> Array:
-        coverage, risk, counts = _risk_coverage(confidence(frame), loss(frame), weights)
-        del coverage
+        stated, lost = confidence(frame), loss(frame)
+        if np.isnan(stated + lost).any():
+            return np.full(len(weights), np.nan)
+        _, risk, counts = _risk_coverage(stated, lost, weights)
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray((risk * counts).sum(axis=1) / counts.sum(axis=1))
 

@@ -63,8 +63,8 @@ def _bleu(n: int) -> Callable[[Array], Array]:
 
     def value(sums: Array) -> Array:
         precisions = (sums[..., :n] + _TINY) / (sums[..., 4 : 4 + n] + _SMALL)
-        ratio = (sums[..., 8] + _TINY) / (sums[..., 9] + _SMALL)
-        brevity = np.exp(1 - 1 / np.minimum(ratio, 1))
+        length_ratio = (sums[..., 8] + _TINY) / (sums[..., 9] + _SMALL)
+        brevity = np.exp(1 - 1 / np.minimum(length_ratio, 1))
         score = np.prod(precisions, axis=-1) ** (1 / n) * brevity
         return np.where(sums[..., 10] > 0, score, np.nan)
 

@@ -1,0 +1,122 @@
+"""Matching: does this caption belong to this image? Half of the pairs are mismatched.
+
+Every image stands in two pairs: with one caption of its own, and with one of another image that is not true of
+it. Which ones is decided by a keyed draw that depends on the image ids alone, so that all models, conditions
+and seeds are asked the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.seeding import key
+from mafs_bench.tasks.base import Pair, Task, View, relevant_captions
+from mafs_bench.types import Dataset, FloatArray
+
+_BLOCK = 256
+"""Pairs scored at a time: the states of a pair scorer are large."""
+
+
+def score(adapter: Any, view: View) -> pd.DataFrame:
+    """A row a pair: id, group (the image's), score, label (1 matched, 0 not), confidence, margin.
+
+    score: the adapter's match probability, else its pair score, else the dot product. confidence: the match
+    probability, NaN where the adapter gives none. margin, on matched rows: their score minus that of the
+    image's mismatched pair. Pairs that the corruption cannot change are unscored.
+    """
+    pairs, label = matching_pairs(view.dataset)
+    inputs = view.pair_embeddings(pairs)
+    scores = _scores(adapter, inputs.images, inputs.texts)
+    scores[~inputs.applicable] = np.nan
+    probable = hasattr(adapter, "match_probabilities")
+    return pd.DataFrame(
+        {
+            "id": [pair.id for pair in pairs],
+            "group": [view.dataset.samples[pair.sample].group for pair in pairs],
+            "score": scores,
+            "label": label,
+            "confidence": scores if probable else np.full(len(pairs), np.nan),
+            "margin": _margins(pairs, label, scores),
+        }
+    )
+
+
+def matching_pairs(dataset: Dataset) -> tuple[list[Pair], npt.NDArray[np.int64]]:
+    """The pairs with their labels: all matched ones, then the mismatched ones.
+
+    An image for which no other image has an untrue caption has no mismatched pair.
+    """
+    captioned = [i for i, sample in enumerate(dataset.samples) if sample.captions]
+    chosen = {i: i % len(dataset.samples[i].captions) for i in captioned}
+    matched = [_pair(dataset, i, i, chosen[i]) for i in captioned]
+    partners = foreign_partners(dataset, captioned, chosen)
+    mismatched = [_pair(dataset, i, j, chosen[j]) for i, j in partners.items()]
+    return matched + mismatched, np.repeat([1, 0], [len(matched), len(mismatched)])
+
+
+def foreign_partners(dataset: Dataset, positions: Sequence[int], chosen: dict[int, int]) -> dict[int, int]:
+    """For each image another one, of another group, whose chosen caption is not true of it.
+
+    Each caption serves once: the images are laid out in the keyed order and each takes the next one's; where
+    that caption is true of the image too, two images swap.
+    """
+    truth = relevant_captions(dataset)
+    first = np.cumsum([0, *(len(sample.captions) for sample in dataset.samples)])
+    group = [sample.group for sample in dataset.samples]
+
+    def allowed(image: int, owner: int) -> bool:
+        return group[image] != group[owner] and image not in truth[first[owner] + chosen[owner]]
+
+    order = sorted(positions, key=lambda i: key(0, "matching", "partner", dataset.samples[i].id))
+    partner = dict(zip(order, [*order[1:], *order[:1]], strict=True))
+    for image in order:
+        if allowed(image, partner[image]):
+            continue
+        for other in order:
+            if allowed(image, partner[other]) and allowed(other, partner[image]):
+                partner[image], partner[other] = partner[other], partner[image]
+                break
+    return {image: partner[image] for image in positions if allowed(image, partner[image])}
+
+
+def _pair(dataset: Dataset, image: int, owner: int, caption: int) -> Pair:
+    sample, text_of = dataset.samples[image], dataset.samples[owner]
+    return Pair(f"{sample.id}|{text_of.caption_id(caption)}", image, text_of.captions[caption])
+
+
+def _scores(adapter: Any, images: Embeddings, texts: Embeddings) -> FloatArray:
+    """(n,) float32, block by block."""
+    if hasattr(adapter, "match_probabilities"):
+        scorer = adapter.match_probabilities
+    elif hasattr(adapter, "score_pairs"):
+        scorer = adapter.score_pairs
+    else:
+        return np.asarray(np.einsum("nd,nd->n", images.vectors, texts.vectors), dtype=np.float32)
+    blocks = np.array_split(np.arange(len(images)), -(-len(images) // _BLOCK))
+    parts = [scorer(images.take(block), texts.take(block)) for block in blocks]
+    return np.concatenate(parts).astype(np.float32)
+
+
+def _margins(pairs: Sequence[Pair], label: npt.NDArray[np.int64], scores: FloatArray) -> FloatArray:
+    """(n,): score of a matched row minus that of the image's mismatched row; NaN on mismatched rows."""
+    foreign = {pair.sample: scores[i] for i, pair in enumerate(pairs) if not label[i]}
+    margins = [
+        scores[i] - foreign.get(pair.sample, np.nan) if label[i] else np.nan for i, pair in enumerate(pairs)
+    ]
+    return np.array(margins, dtype=np.float32)
+
+
+TASK = Task(
+    name="matching",
+    primary="auroc",
+    needs=(frozenset({"DualEncoder"}), frozenset({"PixelEncoder"})),
+    requires="captions",
+    joint_input=True,
+    score=score,
+)

@@ -1,0 +1,67 @@
+"""Visual question answering: image and question in, one short answer out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mafs_bench.adapters.protocols import Answer
+from mafs_bench.metrics.vqa import soft_accuracy
+from mafs_bench.tasks.base import Pair, Task, View
+from mafs_bench.types import Dataset, Question
+
+
+def score(adapter: Any, view: View) -> pd.DataFrame:
+    """A row a question: id, group, score = VQAv2 soft accuracy, confidence, answer, answer_type.
+
+    Questions that the corruption cannot change, and those on images that could not be read, are unscored.
+    The adapter's diagnostics stand beside the score.
+    """
+    asked = questions_of(view.dataset)
+    pairs = [Pair(question.id, sample, question.text) for sample, question in asked]
+    answers: list[Answer | None] = [None] * len(pairs)
+    adapter.prepare_answers(view.dataset.answer_vocabulary)
+    for batch in view.pair_batches(pairs):
+        given = adapter.answer(batch.images, batch.texts, batch.present)
+        for row, answer, applicable in zip(batch.rows, given, batch.applicable, strict=True):
+            answers[row] = answer if applicable else None
+    groups = [view.dataset.samples[sample].group for sample, _ in asked]
+    rows = [
+        _row(question, group, answer)
+        for (_, question), group, answer in zip(asked, groups, answers, strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def questions_of(dataset: Dataset) -> list[tuple[int, Question]]:
+    """Every question with the position of its image."""
+    return [
+        (position, question)
+        for position, sample in enumerate(dataset.samples)
+        for question in sample.questions
+    ]
+
+
+def _row(question: Question, group: str, answer: Answer | None) -> dict[str, Any]:
+    row = {"id": question.id, "group": group, "answer_type": question.answer_type}
+    if answer is None:
+        return {**row, "score": np.nan, "confidence": np.nan, "answer": None}
+    return {
+        **row,
+        "score": soft_accuracy(answer.text, question.answers),
+        "confidence": answer.confidence,
+        "answer": answer.text,
+        **answer.diagnostics,
+    }
+
+
+TASK = Task(
+    name="vqa",
+    primary="accuracy",
+    needs=(frozenset({"Answerer"}),),
+    requires="questions",
+    joint_input=True,
+    score=score,
+)
