@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from mafs_bench.operators.image.blur import glass_moves
 from mafs_bench.types import Params
 
 
@@ -64,8 +63,9 @@ def _impulse(draws: Any, rng: Any, size: Any, params: Params) -> Source:
 
 def _glass(draws: Any, rng: Any, size: Any, params: Params) -> Source:
     reach = params["reach"]
-    moves = glass_moves(draws, reach)[:, size[0] - reach : reach : -1, size[1] - reach : reach : -1]
-    return Source(integers=iter(moves.reshape(-1, 2).astype(np.int64)))
+    moves = np.floor(draws / 2.0**16 * 2 * reach).astype(np.int64) - reach
+    visited = moves[:, size[0] - reach : reach : -1, size[1] - reach : reach : -1]
+    return Source(integers=iter(visited.reshape(-1, 2)))
 
 
 def _motion(draws: Any, rng: Any, size: Any, params: Params) -> Source:

@@ -129,7 +129,7 @@ def test_engine_reference_refuses_other_constants() -> None:
     changed = replace(SUITE.corruptions["gaussian_noise"], levels=({"scale": 1.0},) * 5)
     with pytest.raises(UsageError, match="--engine reference"):
         corrupt_image(image, changed, (1,), seed=0, sample_id="x", engine="reference")
-    with pytest.raises(UnknownNameError, match="did you mean|Did you mean"):
+    with pytest.raises(UnknownNameError, match="Did you mean"):
         corrupt_image(image, SUITE.corruptions["fog"], (1,), seed=0, sample_id="x", engine="referenc")
 
 

@@ -68,25 +68,20 @@ def _sample_glass(rng: np.random.Generator, size: _Size, levels: Sequence[Params
     return rng.integers(0, 1 << 16, (rounds, *size, 2), dtype=np.uint16)
 
 
-def glass_moves(bits: npt.NDArray[np.uint16], reach: int) -> npt.NDArray[np.int8]:
-    """Map 16 bits to whole numbers from ``-reach`` to ``reach - 1``."""
-    scaled = np.multiply(bits, 2 * reach, dtype=np.uint32) >> 16
-    return scaled.astype(np.int8) - np.int8(reach)
-
-
 def _apply_glass(image: Image, bits: npt.NDArray[np.uint16], params: Params) -> Image:
     sigma, reach, rounds = params["sigma"], params["reach"], params["rounds"]
     blurred = _truncate_as_scipy(gaussian_filter(image, sigma), sigma)
-    kernels.displace(blurred, glass_moves(bits[:rounds], reach), reach, rounds)
+    kernels.displace(blurred, bits, reach, rounds)
     return _truncate_as_scipy(gaussian_filter(blurred, sigma), sigma)
 
 
 def _truncate_as_scipy(values: FloatArray, sigma: float) -> Image:
     """Cut off fractions; lower whole values, those of flat areas, where the reference's rounding does."""
-    lowered = values - np.float32(5e-4)
-    whole = np.ceil(lowered)
-    table = _flat_areas(sigma)
-    return np.where(whole - lowered > 1e-3, whole - 1, table[whole.astype(np.uint8)]).astype(np.uint8)
+    values = values + np.float32(5e-4)
+    levels = values.astype(np.uint8)
+    values -= levels
+    np.copyto(levels, cv2.LUT(levels, _flat_areas(sigma)), where=values < np.float32(1e-3))
+    return levels
 
 
 @lru_cache(maxsize=16)
@@ -120,9 +115,8 @@ def blur_along(image: npt.NDArray[Any], radius: int, sigma: float, angle: float)
     channels = image.size // (height * width)
     padded = cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_REPLICATE).astype(np.float32)
     out = np.empty((height, width * channels), dtype=np.float32)
-    kernels.weighted_shifts(
-        padded.reshape(padded.shape[0], -1), top - dy, (left - dx) * channels, weights.astype(np.float32), out
-    )
+    rows, columns = kernels.unsigned(top - dy), kernels.unsigned((left - dx) * channels)
+    kernels.weighted_shifts(padded.reshape(padded.shape[0], -1), rows, columns, np.float32(weights), out)
     return out.reshape(image.shape)
 
 
@@ -141,17 +135,18 @@ def _apply_zoom(image: Image, draws: None, params: Params) -> Image:
     factors = tuple(np.arange(1, params["stop"], params["step"]))
     rows, row_parts = _zoom_grid(height, factors)
     columns, column_parts = _zoom_grid(width, factors)
-    plane = image.reshape(height, -1).astype(np.float32)
-    total = kernels.sum_of_zooms(plane, rows, row_parts, columns, column_parts).reshape(image.shape)
-    total += image
+    framed = cv2.copyMakeBorder(image, 0, 1, 0, 1, cv2.BORDER_REPLICATE)
+    plane = framed.reshape(height + 1, -1).astype(np.float32)
+    total = image.astype(np.float32)
+    kernels.add_zooms(plane, rows, row_parts, 3 * columns, column_parts, np.empty_like(plane[0]), total)
     total /= len(factors) + 1
     return truncate(total)
 
 
 @lru_cache(maxsize=64)
-def _zoom_grid(length: int, factors: tuple[float, ...]) -> tuple[npt.NDArray[np.int64], FloatArray]:
+def _zoom_grid(length: int, factors: tuple[float, ...]) -> tuple[npt.NDArray[np.uint32], FloatArray]:
     """For each zoom and output position: the neighbour before it and the share of the one after it."""
-    before = np.empty((len(factors), length), dtype=np.int64)
+    before = np.empty((len(factors), length), dtype=np.uint32)
     parts = np.empty((len(factors), length), dtype=np.float32)
     for k, factor in enumerate(factors):
         first, position = zoom_positions(length, float(factor))

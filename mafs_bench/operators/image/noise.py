@@ -61,8 +61,9 @@ def _apply_shot(image: Image, bits: _Bits, params: Params) -> Image:
     """Poisson counts by inversion: 256 possible rates, so 256 tables."""
     cdf, start, grey = _poisson_tables(params["photons"])
     flat = np.ascontiguousarray(image).reshape(-1)
-    counts: Image = kernels.invert_cdf(flat, bits.reshape(-1) >> 1, cdf, start, grey)
-    return counts.reshape(image.shape)
+    out = np.empty_like(flat)
+    kernels.invert_cdf(flat, bits.reshape(-1) >> 1, cdf, start, grey, out)
+    return out.reshape(image.shape)
 
 
 @lru_cache(maxsize=16)

@@ -7,6 +7,7 @@ layer is added twice, once upside down. The textures are read from the installed
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,8 +20,8 @@ import numpy.typing as npt
 
 from mafs_bench.errors import DataError
 from mafs_bench.operators.base import ImageOperator
-from mafs_bench.operators.image.blur import blur_along, gaussian_filter, zoom_positions
-from mafs_bench.operators.image.digital import look_up_pairs
+from mafs_bench.operators.image.blur import blur_along, gaussian_filter
+from mafs_bench.operators.image.digital import look_up_pairs, spread
 from mafs_bench.operators.image.noise import truncate
 from mafs_bench.types import FloatArray, Image, Params
 
@@ -54,24 +55,25 @@ def _apply_snow(image: Image, draws: SnowDraws, params: Params) -> Image:
     grey = cv2.cvtColor(image.astype(np.float32), cv2.COLOR_RGB2GRAY)
     grey *= 1.5
     grey += 127.5
-    values = np.maximum(image, grey[:, :, None])
+    values = np.maximum(image, spread(grey))
     values *= np.float32(1 - params["keep"])
     values += np.float32(params["keep"]) * image
-    values += layer[:, :, None]
+    values += spread(layer)
     return truncate(values)
 
 
 def _enlarge(values: _Doubles, factor: float) -> _Doubles:
     """Zoom into the centre of (H, W), bilinear with aligned corners, to at least the same size."""
-    for _ in range(2):
-        kept = int(np.ceil(values.shape[0] / factor))
-        first, _ = zoom_positions(values.shape[0], factor)
+    (height, width), (kept_rows, kept_columns) = values.shape, (math.ceil(n / factor) for n in values.shape)
+    top, left = (height - kept_rows) // 2, (width - kept_columns) // 2
+    values = values[top : top + kept_rows, left : left + kept_columns]
+    for kept in (kept_rows, kept_columns):
         position = np.linspace(0, kept - 1, round(kept * factor))
         before = np.minimum(position.astype(np.int64), kept - 2)
         part = (position - before)[:, None]
-        upper, lower = values[first + before], values[first + before + 1]
-        values = (upper + part * (lower - upper)).T
-    return np.ascontiguousarray(values)
+        upper, lower = values[before], values[before + 1]
+        values = np.ascontiguousarray((upper + part * (lower - upper)).T)
+    return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ def _apply_fog(image: Image, draws: list[FloatArray], params: Params) -> Image:
         255 * strength * scale / (highest - lowest)
     )
     values = image * np.float32(scale)
-    values += veil[:, :, None]
+    values += spread(veil)
     return truncate(values)
 
 
@@ -187,7 +189,8 @@ def _mud(image: Image, liquid: _Doubles, softness: float) -> Image:
     drops = (liquid > 0).astype(np.float32)
     cover = gaussian_filter(drops, softness)
     cover[cover < 0.8] = 0
-    return truncate(image * (1 - cover[:, :, None]) + cover[:, :, None] * _MUD)
+    cover = spread(cover)
+    return truncate(image * (1 - cover) + cover * np.tile(_MUD, (image.shape[1], 1)))
 
 
 def _water(image: Image, liquid: _Doubles, strength: float) -> Image:
@@ -197,7 +200,8 @@ def _water(image: Image, liquid: _Doubles, strength: float) -> Image:
     highest = refraction.max()
     if highest == 0:
         return image.copy()
-    return truncate(image + (refraction * np.float32(strength / highest))[:, :, None] * _WATER)
+    refraction *= np.float32(strength / highest)
+    return truncate(image + spread(refraction) * np.tile(_WATER, (image.shape[1], 1)))
 
 
 def _relief(drops: Image) -> FloatArray:
