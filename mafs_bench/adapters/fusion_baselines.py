@@ -31,6 +31,24 @@ class Static(FusedBackbone):
     fusion: ClassVar[str] = "static"
 
 
+class QMF(FusedBackbone):
+    """Quality-aware multimodal fusion (Zhang et al., ICML 2023), adapted."""
+
+    fusion: ClassVar[str] = "qmf"
+
+
+class PDF(FusedBackbone):
+    """Predictive dynamic fusion (Cao et al., ICML 2024), adapted."""
+
+    fusion: ClassVar[str] = "pdf"
+
+
+class TMC(FusedBackbone):
+    """Trusted multi-view classification (Han et al., ICLR 2021), adapted."""
+
+    fusion: ClassVar[str] = "tmc"
+
+
 class Concat(FusedBackbone):
     """An MLP over both vectors."""
 

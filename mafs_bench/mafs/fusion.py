@@ -6,14 +6,13 @@ way for each of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from mafs_bench.mafs.scheduler import Scheduler, masked_softmax
-from mafs_bench.mafs.signals import PLAIN_SIGNALS, TOKEN_SIGNALS
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,13 @@ class FusionInput:
     signals: dict[str, Tensor]
     present: Tensor
     corrupted: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a fusion may learn from beside its task loss: label (n,), the prototype of each clean image."""
+
+    label: Tensor
 
 
 class WeightedFusion(nn.Module):
@@ -50,7 +56,7 @@ class WeightedFusion(nn.Module):
         z = alpha[:, :1] * self.image(pairs.v) + alpha[:, 1:] * self.text(pairs.t)
         return nn.functional.normalize(z, dim=-1), alpha
 
-    def extra_loss(self, pairs: FusionInput, alpha: Tensor) -> Tensor:
+    def extra_loss(self, pairs: FusionInput, alpha: Tensor, targets: Targets) -> Tensor:
         """What a method adds to the task loss; nothing by default."""
         return alpha.new_zeros(())
 
@@ -128,16 +134,3 @@ class OracleFusion(WeightedFusion):
             raise ValueError("the oracle must be told which modality was corrupted")
         case = (pairs.corrupted[:, 0] * 2 + pairs.corrupted[:, 1]).long()
         return masked_softmax(self.scores[case], pairs.present)
-
-
-FUSIONS: dict[str, Callable[[int], WeightedFusion]] = {
-    "image-only": lambda dim: FixedFusion(dim, 1.0, 1e-9),
-    "text-only": lambda dim: FixedFusion(dim, 1e-9, 1.0),
-    "mean": lambda dim: FixedFusion(dim, 0.5, 0.5),
-    "static": StaticFusion,
-    "concat": ConcatFusion,
-    "oracle": OracleFusion,
-    "mafs": lambda dim: ScheduledFusion(dim, PLAIN_SIGNALS),
-    "mafs@2": lambda dim: ScheduledFusion(dim, (*PLAIN_SIGNALS, *TOKEN_SIGNALS)),
-}
-"""Fusions by name; "mafs" is plain MA-AFS, "mafs@2" a variant that also reads the text's tokens."""

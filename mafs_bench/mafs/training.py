@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mafs_bench.mafs.bank import Batch, EmbeddingBank, clean_twins, draw_batch
 from mafs_bench.mafs.cross_modal import CrossModalFusion
-from mafs_bench.mafs.fusion import WeightedFusion
+from mafs_bench.mafs.fusion import Targets, WeightedFusion
 from mafs_bench.mafs.signals import Prototypes, Standardise, pair_signals
 
 
@@ -45,6 +45,7 @@ def train_fused(
     """Train a fusion for fused retrieval against the bank's clean captions; the loss curve, a value a step."""
     generator = torch.Generator().manual_seed(seed)
     gallery = bank.texts[:, 0]
+    label_of = (bank.images[:, 0] @ prototypes.image.T).argmax(1)
 
     def task_loss(z: Tensor, batch: Batch) -> Tensor:
         logits = z @ gallery.T / budget.tau
@@ -63,7 +64,7 @@ def train_fused(
             task_loss(z, batch)
             + budget.uniform * _kl_to_uniform(alpha, batch.pairs.present)
             + budget.consistency * _disagreement(alpha, twins, batch.mode == 0)
-            + fusion.extra_loss(batch.pairs, alpha)
+            + fusion.extra_loss(batch.pairs, alpha, Targets(label_of[batch.image]))
         )
 
     return _optimise(fusion, loss, budget)

@@ -11,8 +11,9 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from mafs_bench.errors import WeightsError
+from mafs_bench.mafs.catalogue import FUSIONS
 from mafs_bench.mafs.cross_modal import CrossModalFusion
-from mafs_bench.mafs.fusion import FUSIONS, WeightedFusion
+from mafs_bench.mafs.fusion import WeightedFusion
 from mafs_bench.mafs.signals import Prototypes
 
 

@@ -22,8 +22,9 @@ from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UnknownNameError, UsageError
 from mafs_bench.mafs.bank import MODES, EmbeddingBank
+from mafs_bench.mafs.catalogue import FUSIONS
 from mafs_bench.mafs.cross_modal import CrossModalFusion
-from mafs_bench.mafs.fusion import FUSIONS, ScheduledFusion
+from mafs_bench.mafs.fusion import ScheduledFusion
 from mafs_bench.mafs.signals import fit_prototypes
 from mafs_bench.mafs.training import Budget, fit_standardise, train_cross_modal, train_fused
 from mafs_bench.mafs.weights import FusionWeights, file_name, save, search_path
