@@ -129,6 +129,28 @@ def _apply_elastic(image: Image, fields: tuple[FloatArray, FloatArray], params: 
     return out
 
 
+def _apply_low_resolution(image: Image, draws: None, params: Params) -> Image:
+    """Shrink to ``factor`` of the size, averaging areas, and enlarge again, bicubic."""
+    height, width, _ = image.shape
+    size = (max(1, round(width * params["factor"])), max(1, round(height * params["factor"])))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def _sample_cast(rng: np.random.Generator, size: _Size, levels: Sequence[Params]) -> FloatArray:
+    """Draw a hue: changes of the three channels in [-1, 1] that sum to zero, evenly over the circle of hues."""
+    angle = rng.uniform(0, 2 * np.pi)
+    return np.cos(angle + np.array([0, 2, 4]) * np.pi / 3).astype(np.float32)
+
+
+def _apply_colour_cast(image: Image, hue: FloatArray, params: Params) -> Image:
+    """Scale each channel by 1 + ``strength`` * its change: light of another colour."""
+    table = np.arange(256)[:, None] * (1 + np.float32(params["strength"]) * hue)
+    return cv2.LUT(image, np.rint(np.clip(table, 0, 255)).astype(np.uint8).reshape(256, 1, 3))
+
+
+low_resolution = ImageOperator(no_draws, _apply_low_resolution)
+colour_cast = ImageOperator(_sample_cast, _apply_colour_cast)
 contrast = ImageOperator(no_draws, _apply_contrast)
 brightness = ImageOperator(no_draws, _apply_brightness)
 saturate = ImageOperator(no_draws, _apply_saturate)

@@ -214,6 +214,25 @@ def _relief(drops: Image) -> FloatArray:
     return relief
 
 
+def _sample_sensor(rng: np.random.Generator, size: _Size, levels: Sequence[Params]) -> FloatArray:
+    """Unit normals (H, W, 3)."""
+    return rng.standard_normal((*size, 3), dtype=np.float32)
+
+
+def _apply_low_light(image: Image, normals: FloatArray, params: Params) -> Image:
+    """Let ``exposure`` of the light in, with the sensor's noise: shot (root of the light) and read noise.
+
+    Works on linear light (grey level to the power of 2.2, white = 1) and returns to grey levels.
+    """
+    light = (np.linspace(0, 1, 256) ** 2.2 * params["exposure"]).astype(np.float32)
+    deviation = np.sqrt(light / params["photons"] + params["read_noise"] ** 2).astype(np.float32)
+    sensed = cv2.LUT(image, light)
+    sensed += cv2.LUT(image, deviation) * normals
+    np.clip(sensed, 0, 1, out=sensed)
+    return np.rint(cv2.pow(sensed, 1 / 2.2) * 255).astype(np.uint8)
+
+
+low_light = ImageOperator(_sample_sensor, _apply_low_light)
 snow = ImageOperator(_sample_snow, _apply_snow)
 frost = ImageOperator(_sample_frost, _apply_frost)
 fog = ImageOperator(_sample_fog, _apply_fog)
