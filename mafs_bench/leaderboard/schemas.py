@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f`<>|]*$")]
+"""A name that is also shown inside Markdown."""
 LongText = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,79}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -28,7 +30,7 @@ class Card(Schema):
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+()/:-]{0,59}$")]
     link: Link
-    licence: Text
+    licence: Annotated[str, StringConstraints(max_length=100, pattern=r"^[A-Za-z0-9][^\x00-\x1f\x7f`<>|]*$")]
     parameters: Count
     training_data: LongText
     contact: Text | None = None
@@ -45,7 +47,7 @@ class Manifest(Schema):
 class Spec(Schema):
     """``spec.json``: ``RunSpec``, field by field."""
 
-    model: Text
+    model: Name
     weights: Text
     dataset: Text
     split: Text
