@@ -109,13 +109,15 @@ class ConcatFusion(WeightedFusion):
         nn.init.zeros_(last.bias)
         self.mlp = nn.Sequential(nn.Linear(2 * dim, dim), nn.GELU(), last)
 
+    def weigh(self, pairs: FusionInput) -> Tensor:
+        """Equal shares of what is there, (n, 2): the MLP has no weights to report."""
+        return masked_softmax(torch.zeros_like(pairs.present), pairs.present)
+
     def forward(self, pairs: FusionInput) -> tuple[Tensor, Tensor]:
-        """z (n, d) unit, and the presence bits in place of weights."""
+        """z (n, d) unit, and ``weigh``."""
         v, t = pairs.v * pairs.present[:, :1], pairs.t * pairs.present[:, 1:]
         z = self.image(v) + self.text(t) + self.mlp(torch.cat([v, t], dim=-1))
-        return nn.functional.normalize(z, dim=-1), masked_softmax(
-            torch.zeros_like(pairs.present), pairs.present
-        )
+        return nn.functional.normalize(z, dim=-1), self.weigh(pairs)
 
 
 class OracleFusion(WeightedFusion):

@@ -48,6 +48,30 @@ class BlendedImage:
 
 
 @dataclass(frozen=True, slots=True)
+class CorruptedImage:
+    """An image under one corruption and severity, made when it is loaded."""
+
+    image: ImageSource
+    corruption: Corruption
+    severity: int
+    seed: int
+    sample_id: str
+
+    @property
+    def name(self) -> str:
+        """The image's name."""
+        return self.image.name
+
+    def load(self) -> Image:
+        """Decode and corrupt."""
+        clean = self.image.load()
+        made = corrupt_image(
+            clean, self.corruption, (self.severity,), seed=self.seed, sample_id=self.sample_id
+        )
+        return made[0]
+
+
+@dataclass(frozen=True, slots=True)
 class ImageJob:
     """Which images to make: every source at every severity of one corruption (None: as they are).
 

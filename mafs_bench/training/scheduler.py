@@ -30,10 +30,10 @@ from mafs_bench.mafs.training import Budget, fit_standardise, train_cross_modal,
 from mafs_bench.mafs.weights import FusionWeights, file_name, save, search_path
 from mafs_bench.operators.engine import corrupt_text
 from mafs_bench.runner.encode import encode_images, encode_texts
-from mafs_bench.runner.images import ImageJob
+from mafs_bench.runner.images import CorruptedImage, ImageJob
 from mafs_bench.seeding import stream
 from mafs_bench.tasks.base import caption_pairs, relevant_captions
-from mafs_bench.types import SEVERITIES, Corruption, Dataset
+from mafs_bench.types import SEVERITIES, Corruption, Dataset, ImageSource
 
 SEEN_IMAGE = ("gaussian_noise", "impulse_noise", "defocus_blur", "motion_blur")
 SEEN_TEXT = ("keyboard", "char_swap", "char_delete")
@@ -171,30 +171,15 @@ def _embed_images(
     adapter: Any, dataset: Dataset, corruptions: Sequence[Corruption], seed: int
 ) -> np.ndarray[Any, Any]:
     """float32 (n, 1 + COPIES, d): clean, then one random corruption and severity a copy."""
-    samples = dataset.samples
-    draws = [[_draw(corruptions, seed, s.id, copy) for copy in range(COPIES)] for s in samples]
-
-    def encoded(rows: Sequence[int], corruption: Corruption | None, severity: int) -> Any:
-        job = ImageJob(
-            [samples[i].image for i in rows], [samples[i].id for i in rows], corruption, (severity,), seed
-        )
-        found = encode_images(adapter, job, batch_size=64, workers=1)[severity]
-        return found.embeddings.vectors
-
-    clean = encoded(range(len(samples)), None, 0)
-    out = np.repeat(clean[:, None], 1 + COPIES, axis=1)
-    for corruption in corruptions:
-        for severity in SEVERITIES:
-            cells = [
-                (i, c)
-                for i, row in enumerate(draws)
-                for c, draw in enumerate(row)
-                if draw == (corruption, severity)
-            ]
-            if cells:
-                rows, copies = (np.array(x) for x in zip(*cells, strict=True))
-                out[rows, 1 + copies] = encoded(rows.tolist(), corruption, severity)
-    return np.asarray(out, dtype=np.float32)
+    sources: list[ImageSource] = []
+    for sample in dataset.samples:
+        sources.append(sample.image)
+        for copy in range(COPIES):
+            corruption, severity = _draw(corruptions, seed, sample.id, copy)
+            sources.append(CorruptedImage(sample.image, corruption, severity, seed, sample.id))
+    job = ImageJob(sources, [source.name for source in sources], None, (0,), seed)
+    vectors = encode_images(adapter, job, batch_size=64, workers=1)[0].embeddings.vectors
+    return vectors.reshape(-1, 1 + COPIES, vectors.shape[1])
 
 
 def _embed_texts(
