@@ -6,11 +6,12 @@ letter that the table knows) the corruption is not applicable.
 
 from __future__ import annotations
 
-from itertools import islice
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from string import ascii_lowercase
+from typing import Any
 
-from mafs_bench.operators.text.spans import Edit, Proposal, disjoint, letter_runs, pick, ranked, span_operator
-from mafs_bench.seeding import KeyedStream
+from mafs_bench.operators.text.spans import Edit, Sites, letters, pick, span_operator
 
 _KEY_ROWS = (("qwertyuiop", 0.0), ("asdfghjkl", 0.25), ("zxcvbnm", 0.75))
 """The letter rows of a US QWERTY keyboard, each with its offset to the right in key widths."""
@@ -54,85 +55,65 @@ _OTHERS = {
 }
 
 
-def _positions(text: str) -> list[int]:
-    """Positions of the letters of all words of three and more letters."""
-    found: list[int] = []
-    for start, end in letter_runs(text):
-        found += range(start, end)
-    return found
+def _known(table: Mapping[str, Any], text: str) -> list[int]:
+    """Positions of the letters that the table, complete for ASCII, knows."""
+    at = letters(text)
+    return at if text.isascii() else [i for i in at if text[i] in table]
 
 
-def _positions_in(table: dict[str, str], text: str) -> list[int]:
-    """Those of them that the table, complete for ASCII, knows."""
-    positions = _positions(text)
-    return positions if text.isascii() else [i for i in positions if text[i] in table]
+def _keyboard(text: str) -> Sites:
+    at = _known(_NEAR, text)
+    return Sites(len(at), at, lambda i, draw: (i, i + 1, pick(_NEAR[text[i]], draw)))
 
 
-def _keyboard(rng: KeyedStream, text: str) -> Proposal:
-    at = _positions_in(_NEAR, text)
-    edits = ((i, i + 1, pick(_NEAR[text[i]], draw)) for i, draw in ranked(rng, at))
-    return len(at), edits
-
-
-def _replacement(text: str, script: list[str], position: int, draw: int) -> str:
-    """Another letter of the same case; outside ASCII one of the text's own, which keeps to its script."""
-    letter = text[position]
-    if letter in _OTHERS:
-        return pick(_OTHERS[letter], draw)
-    return pick([other for other in script if other != letter] or ascii_lowercase, draw)
-
-
-def _replace(rng: KeyedStream, text: str) -> Proposal:
-    at, script = _positions(text), _own_letters(text)
-    edits = ((i, i + 1, _replacement(text, script, i, draw)) for i, draw in ranked(rng, at))
-    return len(at), edits
-
-
-def _own_letters(text: str) -> list[str]:
-    """The distinct letters outside ASCII, in order of appearance."""
+def _other_letters(text: str, at: Sequence[int]) -> Mapping[str, Sequence[str]]:
+    """For each letter those that may take its place: of its case, or outside ASCII the text's own."""
     if text.isascii():
-        return []
-    return list(dict.fromkeys(text[i] for i in _positions(text) if not text[i].isascii()))
+        return _OTHERS
+    script = list(dict.fromkeys(text[i] for i in at if not text[i].isascii()))
+    foreign = {letter: [other for other in script if other != letter] or ascii_lowercase for letter in script}
+    return {**_OTHERS, **foreign}
 
 
-def _insert(rng: KeyedStream, text: str) -> Proposal:
-    at, script = _positions(text), _own_letters(text)
-    edits = ((i + 1, i + 1, _replacement(text, script, i, draw)) for i, draw in ranked(rng, at))
-    return len(at), edits
+def _replace(text: str) -> Sites:
+    at = letters(text)
+    others = _other_letters(text, at)
+    return Sites(len(at), at, lambda i, draw: (i, i + 1, pick(others[text[i]], draw)))
 
 
-def _delete(rng: KeyedStream, text: str) -> Proposal:
-    at = _positions(text)
-    # One letter stays, whatever the rate: a text is never emptied.
-    edits = ((i, i + 1, "") for i, _ in islice(ranked(rng, at), max(0, len(at) - 1)))
-    return len(at), edits
+def _insert(text: str) -> Sites:
+    at = letters(text)
+    others = _other_letters(text, at)
+    return Sites(len(at), at, lambda i, draw: (i + 1, i + 1, pick(others[text[i]], draw)))
 
 
-def _swap(rng: KeyedStream, text: str) -> Proposal:
-    runs = letter_runs(text)
-    at = [i for start, end in runs for i in range(start, end - 1) if text[i] != text[i + 1]]
-    return sum(end - start for start, end in runs), disjoint(
-        (i, i + 2, text[i + 1] + text[i]) for i, _ in ranked(rng, at)
-    )
+def _delete(text: str) -> Sites:
+    at = letters(text)
+    return Sites(len(at), at, lambda i, draw: (i, i + 1, ""))
 
 
-def _ocr(rng: KeyedStream, text: str) -> Proposal:
-    at = _positions_in(_OCR_LETTERS, text)
-    return len(at), disjoint(_misread(text, i, draw) for i, draw in ranked(rng, at))
+def _swap(text: str) -> Sites:
+    at = letters(text)
+    pairs = [i for i, j in pairwise(at) if j == i + 1 and text[i] != text[j]]
+    return Sites(len(at), pairs, lambda i, draw: (i, i + 2, text[i + 1] + text[i]))
 
 
-def _misread(text: str, position: int, draw: int) -> Edit:
-    readings = _OCR_READINGS[text[position]]
-    joined = _OCR_PAIRS.get(text[position : position + 2])
-    choice = (draw * (len(readings) + (joined is not None))) >> 32
-    if joined is not None and choice == len(readings):
-        return position, position + 2, joined
-    return position, position + 1, readings[choice]
+def _ocr(text: str) -> Sites:
+    at = _known(_OCR_LETTERS, text)
+
+    def misread(i: int, draw: int) -> Edit:
+        readings, joined = _OCR_READINGS[text[i]], _OCR_PAIRS.get(text[i : i + 2])
+        choice = (draw * (len(readings) + (joined is not None))) >> 32
+        if joined is not None and choice == len(readings):
+            return i, i + 2, joined
+        return i, i + 1, readings[choice]
+
+    return Sites(len(at), at, misread)
 
 
 keyboard = span_operator(_keyboard)
-ocr = span_operator(_ocr)
+ocr = span_operator(_ocr, exclusive=True)
 char_insert = span_operator(_insert)
 char_replace = span_operator(_replace)
-char_delete = span_operator(_delete)
-char_swap = span_operator(_swap, cost=2)
+char_delete = span_operator(_delete, spare=1)
+char_swap = span_operator(_swap, cost=2, exclusive=True)

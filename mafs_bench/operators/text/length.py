@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mafs_bench.errors import UsageError
 from mafs_bench.operators.base import TextOperator
-from mafs_bench.operators.text.spans import Proposal, ranked, span_operator, words
+from mafs_bench.operators.text.spans import Sites, span_operator, words
 from mafs_bench.operators.text.words import removal
 from mafs_bench.seeding import KeyedStream
 from mafs_bench.types import Params
@@ -27,22 +27,23 @@ _REDUNDANT = (
 )
 
 
-def _truncation(rng: KeyedStream, text: str) -> Proposal:
+def _truncation(text: str) -> Sites:
     """The last words go first; the first word, marks and protected spans stay."""
     at = words(text)
-    return len(at), (removal(text, start, end) for start, end in reversed(at[1:]))
+    return Sites(len(at), at[::-1], lambda span, draw: removal(text, *span))
 
 
 def _draw_sentences(rng: KeyedStream, text: str, levels: Sequence[Params]) -> list[str]:
     most = max(level["sentences"] for level in levels)
     if not 1 <= most <= len(_REDUNDANT):
         raise UsageError(f"sentences = {most!r}; allowed: 1 to {len(_REDUNDANT)}")
-    return [sentence for sentence, _ in ranked(rng, _REDUNDANT)][:most]
+    left = list(_REDUNDANT)
+    return [left.pop((draw * len(left)) >> 32) for draw in rng.uint32(most)]
 
 
 def _append(text: str, draws: list[str], params: Params) -> str | None:
     return " ".join([text, *draws[: params["sentences"]]]) if text.strip() else None
 
 
-truncation = span_operator(_truncation)
+truncation = span_operator(_truncation, spare=1, shuffled=False)
 redundant_context = TextOperator(_draw_sentences, _append)

@@ -9,9 +9,8 @@ import re
 from collections.abc import Mapping
 
 from mafs_bench.operators.base import TextOperator
-from mafs_bench.operators.text.spans import Proposal, overlaps, pick, protected_spans, ranked, span_operator
+from mafs_bench.operators.text.spans import Edit, Sites, overlaps, pick, protected_spans, span_operator
 from mafs_bench.operators.text.tagging import match_case
-from mafs_bench.seeding import KeyedStream
 
 _COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "gray")
 _NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -67,16 +66,17 @@ def phrase_operator(table: Mapping[str, tuple[str, ...]]) -> TextOperator:
     longest_first = sorted(table, key=len, reverse=True)
     pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b(?!['’])", re.IGNORECASE)
 
-    def propose(rng: KeyedStream, text: str) -> Proposal:
+    def find(text: str) -> Sites:
         kept = protected_spans(text)
         at = [match.span() for match in pattern.finditer(text) if not overlaps(match.span(), kept)]
-        edits = (
-            (start, end, match_case(pick(table[text[start:end].lower()], draw), text[start:end]))
-            for (start, end), draw in ranked(rng, at)
-        )
-        return len(at), edits
 
-    return span_operator(propose)
+        def edit(span: tuple[int, int], draw: int) -> Edit:
+            old = text[slice(*span)]
+            return *span, match_case(pick(table[old.lower()], draw), old)
+
+        return Sites(len(at), at, edit)
+
+    return span_operator(find)
 
 
 def _single(table: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

@@ -10,9 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mafs_bench.operators.text.spans import Edit, Proposal, disjoint, ranked, span_operator
+from mafs_bench.operators.text.spans import Edit, Sites, span_operator
 from mafs_bench.operators.text.tagging import Token, inflect, lemma_of, match_case, tagged
-from mafs_bench.seeding import KeyedStream
 
 _NO_OBJECT = frozenset(
     ("be", "become", "seem", "look", "sit", "stand", "lie", "lay", "go", "come", "walk", "stay", "remain", "have")
@@ -137,16 +136,18 @@ def _exchanged(text: str, clause: Clause, verb_group: str) -> Edit:
     return start, end, f"{leading} {verb_group} {_lowered(_written(text, before, _OBJECT_FORM), before)}"
 
 
-def _passive(rng: KeyedStream, text: str) -> Proposal:
-    clauses = _active_clauses(tagged(text))
-    return len(clauses), (_exchanged(text, c, _to_passive(c)) for c, _ in ranked(rng, clauses))
+def _chosen(edits: list[Edit]) -> Sites:
+    return Sites(len(edits), edits, lambda edit, draw: edit)
 
 
-def _active(rng: KeyedStream, text: str) -> Proposal:
+def _passive(text: str) -> Sites:
+    return _chosen([_exchanged(text, c, _to_passive(c)) for c in _active_clauses(tagged(text))])
+
+
+def _active(text: str) -> Sites:
     tokens = tagged(text)
     clauses = [_exchanged(text, clause, _to_active(clause)) for clause in _passive_clauses(tokens)]
-    edits = [*clauses, *_relative_clauses(text, tokens)]
-    return len(edits), disjoint(edit for edit, _ in ranked(rng, edits))
+    return _chosen([*clauses, *_relative_clauses(text, tokens)])
 
 
 def _relative_clauses(text: str, tokens: Sequence[Token]) -> list[Edit]:
@@ -170,7 +171,7 @@ def _lowered(written: str, phrase: Sequence[Token]) -> str:
     return written if phrase[0].tag.startswith("NNP") else written[:1].lower() + written[1:]
 
 
-def _negation(rng: KeyedStream, text: str) -> Proposal:
+def _negation(text: str) -> Sites:
     """Deny the verbs; where there is none, the things (``a dog`` -> ``no dog``)."""
     tokens = tagged(text)
     edits = list(filter(None, map(_denied, tokens, (None, *tokens[:-1])))) or [
@@ -178,7 +179,7 @@ def _negation(rng: KeyedStream, text: str) -> Proposal:
         for token in tokens
         if token.editable and token.word.lower() in ("a", "an", "the", "some")
     ]
-    return len(edits), (edit for edit, _ in ranked(rng, edits))
+    return _chosen(edits)
 
 
 def _denied(token: Token, before: Token | None) -> Edit | None:
@@ -198,5 +199,5 @@ def _denied(token: Token, before: Token | None) -> Edit | None:
 
 
 passive = span_operator(_passive)
-active = span_operator(_active)
+active = span_operator(_active, exclusive=True)
 negation = span_operator(_negation)

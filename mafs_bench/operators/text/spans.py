@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 from operator import itemgetter
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from mafs_bench.errors import UsageError
 from mafs_bench.operators.base import TextOperator
 from mafs_bench.seeding import KeyedStream
 from mafs_bench.types import Params
 
-T = TypeVar("T")
-
 Edit = tuple[int, int, str]
 """Replace ``text[start:end]`` by a string."""
 
-Proposal = tuple[int, Iterable[Edit]]
-"""How many units a rate refers to, and edits in their order of priority, made as they are asked for."""
 
-Propose = Callable[[KeyedStream, str], Proposal]
+class Sites(NamedTuple):
+    """Where a text can be edited.
+
+    A rate is a share of ``total`` units; ``edit`` turns one of the places ``at`` and a uniform 32-bit integer
+    into an edit.
+    """
+
+    total: int
+    at: Sequence[Any]
+    edit: Callable[[Any, int], Edit]
+
 
 _PROTECTED = re.compile(r"(?:https?://|ftp://|www\.)\S+|[\w.+-]+@[\w-]+\.[\w.-]+|<[^<>]*>|\{[^{}]*\}")
 _RUN = re.compile(r"\w{3,}")
@@ -34,14 +39,11 @@ _TOKEN = re.compile(r"\S+")
 _OPTION = re.compile(r"\([A-Z]\)|(?:(?<=^)|(?<=\s))[A-Z][).:](?=\s|$)")
 
 
-_BLOCK = 16
-
-
 class SpanEdits(NamedTuple):
     """``edits`` in order of priority; a rate is a share of ``total`` units."""
 
     total: int
-    edits: tuple[Edit, ...]
+    edits: Sequence[Edit]
 
 
 def quota(rate: float, total: int) -> int:
@@ -51,13 +53,29 @@ def quota(rate: float, total: int) -> int:
     return max(1, round(rate * total))
 
 
-def span_operator(propose: Propose, cost: int = 1) -> TextOperator:
-    """Make the proposed edits up to ``rate`` of the units; an edit uses up ``cost`` units."""
+def span_operator(
+    find: Callable[[str], Sites],
+    *,
+    cost: int = 1,
+    spare: int = 0,
+    exclusive: bool = False,
+    shuffled: bool = True,
+) -> TextOperator:
+    """Edit a text at ``rate`` of its units, at least once.
+
+    An edit uses up ``cost`` units; ``spare`` places are never edited; of ``exclusive`` edits that overlap only
+    the first is made; places that are not ``shuffled`` are edited in the order given.
+    """
 
     def sample(rng: KeyedStream, text: str, levels: Sequence[Params]) -> SpanEdits:
-        total, edits = propose(rng, text)
+        total, at, edit = find(text)
         most = quota(max([level["rate"] for level in levels]) / cost, total)
-        return SpanEdits(total, tuple(islice(edits, most)))
+        available = max(0, len(at) - spare)
+        if not shuffled:
+            return SpanEdits(total, [edit(place, 0) for place in at[: min(most, available)]])
+        if exclusive:
+            return SpanEdits(total, _disjoint(_draw(rng, at, edit, available), most))
+        return SpanEdits(total, list(_draw(rng, at, edit, min(most, available))))
 
     def apply(text: str, draws: SpanEdits, params: Params) -> str | None:
         total, edits = draws
@@ -66,6 +84,32 @@ def span_operator(propose: Propose, cost: int = 1) -> TextOperator:
         return splice(text, edits[: quota(params["rate"] / cost, total)])
 
     return TextOperator(sample, apply)
+
+
+def _draw(
+    rng: KeyedStream, at: Sequence[Any], edit: Callable[[Any, int], Edit], steps: int
+) -> Iterator[Edit]:
+    """Draw places without repetition (Fisher-Yates), an integer with each; more steps begin alike."""
+    order, n = list(at), len(at)
+    draws = iter(rng.uint32(2 * steps))
+    for step, choice in enumerate(draws):
+        other = step + ((choice * (n - step)) >> 32)
+        yield edit(order[other], next(draws))
+        order[other] = order[step]
+
+
+def _disjoint(edits: Iterable[Edit], most: int) -> list[Edit]:
+    """The first ``most`` edits that touch no character which an earlier one changes."""
+    taken: set[int] = set()
+    kept: list[Edit] = []
+    for edit in edits:
+        span = range(edit[0], edit[1])
+        if taken.isdisjoint(span):
+            taken.update(span)
+            kept.append(edit)
+            if len(kept) == most:
+                break
+    return kept
 
 
 def splice(text: str, edits: Iterable[Edit]) -> str:
@@ -81,34 +125,9 @@ def splice(text: str, edits: Iterable[Edit]) -> str:
     return "".join(pieces)
 
 
-def ranked(rng: KeyedStream, items: Sequence[T]) -> Iterator[tuple[T, int]]:
-    """Draw all items in random order, each with a fresh integer: one Fisher-Yates step at a time."""
-    order, n = list(items), len(items)
-    step, ready = 0, 0
-    while step < n:
-        # Integers come in blocks that double, so that a short text pays for few.
-        ready = min(n, max(_BLOCK, 2 * ready))
-        draws = rng.uint32(2 * (ready - step))
-        for choice, draw in zip(draws[::2], draws[1::2], strict=True):
-            other = step + ((choice * (n - step)) >> 32)
-            chosen = order[other]
-            order[other] = order[step]
-            step += 1
-            yield chosen, draw
-
-
 def pick(options: Sequence[str], draw: int) -> str:
     """Turn a 32-bit integer into one of the options."""
     return options[(draw * len(options)) >> 32]
-
-
-def disjoint(edits: Iterable[Edit]) -> Iterator[Edit]:
-    """Leave out edits that touch a character which an earlier one changes."""
-    taken: set[int] = set()
-    for start, end, new in edits:
-        if taken.isdisjoint(range(start, end)):
-            taken.update(range(start, end))
-            yield start, end, new
 
 
 def protected_spans(text: str) -> list[tuple[int, int]]:
@@ -122,6 +141,14 @@ def letter_runs(text: str) -> list[tuple[int, int]]:
     """Spans of the words of three and more letters; nothing with a digit in it, nothing protected."""
     runs = [match.span() for match in _RUN.finditer(text) if match[0].isalpha()]
     return outside(protected_spans(text), runs)
+
+
+def letters(text: str) -> list[int]:
+    """Positions of the letters of those words."""
+    found: list[int] = []
+    for start, end in letter_runs(text):
+        found += range(start, end)
+    return found
 
 
 def words(text: str) -> list[tuple[int, int]]:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from itertools import pairwise
 from string import ascii_letters
 
 from mafs_bench.operators.base import TextOperator
 from mafs_bench.operators.text.spans import (
-    Proposal,
-    letter_runs,
+    Edit,
+    Sites,
+    letters,
     outside,
     pick,
     protected_spans,
-    ranked,
     span_operator,
     words,
 )
-from mafs_bench.seeding import KeyedStream
 
 _HOMOGLYPHS = {
     "a": "аɑ", "b": "Ьƅ", "c": "сϲ", "d": "ԁ", "e": "еҽ", "g": "ɡ", "h": "һ", "i": "іı", "j": "јϳ",
@@ -56,47 +56,45 @@ def _accented() -> dict[str, str]:
 def _letter_operator(table: Mapping[str, str]) -> TextOperator:
     """Exchange letters for one of those that the table gives; the rate is of all letters in longer words."""
 
-    def propose(rng: KeyedStream, text: str) -> Proposal:
-        letters = [i for start, end in letter_runs(text) for i in range(start, end)]
-        at = [i for i in letters if text[i] in table]
-        return len(letters), ((i, i + 1, pick(table[text[i]], draw)) for i, draw in ranked(rng, at))
+    def find(text: str) -> Sites:
+        at = letters(text)
+        known = [i for i in at if text[i] in table]
+        return Sites(len(at), known, lambda i, draw: (i, i + 1, pick(table[text[i]], draw)))
 
-    return span_operator(propose)
+    return span_operator(find)
 
 
-def _zero_width(rng: KeyedStream, text: str) -> Proposal:
+def _zero_width(text: str) -> Sites:
     """Inside words only, so that every word is cut rather than padded."""
-    runs = letter_runs(text)
-    at = [i for start, end in runs for i in range(start + 1, end)]
-    edits = ((i, i, pick(_INVISIBLE, draw)) for i, draw in ranked(rng, at))
-    return sum(end - start for start, end in runs), edits
+    at = letters(text)
+    inside = [j for i, j in pairwise(at) if j == i + 1]
+    return Sites(len(at), inside, lambda i, draw: (i, i, pick(_INVISIBLE, draw)))
 
 
-def _emoji(rng: KeyedStream, text: str) -> Proposal:
+def _emoji(text: str) -> Sites:
     at = words(text)
-    return len(at), ((end, end, " " + pick(_EMOJI, draw)) for (_, end), draw in ranked(rng, at))
+    return Sites(len(at), at, lambda span, draw: (span[1], span[1], " " + pick(_EMOJI, draw)))
 
 
-def _casing(rng: KeyedStream, text: str) -> Proposal:
-    """Capitals, or the case of every letter turned round where that is the same."""
+def _casing(text: str) -> Sites:
+    """Another of: capitals, small letters, a capital first letter, every letter's case turned round."""
     forms = {
-        (start, end): sorted({word.upper(), word.swapcase(), word.capitalize(), word.lower()} - {word})
+        (start, end): sorted({word.upper(), word.lower(), word.capitalize(), word.swapcase()} - {word})
         for start, end in words(text)
         for word in [text[start:end]]
     }
-    at = [span for span, found in forms.items() if found]
-    return len(forms), ((*span, pick(forms[span], draw)) for span, draw in ranked(rng, at))
+    cased = [span for span, found in forms.items() if found]
+    return Sites(len(forms), cased, lambda span, draw: (*span, pick(forms[span], draw)))
 
 
-def _whitespace(rng: KeyedStream, text: str) -> Proposal:
-    """Between words: other white space in place of what is there."""
-    gaps = [match.span() for match in _GAP.finditer(text)]
-    at = outside(protected_spans(text), gaps)
-    edits = (
-        (start, end, pick([space for space in _SPACES if space != text[start:end]], draw))
-        for (start, end), draw in ranked(rng, at)
-    )
-    return len(at), edits
+def _whitespace(text: str) -> Sites:
+    """Other white space in place of what is there."""
+    at = outside(protected_spans(text), [match.span() for match in _GAP.finditer(text)])
+
+    def edit(span: tuple[int, int], draw: int) -> Edit:
+        return *span, pick([space for space in _SPACES if space != text[slice(*span)]], draw)
+
+    return Sites(len(at), at, edit)
 
 
 homoglyph = _letter_operator(_HOMOGLYPHS)
