@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -76,11 +77,18 @@ class Browser:
         )
         scheme = "dark" if dark else "light"
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self.call("Page.navigate", url="about:blank")
+        self._go("about:blank")
         self.events.clear()
-        self.call("Page.navigate", url=file.resolve().as_uri() + fragment)
-        while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
-            self.events.append(self._receive())
+        self._go(file.resolve().as_uri() + fragment)
+
+    def _go(self, url: str) -> None:
+        self.call("Page.navigate", url=url)
+        page = json.dumps(url.partition("#")[0])
+        for _ in range(200):
+            if self.evaluate(f"location.href.startsWith({page}) && document.readyState === 'complete'"):
+                return
+            time.sleep(0.05)
+        raise TimeoutError(f"{url} did not load")
 
     def evaluate(self, script: str) -> Any:
         """The value of a JavaScript expression."""

@@ -22,7 +22,7 @@ function drawn(name, attributes = {}) {
   return node;
 }
 
-const shown = (value, digits = 3) => (value === null || value === undefined ? "unscored" : value.toFixed(digits));
+const shown = (value, digits = 3) => (value === null || value === undefined ? "n/a" : value.toFixed(digits));
 
 const withRange = ([value, low, high], digits = 3) =>
   value === null || low === null ? shown(value, digits) : `${shown(value, digits)} [${shown(low, digits)}, ${shown(high, digits)}]`;
@@ -31,15 +31,29 @@ function niceTicks(low, high) {
   const span = high - low || 1;
   const rough = span / 5;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((k) => k * power).find((k) => k >= rough);
+  const step = [1, 2, 2.5, 5, 10].map((k) => k * power).find((k) => k >= rough);
+  let digits = 0;
+  while (Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) > 1e-9) digits += 1;
   const ticks = [];
   for (let tick = Math.ceil(low / step - 1e-9) * step; tick <= high + 1e-9; tick += step) ticks.push(Number(tick.toFixed(10)));
-  return { ticks, digits: Math.max(0, Math.ceil(-Math.log10(step) - 1e-9)) };
+  return { ticks, digits };
 }
 
-// Fill `host` (a figure) with a chart and its legend; arrow keys, pointer and tap move the reading line.
-function severityChart(host, { title, yLabel, series }) {
-  const width = 460, height = 270, left = 46, right = 12, top = 10, bottom = 36;
+// Fill `host` (a figure) with a chart and its legend, and draw it anew when its width changes.
+function severityChart(host, content) {
+  host.content = content;
+  host.watch ??= new ResizeObserver(() => {
+    if (Math.abs(host.drawnFor - host.clientWidth) > 8) drawChart(host, host.content);
+  });
+  host.watch.observe(host);
+  drawChart(host, content);
+}
+
+// Arrow keys, pointer and tap move the reading line.
+function drawChart(host, { title, yLabel, series }) {
+  host.drawnFor = host.clientWidth;
+  const width = Math.max(260, Math.min(760, host.clientWidth - 24));
+  const height = Math.round(170 + 0.22 * width), left = 46, right = 14, top = 10, bottom = 36;
   const points = series.flatMap((one) => one.points);
   const numbers = points.flatMap((p) => [p.value, p.low, p.high]).filter((v) => v !== null && v !== undefined);
   const steps = [...new Set(points.map((p) => p.x))].sort((a, b) => a - b);

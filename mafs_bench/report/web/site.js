@@ -77,6 +77,7 @@ function headerOf(column) {
 
 function showTable() {
   const board = boardOf(), family = at("family-choice").value;
+  at("standing-note").textContent = "";
   if (!board.entries.length) {
     at("standing").replaceChildren(element("p", { style: "padding: 0 0.8rem" }, "No submission yet. The board is open: see below how to submit."));
     return;
@@ -85,8 +86,10 @@ function showTable() {
   const range = [Math.min(...values), Math.max(...values)];
   const body = element("tbody");
   for (const entry of sorted(board, family)) body.append(rowOf(entry, family, range, entry.standings[family].group % 2 === 0));
-  const caption = element("caption", {}, `${board.metric}, ${family === "all" ? "all corruptions that keep the meaning" : family}; a shade for each group of models that the data do not separate.`);
-  at("standing").replaceChildren(element("table", {}, caption, element("thead", {}, element("tr", {}, ...COLUMNS.map(headerOf))), body));
+  const what = family === "all" ? "all corruptions that keep the meaning" : `the family ${family}`;
+  at("standing-note").textContent = `${board.metric} under ${what}. One shade for each group of models that the data do not separate.`;
+  const head = element("thead", {}, element("tr", {}, ...COLUMNS.map(headerOf)));
+  at("standing").replaceChildren(element("table", { "aria-describedby": "standing-note" }, head, body));
 }
 
 function showChart() {
