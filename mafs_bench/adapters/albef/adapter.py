@@ -20,6 +20,7 @@ from mafs_bench.adapters.albef.images import Preprocess
 from mafs_bench.adapters.albef.model import AlbefRetrieval, AlbefVqa
 from mafs_bench.adapters.albef.text import Tokenizer
 from mafs_bench.adapters.inference import inference, pack_states, to_host
+from mafs_bench.adapters.matching import STATES, matching_logits
 from mafs_bench.adapters.protocols import Answer, Embeddings, Settings
 from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
 from mafs_bench.adapters.vectors import unit_rows
@@ -77,7 +78,7 @@ class Albef:
             features = self._tiles(model.image_features, states)
         vectors = unit_rows(to_host(features), self.name, "image")
         present = np.ones(len(pixels), dtype=bool)
-        return Embeddings(vectors, present, states={"tokens": pack_states(states, self._settings)})
+        return Embeddings(vectors, present, states={STATES: pack_states(states, self._settings)})
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Encode n texts; ids and masks, int64 (n, 2, 30), are kept for the matching head."""
@@ -90,7 +91,7 @@ class Albef:
             )
         vectors = unit_rows(to_host(features), self.name, "text")
         present = np.array([text != "" for text in texts], dtype=bool)
-        return Embeddings(vectors, present, states={"tokens": tokens})
+        return Embeddings(vectors, present, states={STATES: tokens})
 
     def score_pairs(self, images: Embeddings, texts: Embeddings) -> FloatArray:
         """Logits of a match, float32 (n,)."""
@@ -134,18 +135,12 @@ class Albef:
         return Answer(self._vocabulary[int(order[0, 0])], float(shares[0, 0]))
 
     def _matching_logits(self, images: Embeddings, texts: Embeddings) -> torch.Tensor:
-        """Logits (n, 2) of aligned pairs, float32 on the host."""
-        model, device = self._retrieval, self._settings.device
-        tokens = texts.states["tokens"]
+        model = self._retrieval
 
-        def match(rows: torch.Tensor) -> torch.Tensor:
-            index = rows.cpu().numpy()
-            ids, mask = torch.tensor(tokens[index], device=device).unbind(dim=1)
-            image_states = torch.tensor(images.states["tokens"][index], device=device).float()
-            return model.match(image_states, model.text_states(ids, mask), mask)
+        def match(states: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return model.match(states, model.text_states(ids, mask), mask)
 
-        with inference(self._settings):
-            return self._tiles(match, torch.arange(len(tokens))).float().cpu()
+        return matching_logits(match, images, texts, self._settings)
 
     def _tiles(self, forward: Any, inputs: torch.Tensor) -> torch.Tensor:
         device = self._settings.device

@@ -1,0 +1,110 @@
+"""Where BLIP's models come from: one for retrieval, one for captions, one for questions.
+
+An argument is one of
+    ""                              the bundled models, made for ``scenes``
+    base                            the published base models on the hub
+    PATH                            a folder with sub-folders itm/, caption/, vqa/, or one model by itself
+    hf-hub:ORG/NAME[@REVISION]      one model of the hub
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mafs_bench.errors import WeightsError
+
+BUNDLED = Path(__file__).parents[2] / "weights" / "blip_scenes"
+PARTS = {
+    "BlipForImageTextRetrieval": "itm",
+    "BlipForConditionalGeneration": "caption",
+    "BlipForQuestionAnswering": "vqa",
+}
+"""Architecture, as ``config.json`` names it, to the part that it plays."""
+PUBLISHED = {
+    "itm": "Salesforce/blip-itm-base-coco",
+    "caption": "Salesforce/blip-image-captioning-base",
+    "vqa": "Salesforce/blip-vqa-base",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One model: a local folder, or a repository of the hub at a commit; ``identity`` is a hash of it."""
+
+    location: str
+    revision: str | None
+    identity: str
+
+    def __str__(self) -> str:
+        return self.location if self.revision is None else f"{self.location}@{self.revision}"
+
+
+def resolve(argument: str) -> dict[str, Source]:
+    """Find the models of an argument, by part. Raises ``WeightsError`` in one line where there is none."""
+    if argument == "":
+        return _folder(
+            BUNDLED,
+            "the bundled BLIP is not installed; make it with 'mafs-bench train blip', or take the published "
+            "models with --model blip:base",
+        )
+    if argument == "base":
+        return {part: _hub(name) for part, name in PUBLISHED.items()}
+    if argument.startswith("hf-hub:"):
+        source = _hub(argument.removeprefix("hf-hub:"))
+        return {_part(Path(_config(source.location, source.revision))): source}
+    path = Path(argument).expanduser()
+    return _folder(path, f"{path}: no BLIP model here, and none in {path}/itm, {path}/caption or {path}/vqa")
+
+
+def digest(sources: Mapping[str, Source]) -> str:
+    """SHA-256 over the identities of all models."""
+    return hashlib.sha256(
+        json.dumps({part: source.identity for part, source in sources.items()}, sort_keys=True).encode()
+    ).hexdigest()
+
+
+def _folder(path: Path, missing: str) -> dict[str, Source]:
+    if (path / "config.json").is_file():
+        return {_part(path / "config.json"): _local(path)}
+    found = {part: _local(path / part) for part in PARTS.values() if (path / part / "config.json").is_file()}
+    if not found:
+        raise WeightsError(missing)
+    return found
+
+
+def _local(path: Path) -> Source:
+    state = hashlib.sha256()
+    for file in sorted(file for file in path.iterdir() if file.is_file()):
+        with file.open("rb") as opened:
+            state.update(file.name.encode() + hashlib.file_digest(opened, "sha256").digest())
+    return Source(str(path), None, state.hexdigest())
+
+
+def _hub(name: str) -> Source:
+    """A repository at the commit that its revision stands for now; nothing but its config is fetched yet."""
+    repository, _, revision = name.partition("@")
+    commit = Path(_config(repository, revision or None)).parent.name
+    return Source(repository, commit, f"{repository}@{commit}")
+
+
+def _config(repository: str, revision: str | None) -> str:
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return str(hf_hub_download(repository, "config.json", revision=revision))
+    except Exception as error:
+        raise WeightsError(
+            f"{repository} is not in the local cache and cannot be fetched ({type(error).__name__}); "
+            f"fetch it where there is a network with 'hf download {repository}', or name a folder: blip:PATH"
+        ) from error
+
+
+def _part(config: Path) -> str:
+    architectures = json.loads(config.read_text(encoding="utf-8")).get("architectures") or ["nothing"]
+    if architectures[0] not in PARTS:
+        raise WeightsError(f"{config} is of {architectures[0]}; BLIP's are {', '.join(PARTS)}")
+    return PARTS[architectures[0]]

@@ -1,0 +1,35 @@
+"""What adapters with a matching head share: aligned pairs through fusion layers, in tiles of one size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from mafs_bench.adapters.inference import inference
+from mafs_bench.adapters.protocols import Embeddings, Settings
+from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
+
+STATES = "tokens"
+"""The name of what is kept for matching: token states of images, ids and masks (n, 2, l) of texts."""
+
+Matcher = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def matching_logits(
+    match: Matcher, images: Embeddings, texts: Embeddings, settings: Settings
+) -> torch.Tensor:
+    """Logits (n, 2) of "no match" and "match" of aligned pairs, float32 on the host.
+
+    ``match`` takes image states (m, tokens, width), ids int64 and mask (m, l).
+    """
+    device = torch.device(settings.device)
+    pictures, sentences = images.states[STATES], texts.states[STATES]
+
+    def forward(rows: torch.Tensor) -> torch.Tensor:
+        index = rows.numpy()
+        ids, mask = torch.tensor(sentences[index], device=device).unbind(dim=1)
+        return match(torch.tensor(pictures[index], device=device).float(), ids, mask)
+
+    with inference(settings):
+        return run_in_tiles(forward, torch.arange(len(sentences)), tile_rows(device)).float().cpu()
