@@ -170,16 +170,28 @@ RENDERERS: Mapping[str, Callable[[Table], str]] = {".md": to_markdown, ".csv": t
 """Suffix of a file -> what is written into it."""
 
 
-def write_table(table: Table, path: Path) -> None:
-    """Write a table in the format of the file's suffix. Raises ``UsageError``."""
-    if path.suffix not in RENDERERS:
-        raise UsageError(f"{path}: a table is written as {', '.join(RENDERERS)}, not as {path.suffix!r}")
+def check_suffixes(paths: Sequence[Path]) -> None:
+    """Refuse a file that no format belongs to, before any work is done. Raises ``UsageError``."""
+    for path in paths:
+        if path.suffix not in RENDERERS:
+            raise UsageError(f"{path}: a table is written as {', '.join(RENDERERS)}, not as {path.suffix!r}")
+
+
+def write_tables(tables: Sequence[Table], path: Path) -> None:
+    """Write tables one below the other in the format of the file's suffix. Raises ``UsageError``."""
+    check_suffixes([path])
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(RENDERERS[path.suffix](table), encoding="utf-8")
+    path.write_text("\n".join(RENDERERS[path.suffix](table) for table in tables), encoding="utf-8")
 
 
-def print_table(table: Table) -> None:
-    """Print a table on the terminal, as wide as its window, with its legend below."""
+_PIPE_WIDTH = 200
+
+
+def print_tables(tables: Sequence[Table]) -> None:
+    """Print tables as wide as the terminal's window (a pipe has room), intervals below their values.
+
+    What the columns mean comes once, below all of them.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Column as RichColumn
@@ -187,15 +199,17 @@ def print_table(table: Table) -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
-    columns = [
-        RichColumn(Text(c.header), justify="left" if c.show is TEXT else "right", overflow="fold")
-        for c in table.columns
-    ]
-    shown = RichTable(
-        *columns, box=SIMPLE_HEAD, title=Text(table.title), title_justify="left", pad_edge=False
-    )
-    for row in table.shown():
-        shown.add_row(*(Text(cell) for cell in row))
-    console.print(shown)
-    for note in table.legend():
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_PIPE_WIDTH)
+    for table in tables:
+        columns = [
+            RichColumn(Text(c.header), justify="left" if c.show is TEXT else "right", overflow="fold")
+            for c in table.columns
+        ]
+        shown = RichTable(*columns, box=SIMPLE_HEAD, pad_edge=False)
+        for row in table.shown():
+            shown.add_row(*(Text(cell.replace(" [", "\n[")) for cell in row))
+        console.print(Text(table.title, style="bold"))
+        console.print(shown)
+    for note in dict.fromkeys(note for table in tables for note in table.legend()):
         console.print(Text(note, style="dim"))

@@ -7,7 +7,7 @@ or read them as a check.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -56,14 +56,14 @@ def cluster_permutation(
 
 
 def cluster_permutations(
-    cells: Sequence[tuple[Metric, pd.DataFrame, pd.DataFrame]], n_permutations: int = 10_000, seed: int = 0
+    cells: Iterable[tuple[Metric, pd.DataFrame, pd.DataFrame]], n_permutations: int = 10_000, seed: int = 0
 ) -> list[TestResult]:
     """``cluster_permutation`` of many cells with the same swaps, in one matrix product."""
     swappings = [_swapping(*cell) for cell in cells]
     results = {i: _enumerate(one) for i, one in enumerate(swappings) if one.n_differing <= _EXACT_UP_TO}
-    drawn = [i for i in range(len(cells)) if i not in results]
+    drawn = [i for i in range(len(swappings)) if i not in results]
     clusters = sorted({name for i in drawn for name in swappings[i].clusters})
-    extreme = np.zeros(len(cells), dtype=np.int64)
+    extreme = np.zeros(len(swappings), dtype=np.int64)
     moved, ends = _stack([swappings[i] for i in drawn], clusters)
     for swaps in _random_swaps(len(clusters), n_permutations if drawn else 0, seed):
         for i, change in zip(drawn, np.split(swaps @ moved, ends, axis=1), strict=True):
@@ -72,7 +72,7 @@ def cluster_permutations(
         one, p = swappings[i], float((extreme[i] + 1) / (n_permutations + 1))
         undefined = np.isnan(one.observed)
         results[i] = TestResult(one.observed, None if undefined else p, one.n_differing, False)
-    return [results[i] for i in range(len(cells))]
+    return [results[i] for i in range(len(swappings))]
 
 
 def mcnemar(hits_a: npt.ArrayLike, hits_b: npt.ArrayLike) -> TestResult:

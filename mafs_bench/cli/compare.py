@@ -1,0 +1,70 @@
+"""``mafs-bench compare``, ``domain-gap`` and ``verify-paper``: stored numbers held against each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_OUT = Annotated[list[Path] | None, typer.Option(help="repeatable; .md, .csv or .tex by suffix")]
+_METRIC = Annotated[str | None, typer.Option(help="name; each task's primary one")]
+_RESAMPLES = Annotated[int, typer.Option(min=200, help="bootstrap resamples")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("compare")(compare)
+    app.command("domain-gap")(domain_gap)
+    app.command("verify-paper")(verify_paper)
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="results folders; the first one is the baseline")],
+    metric: _METRIC = None,
+    out: _OUT = None,
+    resamples: _RESAMPLES = 2000,
+) -> None:
+    """Hold runs against the first one: paired tests over the shared grid, corrected, with effect sizes."""
+    from mafs_bench.report.compare import compare_runs
+    from mafs_bench.report.comparison_tables import comparison_tables, write_comparison
+    from mafs_bench.report.tables import check_suffixes, print_table
+    from mafs_bench.runner.store import read_run
+
+    check_suffixes(out or [])
+    compared = compare_runs([read_run(path) for path in runs], metric, resamples)
+    for table in comparison_tables(compared):
+        print_table(table)
+    write_comparison(compared, out or [])
+
+
+def domain_gap(
+    source: Annotated[Path, typer.Argument(help="results folder on the source domain")],
+    target: Annotated[Path, typer.Argument(help="results folder of the same model on another")],
+    metric: _METRIC = None,
+    out: _OUT = None,
+    resamples: _RESAMPLES = 2000,
+) -> None:
+    """Score lost between two domains, and whether corruption hurts more off the source."""
+    from mafs_bench.report.domain import domain_gaps, gap_table
+    from mafs_bench.report.tables import check_suffixes, print_table, write_tables
+    from mafs_bench.runner.store import read_run
+
+    check_suffixes(out or [])
+    runs = read_run(source), read_run(target)
+    table = gap_table(domain_gaps(*runs, metric, resamples), *runs)
+    print_table(table)
+    for path in out or []:
+        write_tables([table], path)
+
+
+def verify_paper(out: _OUT = None) -> None:
+    """Recompute the MMI that arXiv 2212.08044 prints and list where its tables disagree with themselves."""
+    from mafs_bench.report.paper import load_published, paper_table
+    from mafs_bench.report.tables import check_suffixes, print_table, write_tables
+
+    check_suffixes(out or [])
+    table = paper_table(load_published())
+    print_table(table)
+    for path in out or []:
+        write_tables([table], path)

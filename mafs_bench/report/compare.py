@@ -1,0 +1,252 @@
+"""Models on the same samples, cell by cell: paired differences, tests, corrections, effect sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from mafs_bench.errors import UsageError
+from mafs_bench.report.pairs import (
+    CLEAN,
+    Key,
+    cells_of,
+    counted_keys,
+    label,
+    metric_named,
+    require_equal,
+    shared_keys,
+    shared_tasks,
+)
+from mafs_bench.runner.store import StoredRun
+from mafs_bench.stats.resampling import (
+    Array,
+    Replicates,
+    Resampling,
+    combine,
+    common_rows,
+    estimate,
+    replicate_paired,
+)
+from mafs_bench.stats.robustness import drop, paired_mmi
+from mafs_bench.stats.tests import (
+    benjamini_hochberg,
+    cluster_permutations,
+    holm,
+    mcnemar,
+    standard_error,
+    t_test,
+    wilcoxon,
+)
+from mafs_bench.types import Estimate, Metric
+
+_EQUAL = ("dataset", "split", "revision", "suite_hash", "seed")
+_PERMUTATIONS, _LEAST_P = 10_000, 20
+"""Permutations: this many, or so many that the least p, corrected over the grid, is alpha / 20."""
+MEAN, MMI = "corrupted, mean", "MMI"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One number of two models: ``difference`` is model − baseline over the rows that both score.
+
+    condition: ``clean``, ``<corruption>-<severity>``, or one of the summaries MEAN and MMI. effect: Cohen's d_z
+    over clusters. p: sign-flip permutation over clusters (exact: all enumerated), or the bootstrap t test.
+    holm, bh: p corrected over the grid (or over the summaries). mcnemar, wilcoxon: uncorrected checks, None
+    where they do not apply.
+    """
+
+    task: str
+    metric: str
+    condition: str
+    baseline: str
+    model: str
+    baseline_score: Estimate
+    score: Estimate
+    difference: Estimate
+    effect: float | None
+    test: str
+    p: float | None
+    holm: float | None = None
+    bh: float | None = None
+    mcnemar: float | None = None
+    wilcoxon: float | None = None
+
+
+@dataclass(frozen=True)
+class ComparedRuns:
+    """All comparisons of runs with the first of them. summaries: MEAN and MMI; grid: every shared cell."""
+
+    summaries: tuple[Comparison, ...]
+    grid: tuple[Comparison, ...]
+    notes: tuple[str, ...]
+
+
+def compare_runs(
+    runs: Sequence[StoredRun], metric: str | None = None, n_resamples: int = 2000, alpha: float = 0.05
+) -> ComparedRuns:
+    """Hold every run against the first one, over the cells, tasks and samples that they share.
+
+    ``metric`` None: each task's primary one. Raises ``UsageError`` where data set, suite or seed differ.
+    """
+    if len(runs) < 2:
+        raise UsageError(f"{len(runs)} run to compare; allowed: two or more")
+    require_equal(runs, _EQUAL)
+    pairs = _pairs(runs, metric)
+    n_tests = sum(len(pair.keys) for pair in pairs)
+    n_permutations = max(_PERMUTATIONS, int(np.ceil(_LEAST_P * n_tests / alpha)))
+    summaries: list[Comparison] = []
+    grid: list[Comparison] = []
+    notes: list[str | None] = []
+    for pair in pairs:
+        cells = list(_compare_cells(pair, n_resamples))
+        counted = counted_keys(pair.baseline, pair.keys)
+        summaries += _summaries(pair, [cell for cell in cells if cell.key in counted.keys])
+        grid += _permuted(pair, [cell.row for cell in cells], n_permutations)
+        notes += [counted.note, _inputs_note(pair)]
+    kept = dict.fromkeys(note for note in notes if note)
+    return ComparedRuns(tuple(_corrected(summaries)), tuple(_corrected(grid)), tuple(kept))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """One task of two runs, with the cells that both have."""
+
+    task: str
+    metric: Metric
+    baseline: StoredRun
+    model: StoredRun
+    baseline_name: str
+    model_name: str
+    keys: list[Key]
+
+    def frames(self, key: Key) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The two frames of a cell, baseline first."""
+        ours, theirs = (run.frame(cells_of(run, self.task)[key]) for run in (self.baseline, self.model))
+        return ours, theirs
+
+
+def _pairs(runs: Sequence[StoredRun], metric: str | None) -> list[_Pair]:
+    names = _names(runs)
+    return [
+        _Pair(
+            task,
+            metric_named(task, metric),
+            runs[0],
+            run,
+            names[0],
+            name,
+            shared_keys((runs[0], run), task),
+        )
+        for task in shared_tasks(runs)
+        for run, name in zip(runs[1:], names[1:], strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """clean, corrupted: baseline and model, over the rows that all four score."""
+
+    key: Key
+    row: Comparison
+    clean: tuple[Replicates, Replicates]
+    corrupted: tuple[Replicates, Replicates]
+
+
+def _compare_cells(pair: _Pair, n_resamples: int) -> Iterator[_Cell]:
+    clean_frames = pair.frames(CLEAN)
+    groups = pd.concat([frame["group"] for frame in clean_frames])
+    resampling = Resampling(groups, n_resamples, pair.baseline.spec.seed)
+    for key in pair.keys:
+        frames = pair.frames(key)
+        made = replicate_paired(pair.metric, [*clean_frames, *frames], resampling)
+        hits, ranks = _checks(pair.metric, frames)
+        row = replace(_row(pair, label(key), made[2], made[3]), mcnemar=hits, wilcoxon=ranks)
+        yield _Cell(key, row, (made[0], made[1]), (made[2], made[3]))
+
+
+def _row(pair: _Pair, condition: str, baseline: Replicates, model: Replicates) -> Comparison:
+    difference = combine(drop, model, baseline)
+    error = standard_error(difference)
+    spread = None if not error else error * np.sqrt(difference.n_clusters)
+    return Comparison(
+        pair.task,
+        pair.metric.name,
+        condition,
+        pair.baseline_name,
+        pair.model_name,
+        estimate(baseline),
+        estimate(model),
+        estimate(difference),
+        None if spread is None else float(difference.value / spread),
+        "bootstrap t",
+        t_test(difference).p,
+    )
+
+
+def _summaries(pair: _Pair, cells: Sequence[_Cell]) -> list[Comparison]:
+    if not cells:
+        return []
+
+    def mean(*scores: Array) -> Array:
+        return np.asarray(np.mean(np.asarray(scores), axis=0))
+
+    means = [combine(mean, *(cell.corrupted[side] for cell in cells)) for side in (0, 1)]
+    impacts = [paired_mmi([(cell.clean[side], cell.corrupted[side]) for cell in cells]) for side in (0, 1)]
+    return [_row(pair, MEAN, *means), _row(pair, MMI, *impacts)]
+
+
+def _checks(metric: Metric, frames: Sequence[pd.DataFrame]) -> tuple[float | None, float | None]:
+    """p of McNemar and of Wilcoxon on the rows' own scores, for metrics that are means of them."""
+    (baseline, model), _ = common_rows(metric, frames)
+    if metric.columns is None or len(model) == 0:
+        return None, None
+    columns = [metric.columns(frame) for frame in (model, baseline)]
+    counted = columns[0][:, -1] == 1
+    if columns[0].shape[1] != 2 or not np.isin(columns[0][:, 1], (0, 1)).all():
+        return None, None
+    a, b = (part[counted, 0] for part in columns)
+    hits = bool(np.isin([a, b], (0, 1)).all())
+    groups = model["group"].to_numpy()[counted]
+    return mcnemar(a, b).p if hits else None, wilcoxon(a, b, groups).p
+
+
+def _permuted(pair: _Pair, rows: Sequence[Comparison], n_permutations: int) -> list[Comparison]:
+    """Test by permutation what is a function of sums; weighted metrics keep the bootstrap t test."""
+    if pair.metric.columns is None:
+        return list(rows)
+    frames = (pair.frames(key) for key in pair.keys)
+    cells = ((pair.metric, model, baseline) for baseline, model in frames)
+    results = cluster_permutations(cells, n_permutations, pair.baseline.spec.seed)
+    return [
+        replace(row, p=result.p, test="sign flip, exact" if result.exact else "sign flip")
+        for row, result in zip(rows, results, strict=True)
+    ]
+
+
+def _corrected(rows: Sequence[Comparison]) -> list[Comparison]:
+    p_values = [row.p for row in rows]
+    pairs = zip(rows, holm(p_values), benjamini_hochberg(p_values), strict=True)
+    return [replace(row, holm=strict, bh=loose) for row, strict, loose in pairs]
+
+
+def _inputs_note(pair: _Pair) -> str | None:
+    ours, theirs = cells_of(pair.baseline, pair.task), cells_of(pair.model, pair.task)
+    differing = [label(k) for k in pair.keys if ours[k].content_hash != theirs[k].content_hash]
+    if not differing:
+        return None
+    return (
+        f"{pair.task}: {pair.model_name} and {pair.baseline_name} were not given the same bytes in "
+        f"{len(differing)} cells ({', '.join(differing[:3])}{', …' if differing[3:] else ''})"
+    )
+
+
+def _names(runs: Sequence[StoredRun]) -> list[str]:
+    """The models' names, with the folder's where two are the same."""
+    models = [run.spec.model for run in runs]
+    return [
+        model if models.count(model) == 1 else f"{model} ({run.path.name})"
+        for model, run in zip(models, runs, strict=True)
+    ]

@@ -1,0 +1,74 @@
+"""Comparisons as tables: one a task and model for readers, one with every column for CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mafs_bench.report.compare import ComparedRuns, Comparison
+from mafs_bench.report.pairs import metric_named
+from mafs_bench.report.tables import CHANGE, P_VALUE, SCORE, Column, Table, Value, write_tables
+from mafs_bench.stats.robustness import DEFINITIONS
+
+_CONDITION = Column("condition")
+_NUMBERS = (
+    Column("baseline", SCORE),
+    Column("model", SCORE),
+    Column(
+        "difference",
+        CHANGE,
+        "model − baseline, over rows that both score; 95 % interval (clusters resampled)",
+    ),
+    Column("d_z", CHANGE, "difference / its standard deviation over clusters"),
+    Column("p", P_VALUE, "two-sided, clusters swapped (sign flip), or bootstrap t for what is no sum"),
+    Column("p Holm", P_VALUE, "corrected over the whole grid, summaries among themselves: for claims"),
+    Column("q BH", P_VALUE, "likewise by Benjamini and Hochberg: for exploration"),
+)
+_CHECKS = (
+    Column("p McNemar", P_VALUE, "exact, rows taken for independent: a check"),
+    Column("p Wilcoxon", P_VALUE, "on cluster means: a check"),
+    Column("test"),
+)
+
+
+def comparison_tables(compared: ComparedRuns) -> list[Table]:
+    """One table a task and model: the summaries, then the grid."""
+    rows = [*compared.summaries, *compared.grid]
+    mmi = f"MMI: {DEFINITIONS['mmi'].formula}; lower is better"
+    notes = (mmi, *compared.notes) if compared.summaries else compared.notes
+    return [
+        Table(
+            _title(own[0]), (_CONDITION, *_NUMBERS), [(row.condition, *_numbers(row)) for row in own], notes
+        )
+        for task, model in dict.fromkeys((row.task, row.model) for row in rows)
+        if (own := [row for row in rows if (row.task, row.model) == (task, model)])
+    ]
+
+
+def full_table(compared: ComparedRuns) -> Table:
+    """Everything in one table."""
+    names = (Column("task"), Column("metric"), Column("baseline name"), Column("model name"), _CONDITION)
+    rows = [
+        (
+            *(row.task, row.metric, row.baseline, row.model, row.condition),
+            *_numbers(row),
+            *(row.mcnemar, row.wilcoxon, row.test),
+        )
+        for row in (*compared.summaries, *compared.grid)
+    ]
+    return Table("Comparison", (*names, *_NUMBERS, *_CHECKS), rows, compared.notes)
+
+
+def write_comparison(compared: ComparedRuns, files: Sequence[Path]) -> None:
+    """Write the comparison into each file, as its suffix says. Raises ``UsageError``."""
+    for path in files:
+        write_tables([full_table(compared)] if path.suffix == ".csv" else comparison_tables(compared), path)
+
+
+def _numbers(row: Comparison) -> tuple[Value, ...]:
+    return (row.baseline_score, row.score, row.difference, row.effect, row.p, row.holm, row.bh)
+
+
+def _title(row: Comparison) -> str:
+    better = "" if metric_named(row.task, row.metric).higher_is_better else ", lower is better"
+    return f"{row.task}, {row.metric}{better}: {row.model} against {row.baseline}"

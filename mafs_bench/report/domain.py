@@ -1,0 +1,160 @@
+"""Domain-shift gap of one model between two data sets, and whether corruption hurts more off the source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from mafs_bench.report.pairs import (
+    CLEAN,
+    Key,
+    cells_of,
+    label,
+    metric_named,
+    require_equal,
+    shared_keys,
+    shared_tasks,
+)
+from mafs_bench.report.tables import CHANGE, P_VALUE, SCORE, Column, Table
+from mafs_bench.runner.store import StoredRun
+from mafs_bench.stats.resampling import (
+    Replicates,
+    Resampling,
+    combine,
+    combine_independent,
+    estimate,
+    replicate,
+    replicate_paired,
+)
+from mafs_bench.stats.robustness import DEFINITIONS, domain_gap, drop
+from mafs_bench.stats.tests import holm, t_test
+from mafs_bench.types import Estimate, Metric
+
+_EQUAL = ("weights", "suite_hash")
+
+
+@dataclass(frozen=True, slots=True)
+class DomainGap:
+    """One condition on both data sets. drop_*, difference and its p are None on the clean condition.
+
+    difference: drop on the target − drop on the source; p_*: bootstrap t, corrected over the grid by Holm.
+    """
+
+    task: str
+    metric: str
+    condition: str
+    source: Estimate
+    target: Estimate
+    gap: Estimate
+    p_gap: float | None
+    drop_source: Estimate | None
+    drop_target: Estimate | None
+    difference: Estimate | None
+    p_difference: float | None
+
+
+def domain_gaps(
+    source: StoredRun, target: StoredRun, metric: str | None = None, n_resamples: int = 2000
+) -> list[DomainGap]:
+    """Gap and difference in differences of every cell that both runs have.
+
+    The data sets are resampled independently of each other. Raises ``UsageError`` where the runs are of
+    different weights or suites.
+    """
+    require_equal((source, target), _EQUAL)
+    rows: list[DomainGap] = []
+    for task in shared_tasks((source, target)):
+        chosen = metric_named(task, metric)
+        sides = [_Side.of(run, task, chosen, n_resamples, seed) for seed, run in enumerate((source, target))]
+        rows += [_gap(key, *sides) for key in shared_keys((source, target), task)]
+    gaps = holm([row.p_gap for row in rows])
+    differences = holm([row.p_difference for row in rows])
+    return [
+        replace(row, p_gap=gap, p_difference=difference)
+        for row, gap, difference in zip(rows, gaps, differences, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One data set: its run, its clean frame, its own resampling."""
+
+    run: StoredRun
+    task: str
+    metric: Metric
+    clean: pd.DataFrame
+    resampling: Resampling
+
+    @classmethod
+    def of(cls, run: StoredRun, task: str, metric: Metric, n_resamples: int, seed: int) -> _Side:
+        clean = run.frame(cells_of(run, task)[CLEAN])
+        return cls(run, task, metric, clean, Resampling(clean["group"], n_resamples, seed))
+
+    def score(self, key: Key) -> Replicates:
+        return replicate(self.metric, self._frame(key), self.resampling)
+
+    def drop(self, key: Key) -> Replicates:
+        """Loss against clean over the rows that both conditions score."""
+        frames = (self.clean, self._frame(key))
+        return combine(drop, *replicate_paired(self.metric, frames, self.resampling))
+
+    def _frame(self, key: Key) -> pd.DataFrame:
+        return self.run.frame(cells_of(self.run, self.task)[key])
+
+
+def _gap(key: Key, source: _Side, target: _Side) -> DomainGap:
+    scores = source.score(key), target.score(key)
+    gap = combine_independent(domain_gap, *scores)
+    row = DomainGap(
+        source.task,
+        source.metric.name,
+        label(key),
+        estimate(scores[0]),
+        estimate(scores[1]),
+        estimate(gap),
+        t_test(gap).p,
+        None,
+        None,
+        None,
+        None,
+    )
+    if key == CLEAN:
+        return row
+    drops = source.drop(key), target.drop(key)
+    difference = combine_independent(lambda a, b: b - a, *drops)
+    return replace(
+        row,
+        drop_source=estimate(drops[0]),
+        drop_target=estimate(drops[1]),
+        difference=estimate(difference),
+        p_difference=t_test(difference).p,
+    )
+
+
+def gap_table(rows: Sequence[DomainGap], source: StoredRun, target: StoredRun) -> Table:
+    """All gaps as one table."""
+    gap, did = DEFINITIONS["domain_gap"], DEFINITIONS["difference_in_differences"]
+    columns = (
+        Column("task"),
+        Column("metric"),
+        Column("condition"),
+        Column("source", SCORE),
+        Column("target", SCORE),
+        Column(gap.header, CHANGE, f"{gap.formula}; 95 % interval, data sets resampled independently"),
+        Column("p gap", P_VALUE, "bootstrap t, Holm over the grid"),
+        Column("drop source", CHANGE, DEFINITIONS["drop"].formula),
+        Column("drop target", CHANGE, DEFINITIONS["drop"].formula),
+        Column(did.header, CHANGE, f"{did.formula}; above 0: hurts more off the source"),
+        Column("p DiD", P_VALUE, "bootstrap t, Holm over the grid"),
+    )
+    values = [
+        (
+            *(row.task, row.metric, row.condition, row.source, row.target, row.gap, row.p_gap),
+            *(row.drop_source, row.drop_target, row.difference, row.p_difference),
+        )
+        for row in rows
+    ]
+    title = f"{source.spec.model}: {source.spec.dataset} (source) against {target.spec.dataset} (target)"
+    return Table(title, columns, values)
