@@ -73,10 +73,12 @@ class Relevance:
     """Which captions are true of which images, beyond the captions' own.
 
     ``caption_images[k]`` holds the sorted positions (in ``Dataset.samples``) of the images of which
-    caption ``k`` is true; captions are numbered through, sample by sample.
+    caption ``k`` is true; captions are numbered through, sample by sample. ``image_captions`` holds the
+    captions of each image where the judgements of the two directions differ; None: the inverse.
     """
 
     caption_images: tuple[npt.NDArray[np.int64], ...]
+    image_captions: tuple[npt.NDArray[np.int64], ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,14 @@ class Entry:
     """One image as an annotation file describes it.
 
     ``file`` is the name that the annotations give it (perhaps with folders); ``split`` is "" where the
-    format carries none.
+    format carries none; ``caption_ids`` are COCO's numbers of the captions, where the format has them.
     """
 
     id: str
     file: str
     captions: tuple[str, ...]
     split: str = ""
+    caption_ids: tuple[int, ...] = ()
 
 
 def read_entries(path: Path) -> list[Entry]:
@@ -102,6 +103,7 @@ def _karpathy_entry(path: Path, image: Any, position: int) -> Entry:
             [field(path, sentence, "raw", str, f"{where} ({name})") for sentence in sentences]
         ),
         split=field(path, image, "split", str, f"{where} ({name})"),
+        caption_ids=tuple(sentence.get("sentid", -1) for sentence in sentences),
     )
 
 

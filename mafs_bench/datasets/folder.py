@@ -7,30 +7,17 @@ files of one kind the split's name decides (``captions_val2017.json`` is "val").
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mafs_bench.datasets.annotations import Entry, name_some, read_entries
-from mafs_bench.datasets.images import FileImage
+from mafs_bench.datasets.local import content_revision, image_root, locate_all, make_samples
 from mafs_bench.errors import DataError
-from mafs_bench.types import Dataset, Sample
+from mafs_bench.types import Dataset
 
 ANNOTATION_FOLDERS = ("", "annotations")
-IMAGE_FOLDERS = (
-    "",
-    "images",
-    "val2014",
-    "train2014",
-    "val2017",
-    "train2017",
-    "flickr30k-images",
-    "flickr30k_images",
-    "Flicker8k_Dataset",
-)
 _PRECEDENCE = ("dataset_*.json", "captions_*.json", "*.token", "*.jsonl")
-_COCO_2014_NAME = re.compile(r"COCO_(?:train|val|test)2014_(\d{12}\.jpg)")
 
 
 def load_folder(folder: Path, split: str | None, limit: int | None = None) -> Dataset:
@@ -72,11 +59,6 @@ def choose_annotations(folder: Path, split: str | None) -> Path:
     raise DataError(f"{folder} holds no annotation file ({', '.join(_PRECEDENCE)})")
 
 
-def image_root(annotations: Path) -> Path:
-    """The folder that image names are relative to: the one around ``annotations/``, or the file's own."""
-    return annotations.parent.parent if annotations.parent.name == "annotations" else annotations.parent
-
-
 def of_split(annotations: Path, entries: Sequence[Entry], split: str | None) -> tuple[list[Entry], str]:
     """Pick the entries of a split, with the name of the split that they are."""
     if not any(entry.split for entry in entries):
@@ -91,45 +73,6 @@ def of_split(annotations: Path, entries: Sequence[Entry], split: str | None) -> 
         there = sorted({entry.split for entry in entries})
         raise DataError(f"{annotations} has no split {wanted!r}, it has: {', '.join(there)}")
     return chosen, wanted
-
-
-def locate_all(annotations: Path, root: Path, names: Sequence[str]) -> list[Path]:
-    """Find every image below ``root``. Raises ``DataError`` with number and first names of those missing."""
-    folders = [root / sub for sub in IMAGE_FOLDERS if (root / sub).is_dir()]
-    paths = [_locate(folders, name) for name in names]
-    missing = [name for name, path in zip(names, paths, strict=True) if path is None]
-    if missing:
-        raise DataError(
-            f"{annotations} names {len(missing)} of {len(names)} images that are not below {root}: "
-            f"{name_some(missing)}"
-        )
-    return [path for path in paths if path is not None]
-
-
-def make_samples(entries: Sequence[Entry], paths: Sequence[Path]) -> tuple[Sample, ...]:
-    """Turn entries and their files into samples; each image is a cluster of its own."""
-    return tuple(
-        Sample(entry.id, entry.id, FileImage(str(path)), entry.captions)
-        for entry, path in zip(entries, paths, strict=True)
-    )
-
-
-def content_revision(annotations: Iterable[Path], images: Iterable[Path]) -> str:
-    """SHA-256, hexadecimal, over the bytes of the annotations and the names and sizes of the images."""
-    digest = hashlib.sha256()
-    for path in annotations:
-        digest.update(path.read_bytes())
-    for path in images:
-        digest.update(f"\n{path.name} {path.stat().st_size}".encode())
-    return digest.hexdigest()
-
-
-def _locate(folders: Sequence[Path], name: str) -> Path | None:
-    """Try the name as given, then its last part, then COCO's 2017 form of a 2014 name."""
-    bare = Path(name).name
-    forms = dict.fromkeys([name, bare, _COCO_2014_NAME.sub(r"\1", bare)])
-    candidates = (folder / form for form in forms for folder in folders)
-    return next((path for path in candidates if path.is_file()), None)
 
 
 def _words(path: Path) -> set[str]:

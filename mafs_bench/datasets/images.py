@@ -13,6 +13,7 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import PIL.Image
@@ -43,16 +44,17 @@ class FileImage:
         return decode(self.path)
 
 
-def decode(path: str | Path) -> Image:
-    """Decode one file to uint8 (H, W, 3).
+def decode(file: str | Path | BinaryIO, name: str | None = None) -> Image:
+    """Decode one file (a path, or an open one that messages call ``name``) to uint8 (H, W, 3).
 
     Raises ``DataError`` naming the file where it is missing, truncated, no picture, of a pixel format without
     a defined range (32-bit integers, floats), or larger than ``MAX_PIXELS``.
     """
+    path = str(file) if name is None else name
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-            with PIL.Image.open(path) as picture:
+            with PIL.Image.open(file) as picture:
                 _refuse_huge(picture, path)
                 return _rgb(picture, path)
     except FileNotFoundError as error:

@@ -1,0 +1,99 @@
+"""Flickr30k with Karpathy's splits (1k test).
+
+From a folder (``root``): ``dataset_flickr30k.json``, or ``results_20130124.token`` with a list of the split's
+images (``test.txt``), beside ``flickr30k-images/``; otherwise the 1k test from the hub.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mafs_bench.datasets.annotations import Entry, read_entries, read_text
+from mafs_bench.datasets.hub import HubImage, HubTable, open_rows, text_columns
+from mafs_bench.datasets.local import content_revision, first_file, image_root, locate_all, make_samples
+from mafs_bench.errors import DataError, UnknownNameError
+from mafs_bench.types import Dataset, Sample
+
+LICENCE = "photos under their Flickr licences, for research and education only (the data set's terms)"
+CITATION = (
+    "Young et al., From image descriptions to visual denotations, TACL 2014; "
+    "splits of Karpathy and Fei-Fei, CVPR 2015 (arXiv 1412.2306)"
+)
+HUB = HubTable("royokong/flickr30k_test", "e5d418e5d73970abdca4f9d97914e1b4cce76478", "data/test-*.parquet")
+EXPECTED = {"train": 29000, "val": 1014, "test": 1000, "all": 31783}
+"""Images of the complete splits; "all" is the token file's."""
+
+_FILES = ("dataset_flickr*.json", "*.token")
+
+
+def load(variant: str, split: str, *, root: Path | None = None, limit: int | None = None) -> Dataset:
+    """Load a split: "test", "val", "train", or "all" of a token file. Images stay undecoded.
+
+    Raises ``UnknownNameError`` and ``DataError``.
+    """
+    if variant:
+        raise UnknownNameError("variant of flickr30k", variant, [])
+    if root is None:
+        return _from_hub(split, limit)
+    annotations, entries = read_split(root, split)
+    paths = locate_all(annotations, image_root(annotations), [entry.file for entry in entries])
+    return Dataset(
+        name="flickr30k",
+        split=split,
+        revision=content_revision([annotations], paths),
+        licence=LICENCE,
+        citation=CITATION,
+        samples=make_samples(entries, paths)[:limit],
+        domain="photo",
+    )
+
+
+def read_split(root: Path, split: str) -> tuple[Path, list[Entry]]:
+    """The annotation file of a split and its entries. Raises ``DataError``."""
+    annotations = first_file(root, _FILES)
+    entries = read_entries(annotations)
+    if annotations.suffix == ".token":
+        return annotations, _listed(root, entries, split)
+    chosen = [entry for entry in entries if entry.split == split]
+    if not chosen:
+        raise UnknownNameError("split of flickr30k", split, {entry.split for entry in entries})
+    return annotations, chosen
+
+
+def _listed(root: Path, entries: list[Entry], split: str) -> list[Entry]:
+    """The entries that ``<split>.txt`` lists, with or without ``.jpg``."""
+    if split == "all":
+        return entries
+    listing = root / f"{split}.txt"
+    if not listing.is_file():
+        raise DataError(f"a token file carries no splits: {listing} (a list of images) is missing")
+    names = {line.strip().removesuffix(".jpg") for line in read_text(listing).splitlines() if line.strip()}
+    chosen = [entry for entry in entries if entry.file.removesuffix(".jpg") in names]
+    if len(chosen) != len(names):
+        raise DataError(f"{listing} lists {len(names)} images, {len(chosen)} of them have captions")
+    return chosen
+
+
+def _from_hub(split: str, limit: int | None) -> Dataset:
+    layout = "--data-root DIR with dataset_flickr30k.json and flickr30k-images/"
+    if split != "test":
+        raise DataError(f"the hub has flickr30k's 1k test only, asked for {split}; needs {layout}")
+    rows = open_rows(HUB.url, layout)
+    samples = [
+        Sample(
+            str(index),
+            str(index),
+            HubImage(rows, index, f"{HUB.repository}[{index}]"),
+            tuple(caption.strip() for caption in row["text"]),
+        )
+        for index, row in zip(range(limit or len(rows)), text_columns(rows), strict=False)
+    ]
+    return Dataset(
+        name="flickr30k",
+        split="test",
+        revision=HUB.revision,
+        licence=LICENCE,
+        citation=CITATION,
+        samples=tuple(samples),
+        domain="photo",
+    )

@@ -1,0 +1,66 @@
+"""Public data sets from the Hugging Face hub, through ``datasets``, as Parquet of a pinned commit.
+
+Rows stay on disk, memory-mapped; a picture is decoded when a worker asks for it.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+from mafs_bench.datasets.images import decode
+from mafs_bench.errors import DataError
+from mafs_bench.types import Image
+
+
+@dataclass(frozen=True, slots=True)
+class HubTable:
+    """Parquet files of a data set repository at one commit."""
+
+    repository: str
+    commit: str
+    files: str
+
+    @property
+    def url(self) -> str:
+        """What ``datasets`` reads."""
+        return f"hf://datasets/{self.repository}@{self.commit}/{self.files}"
+
+    @property
+    def revision(self) -> str:
+        """What identifies the content."""
+        return f"{self.repository}@{self.commit}"
+
+
+@dataclass(frozen=True, slots=True)
+class HubImage:
+    """The picture of one row (an ``ImageSource``); ``rows`` is a ``datasets.Dataset`` of undecoded images."""
+
+    rows: Any
+    index: int
+    name: str
+
+    def load(self) -> Image:
+        """Decode the picture. Raises ``DataError``."""
+        return decode(io.BytesIO(self.rows[self.index]["image"]["bytes"]), self.name)
+
+
+def open_rows(url: str, local_layout: str) -> Any:
+    """Download (once) and open Parquet with a column ``image``, as a ``datasets.Dataset``.
+
+    Raises ``DataError`` with the reason, naming ``local_layout`` as the way without the hub.
+    """
+    import datasets
+
+    try:
+        rows = datasets.load_dataset("parquet", data_files=url, split="train")
+        return rows.cast_column("image", datasets.Image(decode=False))
+    except Exception as error:  # the hub, the network, the cache and Parquet each have their own
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"{url} cannot be read ({reason}); without the hub: {local_layout}") from error
+
+
+def text_columns(rows: Any) -> Any:
+    """The rows without their pictures, to be iterated."""
+    return rows.remove_columns("image")

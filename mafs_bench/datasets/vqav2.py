@@ -1,0 +1,173 @@
+"""VQAv2: open questions on COCO's photos, ten answers each.
+
+From a folder (``root``) in the official layout: ``v2_OpenEnded_mscoco_val2014_questions.json``,
+``v2_mscoco_val2014_annotations.json`` and ``val2014/COCO_val2014_*.jpg`` (and the same of train); otherwise
+val from the hub. The answers to choose from are the most frequent of train where its annotations are there,
+else those of the split itself, which flatters a model that ranks them: ``vocabulary_source`` says which.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from mafs_bench.datasets.annotations import field, name_some, read_json
+from mafs_bench.datasets.hub import HubImage, HubTable, open_rows, text_columns
+from mafs_bench.datasets.images import FileImage
+from mafs_bench.datasets.local import content_revision, first_file, locate_all
+from mafs_bench.errors import DataError, UnknownNameError
+from mafs_bench.types import Dataset, ImageSource, Question, Sample
+
+LICENCE = "questions and answers CC BY 4.0 (visualqa.org); photos as COCO's"
+CITATION = "Goyal et al., Making the V in VQA Matter, CVPR 2017 (arXiv 1612.00837)"
+HUB = HubTable("lmms-lab/VQAv2", "32665d35052eb4a6d4414851c3c829a72754915a", "data/validation-*.parquet")
+SPLITS = ("val", "train")
+EXPECTED = {"val": 40504, "train": 82783}
+"""Images of the complete splits (214,354 and 443,757 questions)."""
+
+N_ANSWERS = 3129
+"""Size of the vocabulary: the usual one, answers given at least nine times (Anderson et al., CVPR 2018)."""
+
+
+def load(variant: str, split: str, *, root: Path | None = None, limit: int | None = None) -> Dataset:
+    """Load "val" or "train"; ``limit`` counts images. Images stay undecoded.
+
+    Raises ``UnknownNameError`` and ``DataError``.
+    """
+    if variant:
+        raise UnknownNameError("variant of vqav2", variant, [])
+    if split not in SPLITS:
+        raise UnknownNameError("split of vqav2 (answers of test are not public)", split, SPLITS)
+    if root is None:
+        return _from_hub(split, limit)
+    files, questions = read_questions(root, split)
+    paths = locate_images(files[0], root, split, list(questions))
+    vocabulary, source = read_vocabulary(root, split)
+    images = {image: FileImage(str(path)) for image, path in paths.items()}
+    return Dataset(
+        name="vqav2",
+        split=split,
+        revision=content_revision([*files, source], paths.values()),
+        licence=LICENCE,
+        citation=CITATION,
+        samples=_samples(questions, images, limit),
+        answer_vocabulary=vocabulary,
+        domain="photo",
+    )
+
+
+def read_questions(root: Path, split: str) -> tuple[tuple[Path, Path], dict[int, list[Question]]]:
+    """The two files of a split, and the questions of each image in their order. Raises ``DataError``."""
+    asked = _file(root, f"v2_OpenEnded_mscoco_{split}2014_questions.json")
+    answered = _annotations(root, split)
+    records = field(asked, read_json(asked), "questions", list, "top level")
+    answers = {a["question_id"]: a for a in _records(answered)}
+    bare = [str(q.get("question_id")) for q in records if q.get("question_id") not in answers]
+    if bare:
+        raise DataError(f"{answered} lacks the answers of {len(bare)} questions: {name_some(bare)}")
+    questions: dict[int, list[Question]] = {}
+    for position, record in enumerate(records):
+        image = field(asked, record, "image_id", int, f"question {position}")
+        text = field(asked, record, "question", str, f"question {position}")
+        made = _question(record["question_id"], text, answers[record["question_id"]])
+        questions.setdefault(image, []).append(made)
+    if not questions:
+        raise DataError(f"{asked} holds no questions")
+    return (asked, answered), questions
+
+
+def locate_images(asked: Path, root: Path, split: str, images: list[int]) -> dict[int, Path]:
+    """Where each image lies. Raises ``DataError`` naming those missing."""
+    names = [image_file(split, image) for image in images]
+    return dict(zip(images, locate_all(asked, root, names), strict=True))
+
+
+def image_file(split: str, image: int) -> str:
+    """COCO's name of an image: ``val2014/COCO_val2014_000000000042.jpg``."""
+    return f"{split}2014/COCO_{split}2014_{image:012d}.jpg"
+
+
+def read_vocabulary(root: Path, split: str) -> tuple[tuple[str, ...], Path]:
+    """The most frequent answers, and the file that they are from: train's where it is there."""
+    try:
+        source = _annotations(root, "train")
+    except DataError:
+        source = _annotations(root, split)
+    return most_frequent(record["multiple_choice_answer"] for record in _records(source)), source
+
+
+def vocabulary_source(root: Path, split: str) -> str:
+    """Which split the answers to choose from are of: "train" or the split itself."""
+    return "train" if "train2014" in read_vocabulary(root, split)[1].name else split
+
+
+def most_frequent(answers: Iterable[str]) -> tuple[str, ...]:
+    """The ``N_ANSWERS`` most frequent, most frequent first, ties by the alphabet."""
+    counted = sorted(Counter(answers).items(), key=lambda item: (-item[1], item[0]))
+    return tuple(answer for answer, _ in counted[:N_ANSWERS])
+
+
+def _annotations(root: Path, split: str) -> Path:
+    return _file(root, f"v2_mscoco_{split}2014_annotations.json")
+
+
+def _file(root: Path, name: str) -> Path:
+    return first_file(root, [name, f"annotations/{name}", f"questions/{name}"])
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    """The annotations of a file, each checked for what is read of it."""
+    records = field(path, read_json(path), "annotations", list, "top level")
+    for position, record in enumerate(records):
+        field(path, record, "question_id", int, f"annotation {position}")
+        field(path, record, "multiple_choice_answer", str, f"annotation {position}")
+        for answer in field(path, record, "answers", list, f"annotation {position}"):
+            field(path, answer, "answer", str, f"annotation {position}")
+    return list(records)
+
+
+def _question(number: int, text: str, annotation: dict[str, Any]) -> Question:
+    return Question(
+        id=str(number),
+        text=text.strip(),
+        answers=tuple(answer["answer"] for answer in annotation["answers"]),
+        question_type=annotation.get("question_type", ""),
+        answer_type=annotation.get("answer_type", ""),
+    )
+
+
+def _samples(
+    questions: dict[int, list[Question]], images: dict[int, Any], limit: int | None
+) -> tuple[Sample, ...]:
+    kept = list(questions.items())[:limit]
+    return tuple(
+        Sample(str(image), str(image), images[image], questions=tuple(asked)) for image, asked in kept
+    )
+
+
+def _from_hub(split: str, limit: int | None) -> Dataset:
+    layout = "--data-root DIR with the official questions, annotations and val2014/"
+    if split != "val":
+        raise DataError(f"the hub has vqav2's val only, asked for {split}; needs {layout}")
+    rows = open_rows(HUB.url, layout)
+    questions: dict[int, list[Question]] = {}
+    images: dict[int, ImageSource] = {}
+    for index, row in enumerate(text_columns(rows)):
+        questions.setdefault(row["image_id"], []).append(_question(row["question_id"], row["question"], row))
+        images.setdefault(row["image_id"], HubImage(rows, index, f"{HUB.repository}[{index}]"))
+    return Dataset(
+        name="vqav2",
+        split="val",
+        revision=HUB.revision,
+        licence=LICENCE,
+        citation=CITATION,
+        samples=_samples(questions, images, limit),
+        answer_vocabulary=most_frequent(_answers(rows)),
+        domain="photo",
+    )
+
+
+def _answers(rows: Any) -> Iterator[str]:
+    yield from rows["multiple_choice_answer"]
