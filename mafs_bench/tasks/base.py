@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.tasks.ranking import invert
 from mafs_bench.types import Corruption, Dataset, Image
 
 
@@ -142,3 +143,10 @@ def relevant_captions(dataset: Dataset) -> list[npt.NDArray[np.int64]]:
     if dataset.relevance is not None:
         return list(dataset.relevance.caption_images)
     return [np.array([pair.sample]) for pair in caption_pairs(dataset)]
+
+
+def true_captions(dataset: Dataset) -> list[npt.NDArray[np.int64]]:
+    """For each image the sorted positions of the captions that are true of it."""
+    if dataset.relevance is not None and dataset.relevance.image_captions is not None:
+        return list(dataset.relevance.image_captions)
+    return invert(relevant_captions(dataset), len(dataset.samples))

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mafs_bench.tasks.base import Task, View, caption_pairs, relevant_captions
-from mafs_bench.tasks.ranking import first_correct_ranks, invert
+from mafs_bench.tasks.base import Task, View, caption_pairs, true_captions
+from mafs_bench.tasks.ranking import first_correct_ranks
 
 
 def score(adapter: Any, view: View) -> pd.DataFrame:
@@ -25,7 +25,7 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
     pairs = caption_pairs(dataset)
     inputs = view.pair_embeddings(pairs)
     fused = adapter.fuse(inputs.images, inputs.texts)
-    of_image = invert(relevant_captions(dataset), len(dataset.samples))
+    of_image = true_captions(dataset)
     held = [np.unique([k, inputs.text_from[k]]) for k in range(len(pairs))]
     relevant = [np.setdiff1d(of_image[pair.sample], held[k]) for k, pair in enumerate(pairs)]
     ranks = first_correct_ranks(fused.vectors, view.clean_captions().vectors, relevant, excluded=held)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mafs_bench.tasks.base import Task, View, caption_pairs, relevant_captions
-from mafs_bench.tasks.ranking import Index, first_correct_ranks, invert
+from mafs_bench.tasks.base import Task, View, caption_pairs, relevant_captions, true_captions
+from mafs_bench.tasks.ranking import Index, first_correct_ranks
 from mafs_bench.types import FloatArray
 
 
@@ -45,7 +45,7 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
     i2t = first_correct_ranks(
         images.vectors,
         captions.vectors,
-        invert(truth, len(dataset.samples)),
+        true_captions(dataset),
         rerank=k,
         pair_scores=image_to_text if reranks else None,
     )

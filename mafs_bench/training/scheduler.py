@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from mafs_bench.errors import UnknownNameError, UsageError
 from mafs_bench.mafs.bank import MODES, EmbeddingBank
 from mafs_bench.mafs.catalogue import FUSIONS
 from mafs_bench.mafs.cross_modal import CrossModalFusion
-from mafs_bench.mafs.fusion import ScheduledFusion
+from mafs_bench.mafs.fusion import ScheduledFusion, WeightedFusion
 from mafs_bench.mafs.signals import fit_prototypes
 from mafs_bench.mafs.training import Budget, fit_standardise, train_cross_modal, train_fused
 from mafs_bench.mafs.weights import FusionWeights, file_name, save, search_path
@@ -95,28 +95,41 @@ def train_scheduler(request: TrainingRequest, budget: Budget, say: Callable[[str
 def fit(
     name: str, backbone: str, bank: EmbeddingBank, budget: Budget, seed: int
 ) -> tuple[FusionWeights, dict[str, list[float]]]:
-    """Train one fusion on a bank; the weights and the loss curves."""
+    """Train one fusion on a bank, for both retrievals where it is MA-AFS; the weights and the loss curves."""
+    weights, curve = fit_fused(name, FUSIONS[name], backbone, bank, budget, seed)
+    curves = {"fused-retrieval": curve}
+    if isinstance(weights.fused, ScheduledFusion):
+        cross = _cross_modal(weights.fused.scheduler.standardise.names, bank, budget, seed)
+        fit_standardise(cross.scheduler.standardise, weights.prototypes, bank)
+        curves["retrieval"] = train_cross_modal(cross, weights.prototypes, bank, budget, seed)
+        weights = replace(weights, cross=cross)
+    return weights, curves
+
+
+def fit_fused(
+    name: str,
+    make: Callable[[int], WeightedFusion],
+    backbone: str,
+    bank: EmbeddingBank,
+    budget: Budget,
+    seed: int,
+) -> tuple[FusionWeights, list[float]]:
+    """Train one fusion for fused retrieval; the weights and the loss curve."""
     torch.manual_seed(seed)  # initial weights only; batches have their own generator
     generator = torch.Generator().manual_seed(seed)
-    clean_images, clean_texts = bank.images[bank.owner, 0], bank.texts[:, 0]
-    prototypes = fit_prototypes(clean_images, clean_texts, PROTOTYPES, generator)
-    fused = FUSIONS[name](bank.images.shape[-1])
-    cross = None
-    curves: dict[str, list[float]] = {}
+    prototypes = fit_prototypes(bank.images[bank.owner, 0], bank.texts[:, 0], PROTOTYPES, generator)
+    fused = make(bank.images.shape[-1])
     if isinstance(fused, ScheduledFusion):
         fit_standardise(fused.scheduler.standardise, prototypes, bank)
-        cross = _cross_modal(fused.scheduler.standardise.names, bank, budget, generator)
-        fit_standardise(cross.scheduler.standardise, prototypes, bank)
-        curves["retrieval"] = train_cross_modal(cross, prototypes, bank, budget, seed)
-    curves["fused-retrieval"] = train_fused(fused, prototypes, bank, budget, seed)
-    prior = torch.nn.functional.normalize(clean_texts.mean(0), dim=0)
-    return FusionWeights(name, backbone, prototypes, fused.eval(), cross, prior), curves
+    curve = train_fused(fused, prototypes, bank, budget, seed)
+    prior = torch.nn.functional.normalize(bank.texts[:, 0].mean(0), dim=0)
+    return FusionWeights(name, backbone, prototypes, fused.eval(), None, prior), curve
 
 
-def _cross_modal(
-    names: Sequence[str], bank: EmbeddingBank, budget: Budget, generator: torch.Generator
-) -> CrossModalFusion:
+def _cross_modal(names: Sequence[str], bank: EmbeddingBank, budget: Budget, seed: int) -> CrossModalFusion:
     """An untrained fusion of evidences with banks drawn from the training pairs."""
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     n = min(BANK, len(bank.images))
     cross = CrossModalFusion(bank.images.shape[-1], n, names)
     cross.image_bank.copy_(bank.images[torch.randperm(len(bank.images), generator=generator)[:n], 0])

@@ -1,0 +1,47 @@
+"""What the study compares: fusions, and MA-AFS with one signal or one loss term taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from mafs_bench.mafs.catalogue import FUSIONS
+from mafs_bench.mafs.fusion import ScheduledFusion, WeightedFusion
+from mafs_bench.mafs.signals import PLAIN_SIGNALS
+from mafs_bench.mafs.training import Budget
+
+FIXED = ("image-only", "text-only", "mean", "static")
+"""Fusions whose weights are the same for every pair."""
+ADAPTIVE = ("concat", "qmf", "pdf", "tmc")
+METHODS = ("mafs", "mafs@2")
+UPPER_BOUND = "oracle"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One column of the study; ``kind`` is "fixed", "adaptive", "method", "ablation" or "upper bound"."""
+
+    name: str
+    kind: str
+    make: Callable[[int], WeightedFusion]
+    budget: Budget
+
+
+def variants(budget: Budget) -> list[Variant]:
+    """Every variant, each with the same budget but for the loss term that an ablation takes away."""
+    kinds = dict.fromkeys(FIXED, "fixed") | dict.fromkeys(ADAPTIVE, "adaptive")
+    kinds |= dict.fromkeys(METHODS, "method") | {UPPER_BOUND: "upper bound"}
+    listed = [Variant(name, kind, FUSIONS[name], budget) for name, kind in kinds.items()]
+    for signal in PLAIN_SIGNALS:
+        listed.append(Variant(f"mafs without {signal}", "ablation", _without(signal), budget))
+    mafs = FUSIONS["mafs"]
+    listed.append(Variant("mafs without uniform loss", "ablation", mafs, replace(budget, uniform=0.0)))
+    listed.append(
+        Variant("mafs without consistency loss", "ablation", mafs, replace(budget, consistency=0.0))
+    )
+    return listed
+
+
+def _without(signal: str) -> Callable[[int], WeightedFusion]:
+    names = tuple(name for name in PLAIN_SIGNALS if name != signal)
+    return lambda dim: ScheduledFusion(dim, names)
