@@ -28,13 +28,12 @@ def compare(
     """Hold runs against the first one: paired tests over the shared grid, corrected, with effect sizes."""
     from mafs_bench.report.compare import compare_runs
     from mafs_bench.report.comparison_tables import comparison_tables, write_comparison
-    from mafs_bench.report.tables import check_suffixes, print_table
+    from mafs_bench.report.tables import check_suffixes, print_tables
     from mafs_bench.runner.store import read_run
 
     check_suffixes(out or [])
     compared = compare_runs([read_run(path) for path in runs], metric, resamples)
-    for table in comparison_tables(compared):
-        print_table(table)
+    print_tables(comparison_tables(compared))
     write_comparison(compared, out or [])
 
 
@@ -46,25 +45,25 @@ def domain_gap(
     resamples: _RESAMPLES = 2000,
 ) -> None:
     """Score lost between two domains, and whether corruption hurts more off the source."""
-    from mafs_bench.report.domain import domain_gaps, gap_table
-    from mafs_bench.report.tables import check_suffixes, print_table, write_tables
+    from mafs_bench.report.domain import domain_gaps, gap_tables
+    from mafs_bench.report.tables import check_suffixes, print_tables, write_tables
     from mafs_bench.runner.store import read_run
 
     check_suffixes(out or [])
     runs = read_run(source), read_run(target)
-    table = gap_table(domain_gaps(*runs, metric, resamples), *runs)
-    print_table(table)
+    tables = gap_tables(domain_gaps(*runs, metric, resamples), *runs)
+    print_tables(tables)
     for path in out or []:
-        write_tables([table], path)
+        write_tables(tables, path)
 
 
 def verify_paper(out: _OUT = None) -> None:
     """Recompute the MMI that arXiv 2212.08044 prints and list where its tables disagree with themselves."""
     from mafs_bench.report.paper import load_published, paper_table
-    from mafs_bench.report.tables import check_suffixes, print_table, write_tables
+    from mafs_bench.report.tables import check_suffixes, print_tables, write_tables
 
     check_suffixes(out or [])
     table = paper_table(load_published())
-    print_table(table)
+    print_tables([table])
     for path in out or []:
         write_tables([table], path)

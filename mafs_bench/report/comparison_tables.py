@@ -11,7 +11,7 @@ from mafs_bench.report.tables import CHANGE, P_VALUE, SCORE, Column, Table, Valu
 from mafs_bench.stats.robustness import DEFINITIONS
 
 _CONDITION = Column("condition")
-_NUMBERS = (
+_SCORES = (
     Column("baseline", SCORE),
     Column("model", SCORE),
     Column(
@@ -20,8 +20,14 @@ _NUMBERS = (
         "model − baseline, over rows that both score; 95 % interval (clusters resampled)",
     ),
     Column("d_z", CHANGE, "difference / its standard deviation over clusters"),
-    Column("p", P_VALUE, "two-sided, clusters swapped (sign flip), or bootstrap t for what is no sum"),
-    Column("p Holm", P_VALUE, "corrected over the whole grid, summaries among themselves: for claims"),
+)
+_P = Column("p", P_VALUE, "two-sided, clusters swapped (sign flip), or bootstrap t for what is no sum")
+_CORRECTED = (
+    Column(
+        "p Holm",
+        P_VALUE,
+        "two-sided, clusters swapped (bootstrap t for what is no sum), corrected over the grid: for claims",
+    ),
     Column("q BH", P_VALUE, "likewise by Benjamini and Hochberg: for exploration"),
 )
 _CHECKS = (
@@ -33,12 +39,13 @@ _CHECKS = (
 
 def comparison_tables(compared: ComparedRuns) -> list[Table]:
     """One table a task and model: the summaries, then the grid."""
+    columns = (_CONDITION, *_SCORES, *_CORRECTED)
     rows = [*compared.summaries, *compared.grid]
     mmi = f"MMI: {DEFINITIONS['mmi'].formula}; lower is better"
     notes = (mmi, *compared.notes) if compared.summaries else compared.notes
     return [
         Table(
-            _title(own[0]), (_CONDITION, *_NUMBERS), [(row.condition, *_numbers(row)) for row in own], notes
+            _title(own[0]), columns, [(row.condition, *_scores(row), *_corrected(row)) for row in own], notes
         )
         for task, model in dict.fromkeys((row.task, row.model) for row in rows)
         if (own := [row for row in rows if (row.task, row.model) == (task, model)])
@@ -51,12 +58,14 @@ def full_table(compared: ComparedRuns) -> Table:
     rows = [
         (
             *(row.task, row.metric, row.baseline, row.model, row.condition),
-            *_numbers(row),
+            *_scores(row),
+            row.p,
+            *_corrected(row),
             *(row.mcnemar, row.wilcoxon, row.test),
         )
         for row in (*compared.summaries, *compared.grid)
     ]
-    return Table("Comparison", (*names, *_NUMBERS, *_CHECKS), rows, compared.notes)
+    return Table("Comparison", (*names, *_SCORES, _P, *_CORRECTED, *_CHECKS), rows, compared.notes)
 
 
 def write_comparison(compared: ComparedRuns, files: Sequence[Path]) -> None:
@@ -65,8 +74,12 @@ def write_comparison(compared: ComparedRuns, files: Sequence[Path]) -> None:
         write_tables([full_table(compared)] if path.suffix == ".csv" else comparison_tables(compared), path)
 
 
-def _numbers(row: Comparison) -> tuple[Value, ...]:
-    return (row.baseline_score, row.score, row.difference, row.effect, row.p, row.holm, row.bh)
+def _scores(row: Comparison) -> tuple[Value, ...]:
+    return (row.baseline_score, row.score, row.difference, row.effect)
+
+
+def _corrected(row: Comparison) -> tuple[Value, ...]:
+    return (row.holm, row.bh)
 
 
 def _title(row: Comparison) -> str:

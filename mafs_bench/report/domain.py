@@ -17,7 +17,7 @@ from mafs_bench.report.pairs import (
     shared_keys,
     shared_tasks,
 )
-from mafs_bench.report.tables import CHANGE, P_VALUE, SCORE, Column, Table
+from mafs_bench.report.tables import CHANGE, P_VALUE, SCORE, Column, Table, Value
 from mafs_bench.runner.store import StoredRun
 from mafs_bench.stats.resampling import (
     Replicates,
@@ -133,12 +133,10 @@ def _gap(key: Key, source: _Side, target: _Side) -> DomainGap:
     )
 
 
-def gap_table(rows: Sequence[DomainGap], source: StoredRun, target: StoredRun) -> Table:
-    """All gaps as one table."""
+def gap_tables(rows: Sequence[DomainGap], source: StoredRun, target: StoredRun) -> list[Table]:
+    """One table a task."""
     gap, did = DEFINITIONS["domain_gap"], DEFINITIONS["difference_in_differences"]
     columns = (
-        Column("task"),
-        Column("metric"),
         Column("condition"),
         Column("source", SCORE),
         Column("target", SCORE),
@@ -149,12 +147,15 @@ def gap_table(rows: Sequence[DomainGap], source: StoredRun, target: StoredRun) -
         Column(did.header, CHANGE, f"{did.formula}; above 0: hurts more off the source"),
         Column("p DiD", P_VALUE, "bootstrap t, Holm over the grid"),
     )
-    values = [
-        (
-            *(row.task, row.metric, row.condition, row.source, row.target, row.gap, row.p_gap),
-            *(row.drop_source, row.drop_target, row.difference, row.p_difference),
-        )
-        for row in rows
+    names = f"{source.spec.model}: {source.spec.dataset} (source) against {target.spec.dataset} (target)"
+    return [
+        Table(f"{task}, {metric}; {names}", columns, [_values(row) for row in rows if row.task == task])
+        for task, metric in dict.fromkeys((row.task, row.metric) for row in rows)
     ]
-    title = f"{source.spec.model}: {source.spec.dataset} (source) against {target.spec.dataset} (target)"
-    return Table(title, columns, values)
+
+
+def _values(row: DomainGap) -> tuple[Value, ...]:
+    return (
+        *(row.condition, row.source, row.target, row.gap, row.p_gap),
+        *(row.drop_source, row.drop_target, row.difference, row.p_difference),
+    )
