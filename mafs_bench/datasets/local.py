@@ -33,8 +33,7 @@ def image_root(annotations: Path) -> Path:
 
 def locate_all(annotations: Path, root: Path, names: Sequence[str]) -> list[Path]:
     """Find every image below ``root``. Raises ``DataError`` with number and first names of those missing."""
-    folders = [root / sub for sub in IMAGE_FOLDERS if (root / sub).is_dir()]
-    paths = [_locate(folders, name) for name in names]
+    paths = locate(root, names)
     missing = [name for name, path in zip(names, paths, strict=True) if path is None]
     if missing:
         raise DataError(
@@ -42,6 +41,12 @@ def locate_all(annotations: Path, root: Path, names: Sequence[str]) -> list[Path
             f"{name_some(missing)}"
         )
     return [path for path in paths if path is not None]
+
+
+def locate(root: Path, names: Sequence[str]) -> list[Path | None]:
+    """Look for images in ``root`` and its usual sub-folders; None where there is none."""
+    folders = [root / sub for sub in IMAGE_FOLDERS if (root / sub).is_dir()]
+    return [_locate(folders, name) for name in names]
 
 
 def make_samples(entries: Sequence[Entry], paths: Sequence[Path]) -> tuple[Sample, ...]:

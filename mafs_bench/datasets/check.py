@@ -1,0 +1,147 @@
+"""Is a data set complete? Counts, looks for every image, and decodes them where asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mafs_bench.datasets import coco, flickr30k, vqav2
+from mafs_bench.datasets.annotations import Entry, name_some, read_entries
+from mafs_bench.datasets.folder import choose_annotations
+from mafs_bench.datasets.images import decode
+from mafs_bench.datasets.local import image_root, locate
+from mafs_bench.errors import DataError, MafsBenchError, UnknownNameError
+
+
+@dataclass(frozen=True, slots=True)
+class SplitCheck:
+    """What was found of one split.
+
+    texts: captions or questions. expected: images of the complete split, None where unknown. broken: why
+    images cannot be decoded. absent: why the annotations cannot be read, None where they can.
+    """
+
+    split: str
+    annotations: str = ""
+    images: int = 0
+    expected: int | None = None
+    texts: int = 0
+    missing: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+    absent: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every image that the annotations name is there and whole."""
+        return self.absent is None and not self.missing and not self.broken
+
+    def describe(self) -> str:
+        """One line for a reader."""
+        if self.absent is not None:
+            return f"{self.split}: not there ({self.absent})"
+        of_all = f" of {self.expected:,}" if self.expected not in (None, self.images) else ""
+        faults = [
+            f"{len(names):,} {what}: {name_some(names)}"
+            for what, names in (("images missing", self.missing), ("not readable", self.broken))
+            if names
+        ]
+        counts = f"{self.images:,}{of_all} images, {self.texts:,} texts ({self.annotations})"
+        return f"{self.split}: {counts}; {'; '.join(faults) or 'complete'}"
+
+
+def check(spec: str, root: Path | None, *, decode_all: bool = False) -> list[SplitCheck]:
+    """Check every split of a named data set in ``root``, or of a user's folder.
+
+    Raises ``UnknownNameError`` for a name that is neither, ``DataError`` where no split is there.
+    """
+    folder = Path(spec).expanduser()
+    if spec in _NAMED:
+        if root is None:
+            raise DataError(f"{spec}: give the folder with --data-root DIR")
+        checks = _NAMED[spec](root, decode_all)
+    elif folder.exists():
+        checks = _check_folder(folder, decode_all)
+    else:
+        raise UnknownNameError("data set to check", spec, _NAMED)
+    if all(one.absent is not None for one in checks):
+        raise DataError(f"{spec}: no split is there: {checks[0].absent}")
+    return checks
+
+
+def _check_coco(root: Path, decode_all: bool) -> list[SplitCheck]:
+    return [_check_captions(coco.read_split, root, s, n, decode_all) for s, n in coco.EXPECTED.items()]
+
+
+def _check_flickr30k(root: Path, decode_all: bool) -> list[SplitCheck]:
+    expected = flickr30k.EXPECTED.items()
+    return [_check_captions(flickr30k.read_split, root, s, n, decode_all) for s, n in expected]
+
+
+def _check_vqav2(root: Path, decode_all: bool) -> list[SplitCheck]:
+    return [_check_questions(root, split, n, decode_all) for split, n in vqav2.EXPECTED.items()]
+
+
+_NAMED: dict[str, Callable[[Path, bool], list[SplitCheck]]] = {
+    "coco": _check_coco,
+    "flickr30k": _check_flickr30k,
+    "vqav2": _check_vqav2,
+}
+
+
+def _check_captions(
+    read: Callable[[Path, str], tuple[Path, list[Entry]]],
+    root: Path,
+    split: str,
+    expected: int,
+    decode_all: bool,
+) -> SplitCheck:
+    try:
+        annotations, entries = read(root, split)
+    except MafsBenchError as error:
+        return SplitCheck(split, absent=str(error))
+    return _check_entries(split, annotations, entries, expected, decode_all)
+
+
+def _check_questions(root: Path, split: str, expected: int, decode_all: bool) -> SplitCheck:
+    try:
+        (asked, _), questions = vqav2.read_questions(root, split)
+        source = vqav2.vocabulary_source(root, split)
+    except MafsBenchError as error:
+        return SplitCheck(split, absent=str(error))
+    names = [vqav2.image_file(split, image) for image in questions]
+    missing, broken = _look(root, names, decode_all)
+    texts = sum(len(of_image) for of_image in questions.values())
+    note = f"{asked.name}; answers to choose from: {source}"
+    return SplitCheck(split, note, len(names), expected, texts, missing, broken)
+
+
+def _check_folder(folder: Path, decode_all: bool) -> list[SplitCheck]:
+    annotations = folder if folder.is_file() else choose_annotations(folder, None)
+    by_split: dict[str, list[Entry]] = {}
+    for entry in read_entries(annotations):
+        by_split.setdefault(entry.split or "all", []).append(entry)
+    return [_check_entries(s, annotations, entries, None, decode_all) for s, entries in by_split.items()]
+
+
+def _check_entries(
+    split: str, annotations: Path, entries: Sequence[Entry], expected: int | None, decode_all: bool
+) -> SplitCheck:
+    missing, broken = _look(image_root(annotations), [entry.file for entry in entries], decode_all)
+    texts = sum(len(entry.captions) for entry in entries)
+    return SplitCheck(split, annotations.name, len(entries), expected, texts, missing, broken)
+
+
+def _look(root: Path, names: Sequence[str], decode_all: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the images that are missing, and why others cannot be decoded."""
+    paths = locate(root, names)
+    missing = tuple(name for name, path in zip(names, paths, strict=True) if path is None)
+    return missing, tuple(filter(None, (_fault(p) for p in paths if p is not None and decode_all)))
+
+
+def _fault(path: Path) -> str | None:
+    try:
+        decode(path)
+    except DataError as error:
+        return str(error)
+    return None
