@@ -20,5 +20,6 @@ ADAPTERS = Registry(
         "clip+text-only": "mafs_bench.adapters.fusion_baselines:TextOnly",
         "mafs-clip": "mafs_bench.adapters.mafs_clip:MafsClip",
         "mafs-clip@2": "mafs_bench.adapters.mafs_clip:MafsClip2",
+        "siglip": "mafs_bench.adapters.siglip:SigLip",
     },
 )
