@@ -10,7 +10,7 @@ import typer
 from mafs_bench import __version__
 from mafs_bench.errors import MafsBenchError
 
-_COMMANDS = ("run", "listing", "adapters", "leaderboard", "compare", "operators", "preview")
+_COMMANDS = ("run", "listing", "adapters", "leaderboard", "compare", "operators", "preview", "data")
 """Modules of this package; each registers its commands with ``register(app)``."""
 
 app = typer.Typer(
