@@ -1,4 +1,7 @@
-"""Geometry: rotation and perspective. What leaves the frame is filled by mirroring."""
+"""Geometry: rotation and perspective.
+
+Where the picture ends there is mid-grey: mirroring would add objects and so change what captions count.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from mafs_bench.operators.base import ImageOperator
 from mafs_bench.types import Image, Params
 
 _Size = tuple[int, int]
+_NOTHING = (127, 127, 127)
 _Corners = npt.NDArray[np.float32]
 
 
@@ -24,9 +28,7 @@ def _apply_rotation(image: Image, sense: int, params: Params) -> Image:
     height, width, _ = image.shape
     centre = ((width - 1) / 2, (height - 1) / 2)
     matrix = cv2.getRotationMatrix2D(centre, sense * params["degrees"], 1.0)
-    return cv2.warpAffine(
-        image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-    )
+    return cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=_NOTHING)
 
 
 def _sample_corners(rng: np.random.Generator, size: _Size, levels: Sequence[Params]) -> _Corners:
@@ -41,9 +43,7 @@ def _apply_perspective(image: Image, inwards: _Corners, params: Params) -> Image
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], dtype=np.float32)
     moved = corners + (1 - 2 * corners) * inwards * np.float32(params["strength"] / 2)
     matrix = cv2.getPerspectiveTransform(corners * far, moved * far)
-    return cv2.warpPerspective(
-        image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-    )
+    return cv2.warpPerspective(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=_NOTHING)
 
 
 rotation = ImageOperator(_sample_turn, _apply_rotation)

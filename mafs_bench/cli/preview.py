@@ -1,0 +1,45 @@
+"""``mafs-bench preview``: see what a corruption does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("preview")(preview)
+
+
+def preview(
+    corruption: Annotated[
+        str | None, typer.Option(help="names, aliases or families of the suite, comma-separated")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="every image and text corruption of the suite")] = False,
+    suite: Annotated[str, typer.Option(help="whose corruptions")] = "core@1",
+    image: Annotated[
+        Path | None, typer.Option(help="the picture to corrupt; a rendered scene if not given")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(help="the text to corrupt; the scene's caption if not given")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="where the contact sheet goes")] = Path("preview.png"),
+    seed: Annotated[int, typer.Option(help="seed of the draws")] = 0,
+) -> None:
+    """Write a contact sheet of the image corruptions and print the text corruptions' edits in colour."""
+    from rich.console import Console
+
+    from mafs_bench.report.preview import choose, contact_sheet, example, text_edits, write_png
+
+    images, texts = choose(suite, corruption, all_, image, text)
+    picture, caption = example(image, text)
+    console = Console(highlight=False)
+    if images:
+        write_png(out, contact_sheet(picture, images, seed=seed))
+        console.print(f"{out}: {len(images)} corruptions, severities 1 to 5")
+    for block in texts:
+        console.print(f"[bold]{block.name}[/bold]")
+        for line in text_edits(caption, block, seed=seed, brackets=not console.is_terminal):
+            console.print(line, soft_wrap=True)
