@@ -24,6 +24,7 @@ import numpy as np
 import open_clip
 import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
+from open_clip.transformer import VisionTransformer
 from PIL import Image as PILImage
 
 from mafs_bench.errors import UnknownNameError, UsageError, WeightsError
@@ -135,6 +136,8 @@ def load_model(argument: str, device: str) -> OpenClipModel:
     config = PreprocessCfg(**model.visual.preprocess_cfg)
     weights = _digest(model, model.visual.preprocess_cfg)
     transform = image_transform_v2(config, is_train=False)
+    if not isinstance(model.visual, VisionTransformer):
+        model.visual.to(memory_format=torch.channels_last)  # convolutions are a fifth faster
     return OpenClipModel(model.to(device), tokenizer, Preprocess(transform), weights)
 
 

@@ -14,6 +14,7 @@ from mafs_bench.adapters.load import (
     validated,
 )
 from mafs_bench.adapters.protocols import Settings
+from mafs_bench.adapters.vectors import unit_rows
 from mafs_bench.errors import AdapterError, UnknownNameError, UsageError, WeightsError
 
 ENCODER = """
@@ -173,6 +174,22 @@ UNIT = np.eye(3, dtype=np.float32)
 def test_validated_names_what_does_not_fit(vectors, message):
     with pytest.raises(AdapterError, match=message):
         validated(vectors, 3, "mine")
+
+
+def test_unit_rows_scales_each_row():
+    rows = unit_rows(np.array([[3.0, 4.0], [0.0, 1e-20]]), "mine", "text")
+    assert rows.dtype == np.float32
+    assert np.allclose(rows, [[0.6, 0.8], [0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [(0, "zero-length"), (np.nan, "non-finite"), (np.inf, "non-finite")]
+)
+def test_unit_rows_names_the_first_row_without_a_direction(value, kind):
+    vectors = np.ones((4, 2), np.float32)
+    vectors[2:] = value
+    with pytest.raises(AdapterError, match=f"mine: {kind} embedding of text 2 "):
+        unit_rows(vectors, "mine", "text")
 
 
 def test_missing_weights_are_refused_with_one_line(tmp_path):
