@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -15,9 +16,11 @@ def register(app: typer.Typer) -> None:
 
 
 def _check(
-    name: str = typer.Argument(help="coco, flickr30k, vqav2, or a folder of your own."),
-    data_root: Path | None = typer.Option(None, help="Where the named data set lies."),
-    decode: bool = typer.Option(False, "--decode", help="Decode every image, not only look for it."),
+    name: Annotated[str, typer.Argument(help="coco, flickr30k, vqav2, or a folder of your own")],
+    data_root: Annotated[Path | None, typer.Option(help="folder of the data set's official layout")] = None,
+    decode: Annotated[
+        bool, typer.Option("--decode", help="decode every image, not only look for it")
+    ] = False,
 ) -> None:
     """Count images and texts of every split and name what is missing."""
     from mafs_bench.datasets.check import check

@@ -47,7 +47,7 @@ class SplitCheck:
             if names
         ]
         counts = f"{self.images:,}{of_all} images, {self.texts:,} texts ({self.annotations})"
-        return f"{self.split}: {counts}; {'; '.join(faults) or 'complete'}"
+        return f"{self.split}: {counts}; {'; '.join(faults) or 'every image is there'}"
 
 
 def check(spec: str, root: Path | None, *, decode_all: bool = False) -> list[SplitCheck]:
