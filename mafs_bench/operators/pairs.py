@@ -123,19 +123,20 @@ image_mix = PairOperator(_image_mix)
 def most_similar_wrong(items: Sequence[PairItem], rows: Positions, otherwise: Positions) -> Positions:
     """For each of ``rows`` (r,) the item of another group whose text has the largest tf-idf cosine.
 
-    ``otherwise`` (n,) holds where no text of another group shares a word. Several items may share a partner:
-    the most similar one is what is asked for, not a permutation.
+    ``otherwise`` (n,) holds where no text of another group shares a word; of equals the first by id counts.
+    Several items may share a partner: the most similar one is what is asked for, not a permutation.
     """
     vectors = _tfidf([item.text for item in items])
     groups = np.unique([item.group for item in items], return_inverse=True)[1]
-    partner, transposed = otherwise[rows], vectors.T.tocsr()
+    by_id = np.argsort([item.id for item in items], kind="stable")
+    partner, transposed, columns = otherwise[rows], vectors[by_id].T.tocsr(), groups[by_id]
     for begin in range(0, len(rows), _ROWS):
         part = rows[begin : begin + _ROWS]
         similarity = (vectors[part] @ transposed).toarray()
-        similarity[groups[part, None] == groups[None, :]] = 0.0
+        similarity[groups[part, None] == columns[None, :]] = 0.0
         best = similarity.argmax(axis=1)
         found = np.flatnonzero(similarity[np.arange(len(best)), best] > 0)
-        partner[begin + found] = best[found]
+        partner[begin + found] = by_id[best[found]]
     return partner
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 
 from mafs_bench.operators.base import TextOperator
-from mafs_bench.operators.text.spans import Edit, Sites, overlaps, pick, protected_spans, span_operator
+from mafs_bench.operators.text.spans import Edit, Sites, outside, pick, protected_spans, span_operator
 from mafs_bench.operators.text.tagging import match_case
 
 _COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "gray")
@@ -67,8 +67,7 @@ def phrase_operator(table: Mapping[str, tuple[str, ...]]) -> TextOperator:
     pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b(?!['’])", re.IGNORECASE)
 
     def find(text: str) -> Sites:
-        kept = protected_spans(text)
-        at = [match.span() for match in pattern.finditer(text) if not overlaps(match.span(), kept)]
+        at = outside(protected_spans(text), [match.span() for match in pattern.finditer(text)])
 
         def edit(span: tuple[int, int], draw: int) -> Edit:
             old = text[slice(*span)]

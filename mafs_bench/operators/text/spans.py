@@ -7,7 +7,9 @@ edits of a lower severity are among those of a higher one.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -32,7 +34,9 @@ class Sites(NamedTuple):
     edit: Callable[[Any, int], Edit]
 
 
-_PROTECTED = re.compile(r"(?:https?://|ftp://|www\.)\S+|[\w.+-]+@[\w-]+\.[\w.-]+|<[^<>]*>|\{[^{}]*\}")
+_PROTECTED = re.compile(
+    r"(?:https?://|ftp://|www\.)\S+|(?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.-]+|<[^<>]*>|\{[^{}]*\}"
+)
 _RUN = re.compile(r"\w{3,}")
 _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 _TOKEN = re.compile(r"\S+")
@@ -168,10 +172,14 @@ def tokens(text: str) -> list[tuple[int, int]]:
 
 
 def outside(forbidden: Sequence[tuple[int, int]], spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Those of ``spans`` that touch nothing forbidden."""
-    return [span for span in spans if not overlaps(span, forbidden)] if forbidden else spans
+    """Those of ``spans`` that share no character with a forbidden one."""
+    if not forbidden:
+        return spans
+    ordered = sorted(forbidden)
+    starts, reach = [start for start, _ in ordered], list(accumulate((end for _, end in ordered), max))
 
+    def free(start: int, end: int) -> bool:
+        before = bisect_left(starts, end)
+        return before == 0 or reach[before - 1] <= start
 
-def overlaps(span: tuple[int, int], others: Sequence[tuple[int, int]]) -> bool:
-    """Whether the span shares a character with one of the others."""
-    return any(span[0] < end and start < span[1] for start, end in others)
+    return [span for span in spans if free(*span)]

@@ -36,7 +36,7 @@ class Token(NamedTuple):
 @lru_cache(maxsize=256)
 def tagged(text: str) -> tuple[Token, ...]:
     """Split into words and marks and tag them; protected words are not ``editable``."""
-    from textblob.en import tag
+    from textblob.en import parser
 
     spans, written = [], []
     for match in _TOKEN.finditer(text):
@@ -44,7 +44,7 @@ def tagged(text: str) -> tuple[Token, ...]:
         spans.append((match.start(), match.start() + len(word)))
         written.append(word)
     free = {start for start, _ in words(text)}
-    tags = [pair[1] or "X" for pair in tag(" ".join(written), tokenize=False)]
+    tags = [str(found[1]) for found in parser.find_tags(written)]
     return tuple(
         Token(start, end, word, kind, start in free)
         for (start, end), word, kind in zip(spans, written, tags, strict=True)
