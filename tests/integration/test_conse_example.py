@@ -33,6 +33,7 @@ def test_pictures_of_cats_lie_near_cats(adapter):
     assert texts[0] @ texts[1] > 0.7 > texts[0] @ texts[2]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photos are not beside the repository")
 def test_clean_recall_on_the_test_photos(adapter):
     index = json.loads((PHOTOS / "dataset_flickr8k.json").read_text())

@@ -1,0 +1,59 @@
+"""``mafs-bench check-adapter`` as a user meets it."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from mafs_bench.cli import app
+
+ADAPTER = """
+import numpy as np
+
+class Mine:
+    def encode_images(self, images):
+        return np.tile(np.float32([{value}, 0]), (len(images), 1))
+
+    def encode_texts(self, texts):
+        return np.tile(np.float32([0, 1]), (len(texts), 1))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rows = []
+    for index in range(3):
+        pixels = np.random.default_rng(index).integers(0, 256, (64, 80, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{index}.png")
+        rows.append(json.dumps({"image": f"{index}.png", "captions": [f"picture {index}", "noise"]}))
+    (tmp_path / "captions.jsonl").write_text("\n".join(rows) + "\n")
+    return tmp_path
+
+
+def check(folder, value):
+    (folder / "mine.py").write_text(ADAPTER.format(value=value))
+    command = ["check-adapter", f"{folder}/mine.py:Mine", "--dataset", str(folder), "--device", "cpu"]
+    return CliRunner().invoke(app, command)
+
+
+def test_one_line_a_check(folder):
+    result = check(folder, 1)
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    assert len(lines) == 7
+    assert all(line.startswith("ok   ") for line in lines)
+
+
+def test_a_failing_check_ends_in_exit_code_1(folder):
+    result = check(folder, 2)
+    assert result.exit_code == 1
+    assert "FAIL vectors: encode_images: embedding 0 (of 3, from 0) has length 2, must be 1" in result.output
+
+
+def test_specs_are_resolved_without_torch():
+    code = "import sys, mafs_bench.adapters.load; assert not {'torch', 'open_clip'} & sys.modules.keys()"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
