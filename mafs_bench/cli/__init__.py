@@ -10,7 +10,22 @@ import typer
 from mafs_bench import __version__
 from mafs_bench.errors import MafsBenchError
 
-_COMMANDS = ("run", "listing", "adapters", "leaderboard", "compare", "operators", "preview", "data")
+_COMMANDS = (
+    "run",
+    "listing",
+    "adapters",
+    "leaderboard",
+    "report",
+    "compare",
+    "gate",
+    "reproduce",
+    "operators",
+    "preview",
+    "data",
+    "train",
+    "train_scheduler",
+    "study",
+)
 """Modules of this package; each registers its commands with ``register(app)``."""
 
 app = typer.Typer(

@@ -17,6 +17,8 @@ from mafs_bench.tasks.base import Task
 from mafs_bench.types import SEVERITIES, Condition, Corruption, Dataset
 
 DEFAULT_SUITE = "core@1"
+CLEAN_ONLY = "clean"
+"""What stands for no corruption at all."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def make_plan(request: RunRequest) -> Plan:
     severities = parse_severities(request.severity)
     _check_options(request)
     suite = suites.load(request.suite)
-    corruptions = suite.select(request.corruption)
+    corruptions = () if request.corruption == CLEAN_ONLY else suite.select(request.corruption)
     able = capabilities(adapter_class(request.model))
     asked = {name: TASKS.get(name) for name in request.tasks or TASKS.names()}
     dataset = resolve(request.dataset, request.split, request.data_root, request.limit)
@@ -95,7 +97,7 @@ def make_plan(request: RunRequest) -> Plan:
     if not tasks:
         raise UsageError(f"{request.model} can do no task on {dataset.name}: {'; '.join(left_out)}")
     pairs, refused = _applicable(tasks, corruptions)
-    if not pairs:
+    if corruptions and not pairs:
         raise UsageError(f"nothing to run: {'; '.join(refused)}")
     return Plan(
         request,

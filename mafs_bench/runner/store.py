@@ -162,14 +162,18 @@ def _plain(spec: RunSpec, name: str) -> Any:
     return json.loads(json.dumps(getattr(spec, name)))
 
 
+def spec_of(table: dict[str, Any]) -> RunSpec:
+    """Build a spec from its JSON table. Raises ``TypeError`` for keys that are missing or unknown."""
+    lists = {"tasks", "corruptions", "severities", "notes"}
+    values: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in table.items()}
+    return RunSpec(**values)
+
+
 def read_spec(folder: Path) -> RunSpec:
     """Read ``spec.json``. Raises ``StoreError``."""
     file = folder / "spec.json"
     try:
-        table = json.loads(file.read_text())
-        lists = {"tasks", "corruptions", "severities", "notes"}
-        values: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in table.items()}
-        return RunSpec(**values)
+        return spec_of(json.loads(file.read_text()))
     except FileNotFoundError as error:
         raise StoreError(f"{folder} is not a results folder: it has no spec.json") from error
     except (OSError, ValueError, TypeError, AttributeError) as error:

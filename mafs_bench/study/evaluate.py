@@ -20,10 +20,11 @@ from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.adapters.protocols import Embeddings
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.mafs.bank import EmbeddingBank
-from mafs_bench.mafs.fusion import FusionInput, WeightedFusion
+from mafs_bench.mafs.fusion import FusionInput
 from mafs_bench.mafs.signals import Prototypes
 from mafs_bench.mafs.training import Budget
 from mafs_bench.mafs.weights import FusionWeights
+from mafs_bench.runner.encode import as_embeddings
 from mafs_bench.runner.execute import default_workers, parts_of
 from mafs_bench.runner.store import write_atomically
 from mafs_bench.runner.view import ConditionView, Encoder
@@ -58,6 +59,7 @@ class Candidate(FusedBackbone):
 
     def __init__(self, backbone: Any, weights: FusionWeights) -> None:
         super().__init__(weights.fusion, backbone, weights)
+        self.fused = weights.fused
         self.corrupted: tuple[float, float] = (0.0, 0.0)
         self.mismatched: np.ndarray[Any, Any] | None = None
 
@@ -106,6 +108,8 @@ def evaluate(request: StudyRequest, budget: Budget, out: Path, say: Callable[[st
     if not todo:
         return
     candidates = _train(request, budget, backbone, out, say)
+    record = _record(request, budget, backbone) | {"cost": cost(backbone, candidates["mafs#0"])}
+    write_atomically(out / "study.json", (json.dumps(record, indent=1) + "\n").encode())
     test = resolve(request.dataset, request.test, request.data_root, request.limit)
     encoder = Encoder(backbone, test, 0, 64, default_workers(), spool=out / ".partial")
     left = list(todo)
@@ -189,10 +193,36 @@ def _restored(
     return FusionWeights(variant.name, backbone, prototypes, fused.eval(), None, tensors["prior"])
 
 
-def parameters(module: WeightedFusion) -> int:
-    """Trainable numbers of a fusion beyond the projections that every fusion has."""
-    total = sum(p.numel() for p in module.parameters())
-    return total - sum(p.numel() for part in (module.image, module.text) for p in part.parameters())
+def cost(backbone: Any, candidate: Candidate, n: int = 64) -> dict[str, float]:
+    """What scheduling adds to encoding ``n`` pairs, in percent of the backbone's parameters and time.
+
+    The projections W_v and W_t, which every fusion has, do not count as the scheduler's parameters. The time
+    is the median of five, single-threaded.
+    """
+    images = [np.full((224, 224, 3), i, dtype=np.uint8) for i in range(n)]
+    texts = [f"a picture of {i} things" for i in range(n)]
+    encoded = as_embeddings(backbone.encode_images(images), n, "images")
+    spoken = as_embeddings(backbone.encode_texts(texts), n, "texts")
+    slow = _median_time(lambda: (backbone.encode_images(images), backbone.encode_texts(texts)))
+    added = _median_time(lambda: candidate.fuse(encoded, spoken))
+    found = {"time": 100 * added / slow}
+    model = getattr(getattr(backbone, "_loaded", None), "model", None)
+    if model is not None:
+        total = sum(p.numel() for p in model.parameters())
+        fusion = candidate.fused
+        own = {id(p) for part in (fusion.image, fusion.text) for p in part.parameters()}
+        scheduler = sum(p.numel() for p in fusion.parameters() if id(p) not in own)
+        found["parameters of the scheduler"] = 100 * scheduler / total
+    return found
+
+
+def _median_time(work: Callable[[], object]) -> float:
+    spent = []
+    for _ in range(5):
+        began = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - began)
+    return float(np.median(spent))
 
 
 def _record(request: StudyRequest, budget: Budget, backbone: Any) -> dict[str, Any]:

@@ -1,0 +1,48 @@
+"""``mafs-bench study``: evidence, trained and scored by one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+study_app = typer.Typer(help="Train, run and report a study.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.add_typer(study_app, name="study")
+
+
+@study_app.command("fusion")
+def fusion(
+    out: Annotated[Path, typer.Option(help="folder; a second start goes on where the first stopped")],
+    backbone: Annotated[str, typer.Option(help="spec of the frozen dual encoder")] = "clip",
+    dataset: Annotated[str, typer.Option(help="name, name:variant or a folder of yours")] = "scenes",
+    train: Annotated[str, typer.Option(help="split that the fusions are trained on")] = "val",
+    test: Annotated[str, typer.Option(help="split that they are scored on")] = "test",
+    data_root: Annotated[Path | None, typer.Option(help="folder of the data set's official layout")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="trainings a fusion")] = 3,
+    severity: Annotated[str, typer.Option(help="3, 1-5 or 1,3,5")] = "1,3,5",
+    limit: Annotated[int | None, typer.Option(help="only the first N test images")] = None,
+    train_limit: Annotated[int | None, typer.Option(help="only the first N training images")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="optimiser steps a fusion")] = 1500,
+) -> None:
+    """Hold MA-AFS against the fusions that it must beat, with ablations and paired tests."""
+    from mafs_bench.mafs.training import Budget
+    from mafs_bench.runner.plan import parse_severities
+    from mafs_bench.study.evaluate import StudyRequest, evaluate
+    from mafs_bench.study.write import write_study
+
+    request = StudyRequest(
+        backbone, dataset, train, test, data_root, seeds, parse_severities(severity), limit, train_limit
+    )
+    evaluate(request, Budget(steps=steps), out, lambda line: typer.echo(line, err=True))
+    command = (
+        f"mafs-bench study fusion --backbone {backbone} --dataset {dataset} --train {train} --test {test}"
+    )
+    command += f" --seeds {seeds} --severity {severity} --steps {steps}"
+    command += f" --limit {limit}" if limit else ""
+    command += f" --train-limit {train_limit}" if train_limit else ""
+    typer.echo(write_study(out, command).read_text())

@@ -1,0 +1,247 @@
+"""From the study's scores to its findings: gains with paired intervals, ablations, diagnostics."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+
+from mafs_bench import suites
+from mafs_bench.errors import StoreError
+from mafs_bench.mafs.training import Budget
+from mafs_bench.stats.resampling import Resampling, combine, estimate, replicate, replicate_paired
+from mafs_bench.stats.simple import mean_of
+from mafs_bench.stats.tests import cluster_permutations, holm, non_inferiority
+from mafs_bench.study.conditions import GROUPS, StudyCell, study_cells
+from mafs_bench.study.evaluate import StudyRequest, score_file
+from mafs_bench.study.variants import FIXED, METHODS, UPPER_BOUND
+from mafs_bench.types import Estimate
+
+MARGIN = 0.005
+"""Half a point: what MA-AFS may lose on clean data and with a missing modality."""
+
+Scores = dict[str, pd.DataFrame]
+"""A group's per-row R@1 by variant, averaged over its conditions and the seeds: columns id, group, score."""
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A method against one baseline in one group: difference in R@1, clustered interval, Holm-corrected p."""
+
+    group: str
+    method: str
+    baseline: str
+    score: Estimate
+    baseline_score: Estimate
+    difference: Estimate
+    p: float | None
+    not_inferior_p: float | None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A finished study, read."""
+
+    request: StudyRequest
+    budget: Budget
+    cost: dict[str, float]
+    cells: list[tuple[StudyCell, pd.DataFrame]]
+
+    def names(self) -> list[str]:
+        """The variants that were scored."""
+        return list(
+            dict.fromkeys(c.partition("#")[0] for c in map(str, self.cells[0][1]) if c.endswith("|rank"))
+        )
+
+    def columns(self, variant: str, what: str) -> list[str]:
+        """A variant's columns ("rank" or "alpha"), one a seed."""
+        return [f"{variant}#{seed}|{what}" for seed in range(self.request.seeds)]
+
+
+def read_study(out: Path) -> Study:
+    """Read what ``evaluate`` wrote. Raises ``StoreError`` when conditions are missing."""
+    try:
+        record = json.loads((out / "study.json").read_text())
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{out} is not a study: {error}") from error
+    asked = {**record["request"], "severities": tuple(record["request"]["severities"])}
+    request = StudyRequest(**asked)
+    cells = study_cells(suites.load(request.suite), 0, request.severities)
+    missing = [cell.condition.label for cell in cells if not score_file(out, cell).is_file()]
+    if missing:
+        raise StoreError(
+            f"{out} lacks {len(missing)} conditions, the first {missing[0]}; start the study again"
+        )
+    frames = [(cell, pd.read_parquet(score_file(out, cell))) for cell in cells]
+    return Study(request, Budget(**record["budget"]), record.get("cost", {}), frames)
+
+
+def group_scores(study: Study) -> dict[str, Scores]:
+    """R@1 a row (over conditions and seeds) by group and variant."""
+    return {group: _scores(study, [f for c, f in study.cells if c.group == group]) for group in GROUPS}
+
+
+def _scores(study: Study, frames: Sequence[pd.DataFrame]) -> Scores:
+    made = {}
+    for name in study.names():
+        hits = [_hits(frame[column]) for frame in frames for column in study.columns(name, "rank")]
+        scored = np.array(hits)
+        counts = np.count_nonzero(~np.isnan(scored), axis=0)
+        mean = np.where(counts > 0, np.nansum(scored, axis=0) / np.maximum(counts, 1), np.nan)
+        made[name] = frames[0][["id", "group"]].assign(score=mean)
+    return made
+
+
+def _hits(rank: pd.Series) -> np.ndarray[Any, Any]:
+    values = rank.to_numpy(dtype=np.float64)
+    return np.where(np.isnan(values), np.nan, (values <= 1).astype(np.float64))
+
+
+def gains(study: Study, n_resamples: int = 2000) -> list[Gain]:
+    """Each method against the best fixed fusion of each group, p corrected over the groups (Holm).
+
+    The best fixed fusion is chosen on these very scores, which favours it.
+    """
+    groups = group_scores(study)
+    clusters = study.cells[0][1]["group"]
+    resampling = Resampling(clusters, n_resamples)
+    metric = mean_of()
+    made: list[Gain] = []
+    for method in METHODS:
+        pairs = {g: (method, best_fixed(scores)) for g, scores in groups.items()}
+        tests = cluster_permutations([(metric, groups[g][m], groups[g][b]) for g, (m, b) in pairs.items()])
+        corrected = holm([test.p for test in tests])
+        for (group, (name, baseline)), p in zip(pairs.items(), corrected, strict=True):
+            own, other = replicate_paired(metric, [groups[group][name], groups[group][baseline]], resampling)
+            difference = combine(lambda a, b: a - b, own, other)
+            made.append(
+                Gain(
+                    group,
+                    name,
+                    baseline,
+                    estimate(own),
+                    estimate(other),
+                    estimate(difference),
+                    p,
+                    non_inferiority(difference, MARGIN).p,
+                )
+            )
+    return made
+
+
+def best_fixed(scores: Scores) -> str:
+    """The fixed fusion with the highest mean."""
+    return max(FIXED, key=lambda name: float(scores[name]["score"].mean()))
+
+
+def group_estimates(study: Study, n_resamples: int = 2000) -> dict[str, dict[str, Estimate]]:
+    """R@1 with its interval by variant and group."""
+    resampling = Resampling(study.cells[0][1]["group"], n_resamples)
+    groups = group_scores(study)
+    return {
+        name: {g: estimate(replicate(mean_of(), groups[g][name], resampling)) for g in GROUPS}
+        for name in study.names()
+    }
+
+
+def gap_closed(study: Study, method: str, group: str = "noisy, unseen") -> float:
+    """(method - best fixed) / (oracle - best fixed) of a group's R@1; NaN where the oracle gains nothing."""
+    scores = {name: float(frame["score"].mean()) for name, frame in group_scores(study)[group].items()}
+    best = max(scores[name] for name in FIXED)
+    room = scores[UPPER_BOUND] - best
+    return (scores[method] - best) / room if room > 0 else float("nan")
+
+
+@dataclass(frozen=True)
+class WeightCurve:
+    """Mean weight of the corrupted modality by severity (0 clean), with Spearman's rank correlation.
+
+    The correlation is over rows and severities: negative where the weight follows the damage.
+    """
+
+    corruption: str
+    modality: str
+    group: str
+    means: dict[int, float]
+    rank_correlation: float
+
+
+def weights_against_severity(study: Study, method: str) -> list[WeightCurve]:
+    """A curve an image or text corruption."""
+    clean = study.cells[0][1]
+    curves = []
+    for name, cells in _by_corruption(study, ("image", "text")).items():
+        corruption = cells[0][0].corruption
+        assert corruption is not None
+        alphas = {0: _alpha(study, clean, method)} | {
+            cell.condition.severity: _alpha(study, frame, method) for cell, frame in cells
+        }
+        own = {s: a if corruption.modality == "image" else 1 - a for s, a in alphas.items()}
+        severities = np.repeat(list(own), [len(a) for a in own.values()])
+        rho = scipy.stats.spearmanr(severities, np.concatenate(list(own.values()))).statistic
+        means = {s: float(np.mean(a)) for s, a in own.items()}
+        curves.append(WeightCurve(name, corruption.modality, cells[0][0].group, means, float(rho)))
+    return curves
+
+
+def moved_to_the_cleaner(study: Study, method: str) -> float:
+    """Share of corrupted rows whose weight for the corrupted modality is below that of the clean row."""
+    clean = _alpha(study, study.cells[0][1], method)
+    shares = []
+    for cells in _by_corruption(study, ("image", "text")).values():
+        for cell, frame in cells:
+            alpha = _alpha(study, frame, method)
+            image = cell.corruption is not None and cell.corruption.modality == "image"
+            shares.append(np.mean(alpha < clean if image else alpha > clean))
+    return float(np.mean(shares))
+
+
+def mismatch_auroc(study: Study, method: str) -> float:
+    """AUROC of α_image for telling mismatched pairs from matched ones, over the shuffled conditions."""
+    parts = [
+        (frame["mismatched"].to_numpy(dtype=bool), _alpha(study, frame, method))
+        for cells in _by_corruption(study, ("pair",)).values()
+        for cell, frame in cells
+        if cell.group == "mismatched"
+    ]
+    label, alpha = (np.concatenate(x) for x in zip(*parts, strict=True))
+    test = scipy.stats.mannwhitneyu(alpha[label], alpha[~label])
+    return float(test.statistic / (label.sum() * (~label).sum()))
+
+
+def missing_modality(study: Study, method: str) -> dict[str, tuple[float, float]]:
+    """R@1 (method, remaining modality alone) over the rows that lack the image, and that lack the text."""
+    alone = {"image_dropout": ("text-only", 0.0), "text_dropout": ("image-only", 1.0)}
+    found = {}
+    for name, (baseline, alpha) in alone.items():
+        frames = [
+            frame[_alpha(study, frame, method) == alpha]
+            for _, frame in _by_corruption(study, ("pair",))[name]
+        ]
+        found[name] = (_mean_hit(study, frames, method), _mean_hit(study, frames, baseline))
+    return found
+
+
+def _mean_hit(study: Study, frames: Iterable[pd.DataFrame], name: str) -> float:
+    columns = study.columns(name, "rank")
+    return float(np.nanmean(np.concatenate([_hits(frame[c]) for frame in frames for c in columns])))
+
+
+def _alpha(study: Study, frame: pd.DataFrame, method: str) -> np.ndarray[Any, Any]:
+    return np.asarray(frame[study.columns(method, "alpha")].mean(axis=1), dtype=np.float64)
+
+
+def _by_corruption(
+    study: Study, modalities: tuple[str, ...]
+) -> dict[str, list[tuple[StudyCell, pd.DataFrame]]]:
+    found: dict[str, list[tuple[StudyCell, pd.DataFrame]]] = {}
+    for cell, frame in study.cells:
+        if cell.corruption is not None and cell.corruption.modality in modalities:
+            found.setdefault(cell.corruption.name, []).append((cell, frame))
+    return found

@@ -1,0 +1,140 @@
+"""The study's output: Markdown, CSV and PNG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mafs_bench.report.tables import CHANGE, P_VALUE, SCORE, Column, Table, Value, to_csv, to_markdown
+from mafs_bench.study.conditions import GROUPS
+from mafs_bench.study.findings import (
+    Study,
+    WeightCurve,
+    gains,
+    gap_closed,
+    group_estimates,
+    mismatch_auroc,
+    missing_modality,
+    moved_to_the_cleaner,
+    read_study,
+    weights_against_severity,
+)
+from mafs_bench.study.variants import METHODS, UPPER_BOUND, variants
+
+NOTE = (
+    "MA-AFS here is a reconstruction from the public abstract of arXiv 2506.12733; no number below is that paper's. "
+    "R@1 of fused retrieval, mean over the conditions of a group and over seeds; 95 % intervals by bootstrap over "
+    "images. Seen families in training: noise, blur, text-char. "
+    f"`{UPPER_BOUND}` is told which modality is corrupted: an upper bound, not a method."
+)
+
+
+def write_study(out: Path, command: str) -> Path:
+    """Write ``study.md``, a CSV a table and ``weights.png`` beside the scores; gives the Markdown file."""
+    study = read_study(out)
+    weights = {method: weights_against_severity(study, method) for method in METHODS}
+    tables = {
+        "scores": _scores(study),
+        "gains": _gains(study),
+        "diagnostics": _diagnostics(study),
+        **{f"weights-{method}": _weights(method, curves) for method, curves in weights.items()},
+    }
+    for name, table in tables.items():
+        (out / f"{name}.csv").write_text(to_csv(table))
+    _plot_weights(weights, out / "weights.png")
+    head = f"# Fusion study: {study.request.backbone} on {study.request.dataset}\n\n{NOTE}\n\n```\n{command}\n```\n"
+    path = out / "study.md"
+    path.write_text("\n".join([head, *(to_markdown(table) for table in tables.values())]))
+    return path
+
+
+def _scores(study: Study) -> Table:
+    kinds = {variant.name: variant.kind for variant in variants(study.budget)}
+    columns = [Column("fusion"), Column("kind"), *(Column(group, SCORE) for group in GROUPS)]
+    rows: list[list[Value]] = [
+        [name, kinds[name], *(found[group] for group in GROUPS)]
+        for name, found in group_estimates(study).items()
+    ]
+    return Table("R@1 by group", columns, rows)
+
+
+def _gains(study: Study) -> Table:
+    columns = [
+        Column("method"),
+        Column("group"),
+        Column(
+            "best fixed",
+            meaning="the fixed fusion with the highest R@1 in that group, chosen on these scores",
+        ),
+        Column("R@1", SCORE),
+        Column("fixed R@1", SCORE),
+        Column("difference", CHANGE, "paired, 95 % interval by bootstrap over images"),
+        Column("p", P_VALUE, "paired permutation of images, Holm over the groups"),
+        Column("p, not inferior", P_VALUE, "of a loss of half a point or more"),
+    ]
+    rows: list[list[Value]] = [
+        [g.method, g.group, g.baseline, g.score, g.baseline_score, g.difference, g.p, g.not_inferior_p]
+        for g in gains(study)
+    ]
+    return Table("Gain over the best fixed fusion", columns, rows)
+
+
+def _diagnostics(study: Study) -> Table:
+    columns = [
+        Column("method"),
+        Column("oracle gap closed", SCORE, "(method - best fixed) / (oracle - best fixed), noisy, unseen"),
+        Column("moved to the cleaner", SCORE, "share of corrupted rows whose corrupted modality lost weight"),
+        Column("mismatch AUROC", SCORE, "of the image's weight, mismatched against matched pairs"),
+        Column("no image", SCORE, "R@1 over rows without the image"),
+        Column("text alone", SCORE),
+        Column("no text", SCORE, "R@1 over rows without the text"),
+        Column("image alone", SCORE),
+    ]
+    rows: list[list[Value]] = []
+    for method in METHODS:
+        missing = missing_modality(study, method)
+        rows.append(
+            [
+                method,
+                gap_closed(study, method),
+                moved_to_the_cleaner(study, method),
+                mismatch_auroc(study, method),
+                *missing["image_dropout"],
+                *missing["text_dropout"],
+            ]
+        )
+    cost = "; ".join(f"{name} {value:.2f} %" for name, value in study.cost.items())
+    return Table("Diagnostics", columns, rows, [f"added to the backbone by plain MA-AFS: {cost}"])
+
+
+def _weights(method: str, curves: list[WeightCurve]) -> Table:
+    severities = list(curves[0].means)
+    columns = [
+        Column("corruption"),
+        Column("modality"),
+        Column("group"),
+        *(Column("clean" if s == 0 else str(s), SCORE) for s in severities),
+        Column("rank correlation", CHANGE, "Spearman, weight against severity over rows"),
+    ]
+    rows: list[list[Value]] = [
+        [c.corruption, c.modality, c.group, *c.means.values(), c.rank_correlation] for c in curves
+    ]
+    return Table(f"Weight of the corrupted modality, {method}", columns, rows)
+
+
+def _plot_weights(weights: dict[str, list[WeightCurve]], path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6 * len(weights), 5), layout="constrained")
+    axes = figure.subplots(1, len(weights), sharey=True, squeeze=False)[0]
+    for axis, (method, curves) in zip(axes, weights.items(), strict=True):
+        for curve in curves:
+            style = "-" if curve.modality == "image" else "--"
+            axis.plot(
+                list(curve.means), list(curve.means.values()), style, marker=".", label=curve.corruption
+            )
+        axis.set(title=method, xlabel="severity", xticks=list(curves[0].means))
+    axes[0].set_ylabel("mean weight of the corrupted modality")
+    axes[-1].legend(fontsize=6, ncols=2, title="solid: image, dashed: text", title_fontsize=6)
+    FigureCanvasAgg(figure)
+    figure.savefig(path, dpi=150)
