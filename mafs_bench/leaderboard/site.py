@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from mafs_bench.errors import SubmissionError
 from mafs_bench.leaderboard.boards import board_names, load_board
 from mafs_bench.leaderboard.schemas import Board
 from mafs_bench.leaderboard.standings import ALL, Entry, Standings, standings
+from mafs_bench.report.commands import run_command, severity_span
 from mafs_bench.report.html import render, rounded, script_data, triple
 from mafs_bench.tasks import TASKS
 from mafs_bench.types import Estimate
@@ -62,7 +62,7 @@ def how_to_submit(name: str, board: Board) -> str:
     """Write the commands that lead to a submission."""
     return "\n".join(
         (
-            run_command("MODEL", board) + " --out RUN",
+            _command("MODEL", board) + " --out RUN",
             f"mafs-bench submit RUN --board {name} --model-card card.toml --out bundle.zip",
             "mafs-bench validate bundle.zip",
             "mafs-bench leaderboard add bundle.zip",
@@ -71,15 +71,18 @@ def how_to_submit(name: str, board: Board) -> str:
     )
 
 
-def run_command(model: str, board: Board) -> str:
-    """Write the command that fills a board for a model."""
-    parts = [
-        "mafs-bench run",
-        f"--model {shlex.quote(model)} --dataset {board.dataset} --split {board.split} --task {board.task}",
-        f"--suite {board.suite} --corruption {_corruptions(board)} --severity {_span(board.severities)}",
-        f"--seed {board.seed}",
-    ]
-    return " ".join([*parts, f"--limit {board.limit}"] if board.limit else parts)
+def _command(model: str, board: Board) -> str:
+    return run_command(
+        model=model,
+        dataset=board.dataset,
+        split=board.split,
+        tasks=(board.task,),
+        suite=board.suite,
+        corruption=_corruptions(board),
+        severities=board.severities,
+        seed=board.seed,
+        limit=board.limit,
+    )
 
 
 def _corruptions(board: Board) -> str:
@@ -89,19 +92,13 @@ def _corruptions(board: Board) -> str:
     return "all" if list(board.corruptions) == applicable else ",".join(board.corruptions)
 
 
-def _span(severities: Sequence[int]) -> str:
-    first, last = severities[0], severities[-1]
-    together = len(severities) > 1 and list(severities) == list(range(first, last + 1))
-    return f"{first}-{last}" if together else ",".join(map(str, severities))
-
-
 def _facts(one: Standings) -> str:
     board = one.folder.board
     limit = f", first {board.limit} samples" if board.limit else ""
     rows = f", {board.n} scores a condition" if board.n else ""
     return (
         f"Task {board.task} on {board.dataset} ({board.split}{limit}{rows}); suite {board.suite}, "
-        f"{len(board.corruptions)} corruptions at severities {_span(board.severities)}, seed {board.seed}; "
+        f"{len(board.corruptions)} corruptions at severities {severity_span(board.severities)}, seed {board.seed}; "
         f"ranked by the mean of {board.metric} over all corruptions that keep the meaning."
     )
 
@@ -188,7 +185,7 @@ def _table(one: Standings) -> list[str]:
         "## Commands",
         "",
         *(
-            f"- {entry.card.name}: `{run_command(entry.spec.model, one.folder.board)}`"
+            f"- {entry.card.name}: `{_command(entry.spec.model, one.folder.board)}`"
             for entry in one.ordered()
         ),
         "",
@@ -277,7 +274,7 @@ def _entry_data(entry: Entry, one: Standings) -> dict[str, Any]:
         "weights": entry.spec.weights,
         "notes": list(entry.spec.notes),
         "record": f"../{one.folder.name}/submissions/{entry.name}",
-        "command": run_command(entry.spec.model, board),
+        "command": _command(entry.spec.model, board),
         "clean": triple(entry.cells["clean"]),
         "curves": {
             corruption: [triple(entry.cells[f"{corruption}-{s}"]) for s in board.severities]

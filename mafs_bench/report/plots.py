@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +17,71 @@ _MARKERS = "osD^vPX*"
 _MOST_COLOURED = len(_COLOURS)
 
 
+@dataclass(frozen=True)
+class Panel:
+    """One set of axes: a title, what goes up, and its curves."""
+
+    title: str
+    up: str
+    curves: Sequence[Curve]
+
+
 def plot_curves(cells: Sequence[Row], path: Path, title: str) -> None:
     """Draw severity curves of each task's primary metric into ``path`` (PNG, SVG or PDF by its suffix).
 
     One panel a task, severity 0 (clean) to 5 on x, the interval as a band, one line a corruption. Where there
     are more lines than colours, the worst ones are coloured and the others are grey.
     """
-    from matplotlib import rc_context
+    panels = [
+        Panel(task, f"{primary_metric(task)}, 95 % interval", curves_of(cells, task))
+        for task in task_names(cells)
+    ]
+    plot_panels(panels, path, title)
+
+
+def plot_panels(panels: Sequence[Panel], path: Path, title: str) -> None:
+    """Draw panels side by side."""
+    columns = max(len(panels), 1)
+    figure = _figure(1.2 + 5.6 * columns, 4.2, title)
+    for panel, axes in zip(panels, figure.subplots(1, columns, squeeze=False)[0], strict=False):
+        _draw_panel(axes, panel)
+    _save(figure, path)
+
+
+def plot_heat_map(curves: Sequence[Curve], path: Path, title: str) -> None:
+    """Draw corruption x severity, the value in each field, darker where it is lower."""
+    severities = sorted({int(s) for curve in curves for s in curve.severities})
+    values = np.full((len(curves), len(severities)), np.nan)
+    for row, curve in zip(values, curves, strict=True):
+        row[np.searchsorted(severities, curve.severities)] = curve.values
+    figure = _figure(2.6 + 0.75 * len(severities), 1.4 + 0.27 * len(curves), title)
+    axes = figure.subplots()
+    image = axes.imshow(values, aspect="auto", cmap="cividis")
+    middle = (np.nanmin(values) + np.nanmax(values)) / 2 if np.isfinite(values).any() else 0.0
+    for (i, j), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            colour = "white" if value < middle else "black"
+            axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=7, color=colour)
+    axes.set_xticks(range(len(severities)), ["clean" if s == 0 else str(s) for s in severities])
+    axes.set_yticks(range(len(curves)), [curve.corruption.replace("_", " ") for curve in curves], fontsize=7)
+    axes.set_xlabel("severity")
+    axes.spines[:].set_visible(False)
+    figure.colorbar(image, ax=axes, label=curves[0].metric if curves else "")
+    _save(figure, path)
+
+
+def _figure(width: float, height: float, title: str) -> Any:
     from matplotlib.figure import Figure
 
-    tasks = task_names(cells)
-    columns = max(len(tasks), 1)
-    figure = Figure(figsize=(1.2 + 5.6 * columns, 4.2), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
     figure.suptitle(title, fontsize=11)
-    panels = figure.subplots(1, columns, squeeze=False)[0]
-    for task, panel in zip(tasks, panels, strict=False):
-        _draw_panel(panel, curves_of(cells, task), task)
-    with rc_context({"svg.hashsalt": "mafs-bench"}):  # the same cells give the same bytes
+    return figure
+
+
+def _save(figure: Any, path: Path) -> None:
+    from matplotlib import rc_context
+
+    with rc_context({"svg.hashsalt": "mafs-bench", "pdf.fonttype": 42}):  # the same cells give the same bytes
         figure.savefig(path, dpi=150, metadata=_undated(path))
 
 
@@ -42,21 +91,21 @@ def _undated(path: Path) -> dict[str, None]:
     return {keys[path.suffix]: None} if path.suffix in keys else {}
 
 
-def _draw_panel(panel: Any, curves: Sequence[Curve], task: str) -> None:
-    ordered = sorted(curves, key=lambda curve: np.nan_to_num(curve.corrupted_mean, nan=np.inf))
+def _draw_panel(axes: Any, panel: Panel) -> None:
+    ordered = sorted(panel.curves, key=lambda curve: np.nan_to_num(curve.corrupted_mean, nan=np.inf))
     coloured, grey = ordered[:_MOST_COLOURED], ordered[_MOST_COLOURED:]
     for curve in grey:
-        panel.plot(curve.severities, curve.values, color="#bbbbbb", linewidth=0.7, zorder=1)
+        axes.plot(curve.severities, curve.values, color="#bbbbbb", linewidth=0.7, zorder=1)
     for curve, colour, marker in zip(coloured, _COLOURS, _MARKERS, strict=False):
-        panel.fill_between(curve.severities, curve.lows, curve.highs, color=colour, alpha=0.13, linewidth=0)
+        axes.fill_between(curve.severities, curve.lows, curve.highs, color=colour, alpha=0.13, linewidth=0)
         label = curve.corruption.replace("_", " ")
-        panel.plot(curve.severities, curve.values, color=colour, marker=marker, markersize=4, label=label)
+        axes.plot(curve.severities, curve.values, color=colour, marker=marker, markersize=4, label=label)
     if grey:
-        panel.plot([], [], color="#bbbbbb", linewidth=0.7, label=f"{len(grey)} milder ones")
-    panel.set_title(task, fontsize=10)
-    panel.set_xlabel("severity (0: clean)")
-    panel.set_ylabel(f"{primary_metric(task)}, 95 % interval")
-    panel.set_xticks(range(6))
-    panel.grid(alpha=0.25)
-    panel.spines[["top", "right"]].set_visible(False)
-    panel.legend(fontsize=7, frameon=False, loc="best")
+        axes.plot([], [], color="#bbbbbb", linewidth=0.7, label=f"{len(grey)} milder ones")
+    axes.set_title(panel.title, fontsize=10)
+    axes.set_xlabel("severity (0: clean)")
+    axes.set_ylabel(panel.up)
+    axes.set_xticks(range(6))
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=7, frameon=False, loc="best")

@@ -77,7 +77,7 @@ function drawChart(host, { title, yLabel, series }) {
     svg.append(drawn("line", { class: "grid", x1: left, x2: width - right, y1: y(tick), y2: y(tick) }));
     write(tick.toFixed(digits), { x: left - 6, y: y(tick) + 4, "text-anchor": "end" });
   }
-  for (const step of steps) write(step === 0 ? "clean" : step, { x: x(step), y: height - bottom + 17, "text-anchor": "middle" });
+  for (const step of steps) write(step === 0 ? "clean" : `${step}`, { x: x(step), y: height - bottom + 17, "text-anchor": "middle" });
   write(`severity (up: ${yLabel})`, { x: (left + width - right) / 2, y: height - 3, "text-anchor": "middle" });
   const cursor = drawn("line", { class: "cursor", y1: top, y2: height - bottom });
   svg.append(cursor);
@@ -159,7 +159,7 @@ function chooser(host, label, names, chosen, changed) {
       box.checked ? set.add(name) : set.delete(name);
       changed(names.filter((one) => set.has(one)));
     });
-    choices.append(element("label", {}, box, name));
+    choices.append(element("label", {}, box, name.replaceAll("_", " ")));
   }
   fieldset.append(choices);
   host.replaceChildren(fieldset);

@@ -1,0 +1,28 @@
+"""``mafs-bench report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("report")(report)
+
+
+def report(
+    runs: Annotated[
+        list[Path], typer.Argument(help="results folders; of two data sets the first is the source")
+    ],
+    out: Annotated[Path, typer.Option(help="folder for report.html, figures/ and tables/")],
+    data_root: Annotated[Path | None, typer.Option(help="where the data set lies, to show examples")] = None,
+) -> None:
+    """Write one self-contained HTML page, and figures (PNG, SVG, PDF) and tables (Markdown, CSV, LaTeX)."""
+    from mafs_bench.report.page import write_report
+
+    page, *others = write_report(runs, out, data_root)
+    size = page.stat().st_size / 2**20
+    typer.echo(f"{page}  {size:.1f} MiB\n{len(others)} figures and tables beside it")

@@ -1,0 +1,57 @@
+"""The command that makes a run."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from mafs_bench.types import RunSpec
+
+
+def run_command(
+    *,
+    model: str,
+    dataset: str,
+    split: str,
+    tasks: Sequence[str],
+    suite: str,
+    corruption: str,
+    severities: Sequence[int],
+    seed: int,
+    limit: int | None,
+) -> str:
+    """Write ``mafs-bench run …`` with every choice that decides a number."""
+    options: list[tuple[str, object]] = [
+        ("model", model),
+        ("dataset", dataset),
+        ("split", split),
+        *(("task", task) for task in tasks),
+        ("suite", suite),
+        ("corruption", corruption),
+        ("severity", severity_span(severities)),
+        ("seed", seed),
+        *([("limit", limit)] if limit else []),
+    ]
+    return " ".join(["mafs-bench run", *(f"--{name} {shlex.quote(str(value))}" for name, value in options)])
+
+
+def command_of(spec: RunSpec) -> str:
+    """Write the command of a stored run."""
+    return run_command(
+        model=spec.model,
+        dataset=spec.dataset,
+        split=spec.split,
+        tasks=spec.tasks,
+        suite=spec.suite,
+        corruption=",".join(spec.corruptions),
+        severities=spec.severities,
+        seed=spec.seed,
+        limit=spec.limit,
+    )
+
+
+def severity_span(severities: Sequence[int]) -> str:
+    """Write severities as the command line takes them: ``3``, ``1-5`` or ``1,3,5``."""
+    first, last = severities[0], severities[-1]
+    unbroken = len(severities) > 1 and list(severities) == list(range(first, last + 1))
+    return f"{first}-{last}" if unbroken else ",".join(map(str, severities))

@@ -1,0 +1,187 @@
+"""The samples that a corruption hurt most, with what the model was shown: made again from the seed."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mafs_bench import suites
+from mafs_bench.datasets.resolve import resolve
+from mafs_bench.errors import MafsBenchError
+from mafs_bench.operators.engine import corrupt_image, corrupt_text
+from mafs_bench.report.html import data_uri
+from mafs_bench.runner.store import StoredRun
+from mafs_bench.tasks.base import Pair, caption_pairs
+from mafs_bench.tasks.matching import matching_pairs
+from mafs_bench.tasks.vqa import questions_of
+from mafs_bench.types import CellResult, Corruption, Dataset, Image
+
+CONDITIONS_A_TASK = 3
+EXAMPLES_A_CONDITION = 2
+_WIDEST = 256
+"""Pixels of an embedded picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One sample, clean and corrupted. Pictures are data addresses; ``said`` is what the model wrote, if kept.
+
+    ``text_corrupted`` is None where the text was left alone.
+    """
+
+    task: str
+    condition: str
+    id: str
+    score_clean: float
+    score_corrupted: float
+    image_clean: str
+    image_corrupted: str | None
+    text_clean: str
+    text_corrupted: str | None
+    said_clean: str | None
+    said_corrupted: str | None
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The examples of a run, and what could not be shown and why."""
+
+    shown: tuple[Example, ...] = ()
+    left_out: tuple[str, ...] = field(default=())
+
+
+def worst_examples(run: StoredRun, data_root: Path | None) -> Examples:
+    """Find and remake them; a data set that is not at hand gives a reason instead."""
+    try:
+        dataset = resolve(run.spec.dataset, run.spec.split, data_root, run.spec.limit)
+        corruptions = suites.load(run.spec.suite).corruptions
+    except MafsBenchError as problem:
+        return Examples(left_out=(f"the inputs cannot be made again: {problem}",))
+    if dataset.revision != run.spec.revision:
+        return Examples(left_out=(f"{dataset.name} here is another revision than the run's",))
+    if run.spec.engine != "native":
+        return Examples(left_out=(f"inputs of the engine {run.spec.engine!r} are not made again",))
+    shown: list[Example] = []
+    for task in run.spec.tasks:
+        shown += _of_task(run, task, dataset, corruptions)
+    pairs = [name for name in run.spec.corruptions if _modality(name, corruptions) == "pair"]
+    reason = f"not remade, as they act on pairs of the whole split: {', '.join(pairs)}"
+    return Examples(tuple(shown), (reason,) if pairs else ())
+
+
+def _modality(name: str, corruptions: Mapping[str, Corruption]) -> str:
+    return corruptions[name].modality if name in corruptions else "pair"
+
+
+def _of_task(
+    run: StoredRun, task: str, dataset: Dataset, corruptions: Mapping[str, Corruption]
+) -> list[Example]:
+    cells = [cell for cell in run.results if cell.task == task]
+    clean = next((cell for cell in cells if cell.corruption is None), None)
+    hardest = max(run.spec.severities)
+    remade = {name for name, corruption in corruptions.items() if corruption.modality != "pair"}
+    candidates = [cell for cell in cells if cell.severity == hardest and cell.corruption in remade]
+    if clean is None or not candidates:
+        return []
+    before = run.frame(clean)
+    compared = [(cell, _losses(task, before, run.frame(cell))) for cell in candidates]
+    compared.sort(key=lambda item: -np.nan_to_num(item[1]["loss"].mean(), nan=-np.inf))
+    asked = {pair.id: pair for pair in _PAIRS[task](dataset)}
+    return [
+        _example(run, dataset, corruptions[str(cell.corruption)], cell, asked[row["id"]], row)
+        for cell, losses in compared[:CONDITIONS_A_TASK]
+        for _, row in _worst(losses).iterrows()
+        if row["id"] in asked
+    ]
+
+
+def _losses(task: str, clean: pd.DataFrame, corrupted: pd.DataFrame) -> pd.DataFrame:
+    """Match rows and take how much worse each got; above 0 is a loss."""
+    keys = ["id", "direction"] if "direction" in clean else ["id"]
+    both = clean.merge(corrupted, on=keys, suffixes=("", "_corrupted"))
+    goodness = _GOODNESS.get(task, _score)
+    return both.assign(loss=goodness(both, both["score"]) - goodness(both, both["score_corrupted"]))
+
+
+def _worst(losses: pd.DataFrame) -> pd.DataFrame:
+    """The rows that lost most, one a group; equal losses in order of their ids."""
+    ordered = losses[losses["loss"] > 0].sort_values(["loss", "id"], ascending=[False, True])
+    return ordered.drop_duplicates("group").head(EXAMPLES_A_CONDITION)
+
+
+def _score(frame: pd.DataFrame, score: pd.Series) -> pd.Series:
+    return score
+
+
+def _reciprocal_rank(frame: pd.DataFrame, score: pd.Series) -> pd.Series:
+    return 1 / score
+
+
+def _towards_label(frame: pd.DataFrame, score: pd.Series) -> pd.Series:
+    return score * (2 * frame["label"] - 1)
+
+
+_GOODNESS: Mapping[str, Callable[[pd.DataFrame, pd.Series], pd.Series]] = {
+    "retrieval": _reciprocal_rank,
+    "fused-retrieval": _reciprocal_rank,
+    "matching": _towards_label,
+}
+
+
+def _images_as_pairs(dataset: Dataset) -> list[Pair]:
+    return [Pair(sample.id, position, "") for position, sample in enumerate(dataset.samples)]
+
+
+_PAIRS: Mapping[str, Callable[[Dataset], Sequence[Pair]]] = {
+    "retrieval": lambda dataset: [*caption_pairs(dataset), *_images_as_pairs(dataset)],
+    "fused-retrieval": caption_pairs,
+    "matching": lambda dataset: matching_pairs(dataset)[0],
+    "vqa": lambda dataset: [Pair(q.id, position, q.text) for position, q in questions_of(dataset)],
+    "captioning": _images_as_pairs,
+}
+"""The inputs of a task by the ids of its records."""
+
+
+def _example(
+    run: StoredRun, dataset: Dataset, corruption: Corruption, cell: CellResult, pair: Pair, row: pd.Series
+) -> Example:
+    sample = dataset.samples[pair.sample]
+    image = sample.image.load()
+    seed, levels = run.spec.seed, (cell.severity,)
+    is_image = corruption.modality == "image"
+    after = corrupt_image(image, corruption, levels, seed=seed, sample_id=sample.id)[0] if is_image else None
+    changed = not is_image and pair.text
+    text = corrupt_text(pair.text, corruption, levels, seed=seed, sample_id=pair.id)[0] if changed else None
+    return Example(
+        cell.task,
+        f"{cell.corruption}-{cell.severity}",
+        pair.id,
+        float(row["score"]),
+        float(row["score_corrupted"]),
+        embed(image),
+        None if after is None else embed(after),
+        pair.text,
+        text,
+        *(_said(row, ending) for ending in ("", "_corrupted")),
+    )
+
+
+def _said(row: pd.Series, ending: str) -> str | None:
+    said = next((row[name + ending] for name in ("answer", "caption") if name + ending in row), None)
+    return said if isinstance(said, str) else None
+
+
+def embed(image: Image) -> str:
+    """Put a picture into an address: WebP, no side longer than 256 px."""
+    from PIL import Image as Pictures
+
+    picture = Pictures.fromarray(image)
+    picture.thumbnail((_WIDEST, _WIDEST))
+    sink = io.BytesIO()
+    picture.save(sink, "WEBP", quality=80)
+    return data_uri(sink.getvalue(), "image/webp")

@@ -1,0 +1,46 @@
+"""The table of a run: every curve with its measures, for the page and for a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mafs_bench.report.summary import CurveSummary
+from mafs_bench.report.tables import PER_CENT, SCORE, Column, Table, Value
+from mafs_bench.stats.robustness import DEFINITIONS
+
+
+def robustness_tables(
+    title: str, summaries: Sequence[CurveSummary], severities: Sequence[int]
+) -> list[Table]:
+    """One table a task, one row a curve: clean, each severity, MMI, relative accuracy, area, with intervals."""
+    columns = (
+        Column("corruption"),
+        Column("clean", SCORE),
+        *(Column(str(severity), SCORE) for severity in severities),
+        Column("MMI %", PER_CENT, DEFINITIONS["mmi"].formula),
+        Column("RA", SCORE, DEFINITIONS["relative_accuracy"].formula),
+        Column("AUC", SCORE, DEFINITIONS["severity_auc"].formula),
+        Column(
+            "lost", meaning="severities whose drop against clean is significant (paired, 5 %, uncorrected)"
+        ),
+    )
+    notes = ("In brackets: 95 % intervals of a bootstrap over images, one resampling for all cells.",)
+    named = dict.fromkeys((s.task, s.metric) for s in summaries)
+    return [
+        Table(
+            f"{task}, {metric}; {title}",
+            columns,
+            [_row(s, severities) for s in summaries if s.task == task],
+            notes,
+        )
+        for task, metric in named
+    ]
+
+
+def _row(summary: CurveSummary, severities: Sequence[int]) -> tuple[Value, ...]:
+    lost = [str(severity) for severity, significant in summary.significant.items() if significant]
+    return (
+        *(summary.corruption, summary.levels[0]),
+        *(summary.levels.get(severity) for severity in severities),
+        *(summary.mmi, summary.relative, summary.auc, ", ".join(lost) or "none"),
+    )
