@@ -1,0 +1,112 @@
+"""Clean numbers of public checkpoints against the published ones: is the pipeline the field's?"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources as package_files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mafs_bench.errors import UnknownNameError, UsageError
+from mafs_bench.report.rerun import run_request
+from mafs_bench.report.tables import CHANGE, SCORE, Column, Table
+from mafs_bench.types import Estimate
+
+if TYPE_CHECKING:
+    from mafs_bench.runner.execute import Progress, Resources
+
+SETS: Mapping[str, str] = {"clip-clean": "clip-clean.toml"}
+"""Name of a set of published numbers -> its data file."""
+_METRICS = ("t2i_r5", "i2t_r5")
+_POINTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """One published number beside ours, in the metric's unit."""
+
+    model: str
+    dataset: str
+    metric: str
+    published: float
+    ours: Estimate
+    meets: bool
+
+
+def reproduce(
+    name: str,
+    roots: Mapping[str, Path],
+    models: Sequence[str],
+    tolerance: float,
+    out: Path,
+    resources: Resources,
+    progress: Progress,
+) -> list[Reproduction]:
+    """Run every published row whose data set has a root in ``roots``; ``models`` empty: all of them.
+
+    ``tolerance`` in points (hundredths). Raises ``UnknownNameError``, ``UsageError`` and what a run raises.
+    """
+    from mafs_bench.runner.plan import CLEAN_ONLY, RunRequest
+
+    made: list[Reproduction] = []
+    for row in _chosen(name, roots, models):
+        model, dataset = str(row["model"]), str(row["dataset"])
+        request = RunRequest(
+            model, CLEAN_ONLY, dataset=dataset, data_root=roots[dataset], tasks=("retrieval",)
+        )
+        folder = out / f"{model}-{dataset}".replace(":", "-").replace("/", "-")
+        found = run_request(request, folder, resources, progress).results[0].metrics
+        for metric in _METRICS:
+            published, ours = float(row[metric]), found[metric]
+            meets = ours.value is not None and abs(ours.value - published) * _POINTS <= tolerance
+            made.append(Reproduction(model, dataset, metric, published, ours, meets))
+    return made
+
+
+def _chosen(name: str, roots: Mapping[str, Path], models: Sequence[str]) -> list[Mapping[str, str | float]]:
+    if name not in SETS:
+        raise UnknownNameError("set of published numbers", name, SETS)
+    file = package_files.files("mafs_bench.report") / "data" / SETS[name]
+    rows: list[Mapping[str, str | float]] = tomllib.loads(file.read_text(encoding="utf-8"))["rows"]
+    known = dict.fromkeys(str(row["model"]) for row in rows)
+    for model in models:
+        if model not in known:
+            raise UnknownNameError(f"model of {name}", model, known)
+    chosen = [row for row in rows if row["dataset"] in roots and (not models or row["model"] in models)]
+    if not chosen:
+        sets = ", ".join(dict.fromkeys(f"{row['dataset']}=FOLDER" for row in rows))
+        raise UsageError(f"reproduce {name} needs a data set: --data-root {sets}")
+    return chosen
+
+
+def parse_roots(texts: Sequence[str]) -> dict[str, Path]:
+    """Read ``dataset=FOLDER`` of each. Raises ``UsageError``."""
+    roots: dict[str, Path] = {}
+    for text in texts:
+        name, found, folder = text.partition("=")
+        if not found or not folder:
+            raise UsageError(f"--data-root {text!r}: allowed is DATASET=FOLDER")
+        roots[name] = Path(folder)
+    return roots
+
+
+def reproduction_table(made: Sequence[Reproduction], tolerance: float) -> Table:
+    """Every number beside the published one."""
+    columns = (
+        *(Column(name) for name in ("model", "data set", "metric")),
+        Column("published", SCORE),
+        Column("ours", SCORE),
+        Column("difference", CHANGE),
+        Column("verdict", meaning=f"meets: within {tolerance:g} points"),
+    )
+    rows = [
+        (
+            *(r.model, r.dataset, r.metric, r.published, r.ours),
+            None if r.ours.value is None else r.ours.value - r.published,
+            "meets" if r.meets else "DIFFERS",
+        )
+        for r in made
+    ]
+    return Table("Published clean numbers", columns, rows)

@@ -1,0 +1,55 @@
+"""Run a model on what a stored run or a published table speaks of. Models are loaded when called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mafs_bench.report.baseline import Baseline
+from mafs_bench.runner.store import StoredRun, read_run
+
+if TYPE_CHECKING:
+    from mafs_bench.runner.execute import Progress, Resources
+    from mafs_bench.runner.plan import RunRequest
+
+
+def rerun(
+    baseline: Baseline,
+    model: str,
+    out: Path | None,
+    resources: Resources,
+    progress: Progress,
+    dataset: str | None = None,
+    data_root: Path | None = None,
+) -> StoredRun:
+    """Run ``model`` on the cells of a baseline. Raises ``MafsBenchError`` subclasses.
+
+    ``dataset`` stands in for the baseline's name of it where that is a folder of the user's.
+    """
+    from mafs_bench.runner.plan import RunRequest
+
+    spec = baseline.spec
+    request = RunRequest(
+        model=model,
+        corruption=",".join(spec.corruptions) or "clean",
+        severity=",".join(map(str, spec.severities)),
+        dataset=dataset or spec.dataset,
+        split=spec.split,
+        data_root=data_root,
+        tasks=tuple(baseline.frames),
+        suite=spec.suite,
+        seed=spec.seed,
+        limit=spec.limit,
+        engine=spec.engine,
+        on_error=spec.on_error,
+    )
+    return run_request(request, out, resources, progress)
+
+
+def run_request(request: RunRequest, out: Path | None, resources: Resources, progress: Progress) -> StoredRun:
+    """Plan, execute, and read what was stored."""
+    from mafs_bench.runner.execute import execute
+    from mafs_bench.runner.plan import make_plan
+
+    plan = make_plan(request)
+    return read_run(execute(plan, resources, out, progress).folder)
