@@ -8,6 +8,7 @@ as it is.
 from __future__ import annotations
 
 import hashlib
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,11 +16,35 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
 
-from mafs_bench.errors import SuiteError, UnknownNameError
+from mafs_bench.errors import SuiteError, UnknownNameError, UsageError
 from mafs_bench.types import SEVERITIES, Corruption, Modality
 
 _MODALITIES = get_args(Modality)
-_KEYS = {"operator", "modality", "family", "aliases", "unit", "source", "monotone", "meaning_changing", "levels"}
+_KEYS = {
+    "operator",
+    "modality",
+    "family",
+    "aliases",
+    "unit",
+    "source",
+    "monotone",
+    "meaning_changing",
+    "levels",
+}
+JOINT = "joint:"
+"""What a request for two corruptions at once begins with."""
+
+_RANGES = {
+    "rate": (0, 1),
+    "word_rate": (0, 1),
+    "share": (0, 1),
+    "amount": (0, 1),
+    "quality": (0, 100),
+    "sentences": (0, 12),
+    **dict.fromkeys(("photons", "sigma", "radius", "factor", "scale", "words", "rank"), (0, math.inf)),
+}
+"""What parameters of these names may be: above the first, at most the second number."""
+
 _REQUIRED = {"operator", "modality", "family", "levels"}
 
 
@@ -44,6 +69,22 @@ class Suite:
         if not chosen:
             raise UnknownNameError("corruption", request, self._names())
         return tuple(chosen.values())
+
+    def joint(self, request: str) -> tuple[Corruption, Corruption]:
+        """Resolve ``joint:A+B``: an image and a text corruption, in that order, for one grid of severities.
+
+        Raises ``UsageError``, or ``UnknownNameError`` with close matches.
+        """
+        names = request.removeprefix(JOINT).split("+")
+        found = [corruption for name in names for corruption in self._matching(name.strip())]
+        image = [corruption for corruption in found if corruption.modality == "image"]
+        text = [corruption for corruption in found if corruption.modality == "text"]
+        if len(names) != 2 or len(found) != 2 or len(image) != 1 or len(text) != 1:
+            kinds = ", ".join(f"{corruption.name} ({corruption.modality})" for corruption in found)
+            raise UsageError(
+                f"{request!r} names {kinds}; allowed: joint:A+B, one image and one text corruption"
+            )
+        return image[0], text[0]
 
     def _matching(self, word: str) -> list[Corruption]:
         entries = list(self.corruptions.values())
@@ -158,7 +199,27 @@ def _levels(path: Path, where: str, columns: Any) -> tuple[Mapping[str, Any], ..
     for key, values in columns.items():
         if not isinstance(values, list) or len(values) != len(SEVERITIES):
             raise SuiteError(f"{path}: {where}.levels.{key} = {values!r}; allowed: a list of five values")
+        _check_values(path, f"{where}.levels.{key}", key, values)
     return tuple({key: values[i] for key, values in columns.items()} for i in range(len(SEVERITIES)))
+
+
+def _check_values(path: Path, where: str, key: str, values: list[Any]) -> None:
+    """Refuse values of mixed or other kinds, and numbers out of range."""
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    other = any(all(isinstance(value, kind) for value in values) for kind in (str, bool))
+    if not numbers and (key in _RANGES or not other):
+        kinds = "numbers" if key in _RANGES else "numbers, strings or true and false"
+        raise SuiteError(f"{path}: {where} = {values!r}; allowed: five {kinds}")
+    low, high = _RANGES.get(key, (-math.inf, math.inf))
+    for value in values if numbers else ():
+        if not (math.isfinite(value) and low < value <= high):
+            raise SuiteError(f"{path}: {where} has {value!r}; allowed: {_describe(low, high)}")
+
+
+def _describe(low: float, high: float) -> str:
+    if math.isinf(low):
+        return "finite numbers"
+    return f"above {low}" if math.isinf(high) else f"above {low}, at most {high}"
 
 
 def _refuse_unknown(path: Path, where: str, unknown: Iterable[str], allowed: Iterable[str]) -> None:
