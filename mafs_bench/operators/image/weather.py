@@ -156,20 +156,34 @@ def _diamond_square(draws: list[FloatArray], decay: float) -> FloatArray:
     wobble = 100.0
     for centre_noise, edge_noise in zip(draws[::2], draws[1::2], strict=True):
         amplitude = np.float32(wobble**2)
-        right = heights + np.roll(heights, -1, axis=1)
-        down = heights + np.roll(heights, -1, axis=0)
-        centres = (right + np.roll(right, -1, axis=0)) / 4 + amplitude * centre_noise
-        across = (centres + np.roll(centres, 1, axis=0) + right) / 4 + amplitude * edge_noise[0]
-        along = (centres + np.roll(centres, 1, axis=1) + down) / 4 + amplitude * edge_noise[1]
+        right, down = _add_next(heights.T).T, _add_next(heights)
+        centres = _displaced(_add_next(right), centre_noise, amplitude)
+        rows, columns = np.empty_like(right), np.empty_like(right)
+        rows[1:], rows[0] = centres[1:] + centres[:-1], centres[0] + centres[-1]
+        columns[:, 1:], columns[:, 0] = centres[:, 1:] + centres[:, :-1], centres[:, 0] + centres[:, -1]
+        rows += right
+        columns += down
         finer = np.empty((2 * heights.shape[0], 2 * heights.shape[0]), dtype=np.float32)
-        finer[::2, ::2], finer[1::2, 1::2], finer[::2, 1::2], finer[1::2, ::2] = (
-            heights,
-            centres,
-            across,
-            along,
-        )
+        finer[::2, ::2], finer[1::2, 1::2] = heights, centres
+        finer[::2, 1::2] = _displaced(rows, edge_noise[0], amplitude)
+        finer[1::2, ::2] = _displaced(columns, edge_noise[1], amplitude)
         heights, wobble = finer, wobble / decay
     return heights
+
+
+def _add_next(values: FloatArray) -> FloatArray:
+    """Add to each row the one after it, to the last the first."""
+    out = np.empty_like(values)
+    np.add(values[:-1], values[1:], out=out[:-1])
+    np.add(values[-1], values[0], out=out[-1])
+    return out
+
+
+def _displaced(sums: FloatArray, noise: FloatArray, amplitude: np.float32) -> FloatArray:
+    """Turn sums of four neighbours into means plus noise, in place."""
+    sums *= np.float32(0.25)
+    sums += amplitude * noise
+    return sums
 
 
 def _sample_spatter(rng: np.random.Generator, size: _Size, levels: Sequence[Params]) -> FloatArray:
