@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mafs_bench.metrics import metrics_of
+from mafs_bench.report.joint import joint_tables
 from mafs_bench.report.plots import plot_curves
+from mafs_bench.report.tables import print_tables
 from mafs_bench.runner.store import StoredRun, read_run
 from mafs_bench.stats.resampling import (
     Replicates,
@@ -187,6 +189,7 @@ def print_summary(folder: Path, curve: Path) -> None:
             table.add_row(*row)
         console.print(table)
     console.print(LEGEND, style="dim")
+    print_tables(joint_tables(run))
     console.print(f"curve    {curve}\nresults  {folder / 'results.json'}", soft_wrap=True)
 
 

@@ -24,11 +24,25 @@ from mafs_bench.types import Condition, Corruption, Dataset, ImageSource
 
 @dataclass(frozen=True)
 class ConditionParts:
-    """What a condition does to each modality: at most one image, one text and one pair corruption."""
+    """What a condition does to each modality: at most one image, one text and one pair corruption.
+
+    Each comes with its severity; a joint condition has two.
+    """
 
     image: Corruption | None = None
     text: Corruption | None = None
     pair: Corruption | None = None
+    image_severity: int = 0
+    text_severity: int = 0
+    pair_severity: int = 0
+
+    @classmethod
+    def of(cls, corruptions: Sequence[tuple[Corruption, int]]) -> ConditionParts:
+        """Sort corruptions with their severities by what they act on."""
+        parts: dict[str, Any] = {}
+        for corruption, severity in corruptions:
+            parts |= {corruption.modality: corruption, f"{corruption.modality}_severity": severity}
+        return cls(**parts)
 
 
 @dataclass
@@ -114,15 +128,14 @@ class CorruptedTexts:
 
 
 def corrupt_texts(
-    pairs: Sequence[Pair], corruption: Corruption | None, condition: Condition
+    pairs: Sequence[Pair], corruption: Corruption | None, severity: int, seed: int
 ) -> CorruptedTexts:
     """Corrupt the texts of pairs, each keyed by its id; None leaves them as they are."""
     clean = [pair.text for pair in pairs]
     if corruption is None:
         return CorruptedTexts(clean, np.ones(len(pairs), dtype=bool), _digest(clean), {})
     made = [
-        corrupt_text(pair.text, corruption, (condition.severity,), seed=condition.seed, sample_id=pair.id)[0]
-        for pair in pairs
+        corrupt_text(pair.text, corruption, (severity,), seed=seed, sample_id=pair.id)[0] for pair in pairs
     ]
     applicable = np.array([text is not None for text in made], dtype=bool)
     texts = [text if text is not None else own for text, own in zip(made, clean, strict=True)]
@@ -223,7 +236,7 @@ class ConditionView:
             self._sources(pairs, plan),
             [self.dataset.samples[pairs[i].sample].id for i in plan.image_from],
             self.parts.image,
-            (self.condition.severity,),
+            (self.parts.image_severity,),
         )
         seen: list[ImageItem] = []
         encoder = self.encoder
@@ -254,7 +267,7 @@ class ConditionView:
         return dict(sorted(self._audit.items()))
 
     def _encoded_images(self) -> EncodedImages:
-        encoded = self.encoder.images(self.parts.image, self.condition.severity)
+        encoded = self.encoder.images(self.parts.image, self.parts.image_severity)
         self._record_images([row.tobytes() for row in encoded.digests], list(encoded.changes))
         return encoded
 
@@ -268,7 +281,7 @@ class ConditionView:
         """The texts of pairs under this condition."""
         key = tuple(pair.id for pair in pairs)
         if key not in self.made:
-            self.made[key] = corrupt_texts(pairs, self.parts.text, self.condition)
+            self.made[key] = corrupt_texts(pairs, self.parts.text, self.parts.text_severity, self.seed)
         made = self.made[key]
         self._digests["texts"] = made.digest
         self._audit.update(made.audit)
@@ -278,7 +291,7 @@ class ConditionView:
         corruption = self.parts.pair
         if corruption is None:
             return PairPlan.identity(len(items))
-        plan = plan_pairs(items, corruption, self.condition.severity, seed=self.seed)
+        plan = plan_pairs(items, corruption, self.parts.pair_severity, seed=self.seed)
         arrays = (plan.image_present, plan.text_present, plan.image_from, plan.text_from, plan.blend_from)
         self._digests[what] = digest_of([array.tobytes() for array in arrays]).encode()
         own = np.arange(len(items))

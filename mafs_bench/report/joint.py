@@ -1,0 +1,55 @@
+"""Joint corruption: whether image and text damage together cost more than the sum of both alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from mafs_bench.metrics import metrics_of
+from mafs_bench.report.tables import CHANGE, Column, Table, Value
+from mafs_bench.runner.store import StoredRun
+from mafs_bench.stats.resampling import Resampling, combine, estimate, replicate_paired
+from mafs_bench.stats.robustness import super_additivity
+from mafs_bench.tasks import TASKS
+from mafs_bench.types import CellResult
+
+JOINT_NAME = re.compile(r"(?P<image>[^@]+)@(?P<severity>\d)\+(?P<text>.+)")
+"""``A@s+B``: image corruption A at severity s together with text corruption B."""
+
+
+def joint_tables(run: StoredRun, n_resamples: int = 2000) -> list[Table]:
+    """A grid a task: loss of both minus the sum of the single losses, with its interval."""
+    tables = []
+    for task in run.spec.tasks:
+        cells = {(c.corruption, c.severity): c for c in run.results if c.task == task}
+        names = dict.fromkeys(name for name, _ in cells if name and JOINT_NAME.fullmatch(name))
+        if names:
+            tables.append(_table(run, task, cells, list(names), n_resamples))
+    return tables
+
+
+def _table(
+    run: StoredRun,
+    task: str,
+    cells: dict[tuple[str | None, int], CellResult],
+    names: Sequence[str],
+    n_resamples: int,
+) -> Table:
+    metric = next(m for m in metrics_of(task) if m.name == TASKS.get(task).primary)
+    resampling = Resampling(run.frame(cells[None, 0])["group"], n_resamples, run.spec.seed)
+    severities = sorted({severity for name, severity in cells if name == names[0]})
+    rows: list[list[Value]] = []
+    for name in names:
+        match = JOINT_NAME.fullmatch(name)
+        assert match is not None
+        row: list[Value] = [f"{match['image']} at {match['severity']}"]
+        for severity in severities:
+            keys = [(None, 0), (match["image"], int(match["severity"])), (match["text"], severity)]
+            frames = [run.frame(cells[key]) for key in [*keys, (name, severity)]]
+            row.append(estimate(combine(super_additivity, *replicate_paired(metric, frames, resampling))))
+        rows.append(row)
+    text = JOINT_NAME.fullmatch(names[0])
+    assert text is not None
+    columns = [Column("image corruption"), *(Column(f"{text['text']} at {s}", CHANGE) for s in severities)]
+    note = "loss of both - (loss of image corruption alone + loss of text corruption alone); above 0: worse together"
+    return Table(f"{task}: super-additivity of {metric.name}", columns, rows, [note])
