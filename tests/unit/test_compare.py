@@ -1,0 +1,180 @@
+"""Runs held against each other: pairing, corrections, gaps between domains."""
+
+import csv
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.stats.multitest import multipletests
+from typer.testing import CliRunner
+
+from mafs_bench.cli import app
+from mafs_bench.errors import UnknownNameError, UsageError
+from mafs_bench.metrics import metrics_of
+from mafs_bench.report import compare, domain
+from mafs_bench.report.comparison_tables import comparison_tables, full_table, write_comparison
+from mafs_bench.report.pairs import counted_keys
+from mafs_bench.report.tables import to_csv
+from mafs_bench.runner.store import read_run
+from mafs_bench.stats import tests as st
+from tests.support.fake_run import write_run
+
+TASKS = ("retrieval", "fused-retrieval")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    write_run(folder / "a", model="clip", n=40, tasks=TASKS)
+    write_run(folder / "b", model="blip", n=40, tasks=TASKS, skill=1.2)
+    write_run(folder / "c", model="clip", n=40, tasks=("retrieval",), skill=2.0)
+    write_run(folder / "night", model="clip", n=60, dataset="scenes:night", fragility=0.9)
+    write_run(folder / "seed", model="clip", n=40, seed=1)
+    return {name: read_run(folder / name) for name in ("a", "b", "c", "night", "seed")}
+
+
+@pytest.fixture(scope="module")
+def compared(runs):
+    return compare.compare_runs([runs["a"], runs["b"]], n_resamples=400)
+
+
+def test_every_shared_cell_is_compared(compared):
+    assert len(compared.grid) == 2 * 7
+    assert [row.condition for row in compared.summaries] == [compare.MEAN, compare.MMI] * 2
+    clean = compared.grid[0]
+    assert (clean.task, clean.metric, clean.condition) == ("retrieval", "t2i_r1", "clean")
+    assert (clean.baseline, clean.model) == ("clip", "blip")
+
+
+def test_differences_are_of_the_rows_that_both_score(runs, compared):
+    row = next(r for r in compared.grid if (r.task, r.condition) == ("retrieval", "keyboard-3"))
+    frames = [
+        run.frame(
+            next(c for c in run.results if (c.task, c.corruption, c.severity) == ("retrieval", "keyboard", 3))
+        )
+        for run in (runs["a"], runs["b"])
+    ]
+    hits = [(f.loc[f["direction"] == "t2i", "score"].dropna() <= 1).mean() for f in frames]
+    assert row.difference.value == pytest.approx(hits[1] - hits[0])
+    assert row.difference.n_unscored == 1
+    assert row.difference.low < row.difference.value < row.difference.high
+
+
+def test_tests_are_those_of_the_library_corrected_over_the_grid(runs, compared):
+    p = [row.p for row in compared.grid]
+    assert [row.holm for row in compared.grid] == pytest.approx(multipletests(p, method="holm")[1])
+    assert [row.bh for row in compared.grid] == pytest.approx(multipletests(p, method="fdr_bh")[1])
+    first = compared.grid[0]
+    metric = next(m for m in metrics_of("retrieval") if m.name == "t2i_r1")
+    ours, theirs = (run.frame(run.results[0]) for run in (runs["b"], runs["a"]))
+    alone = st.cluster_permutation(metric, ours, theirs, 10_000)
+    assert first.p == pytest.approx(alone.p, abs=0.01)
+    text = ours["direction"] == "t2i"
+    hits = [(f.loc[text, "score"] <= 1).to_numpy(float) for f in (ours, theirs)]
+    assert first.mcnemar == pytest.approx(st.mcnemar(*hits).p)
+    assert first.wilcoxon == pytest.approx(st.wilcoxon(*hits, ours.loc[text, "group"]).p)
+
+
+def test_mmi_is_the_definition(runs, compared):
+    summary = next(r for r in compared.summaries if (r.task, r.condition) == ("fused-retrieval", compare.MMI))
+    scores = {
+        (c.corruption, c.severity): c.metrics["r1"].value
+        for c in runs["b"].results
+        if c.task == "fused-retrieval"
+    }
+    clean = scores.pop((None, 0))
+    assert summary.score.value == pytest.approx((clean - np.mean(list(scores.values()))) / clean)
+
+
+def test_equal_runs_do_not_differ(runs):
+    same = compare.compare_runs([runs["a"], runs["c"]], n_resamples=200)
+    assert {row.difference.value for row in same.grid} == {0.0}
+    assert {row.p for row in same.grid} == {1.0}
+    assert same.grid[0].model == "clip (c)"
+
+
+def test_the_least_p_survives_the_correction_of_a_large_grid(runs, monkeypatch):
+    asked = []
+
+    def spy(cells, n_permutations, seed):
+        asked.append(n_permutations)
+        return st.cluster_permutations(cells, 200, seed)
+
+    monkeypatch.setattr(compare, "cluster_permutations", spy)
+    compare.compare_runs([runs["a"], runs["b"]], n_resamples=200, alpha=0.001)
+    assert asked == [20 * 14 / 0.001] * 2
+
+
+def test_what_cannot_be_compared_is_refused(runs):
+    for other, name in (("night", "dataset"), ("seed", "seed")):
+        with pytest.raises(UsageError, match=f"{name} is .* there and"):
+            compare.compare_runs([runs["a"], runs[other]])
+    with pytest.raises(UsageError, match="two or more"):
+        compare.compare_runs([runs["a"]])
+    with pytest.raises(UnknownNameError, match="t2i_r1"):
+        compare.compare_runs([runs["a"], runs["b"]], metric="t2i_r2")
+
+
+def test_meaning_changing_corruptions_are_set_apart(runs, monkeypatch):
+    keys = [(None, 0), ("gaussian_noise", 1), ("negation", 1)]
+    spec = runs["a"].spec
+
+    class Run:
+        pass
+
+    run = Run()
+    run.spec = spec
+
+    class Suite:
+        corruptions = {  # noqa: RUF012
+            "gaussian_noise": type("C", (), {"meaning_changing": False}),
+            "negation": type("C", (), {"meaning_changing": True}),
+        }
+
+    monkeypatch.setattr("mafs_bench.report.pairs.suites.load", lambda name: Suite)
+    counted = counted_keys(run, keys)
+    assert counted.keys == [("gaussian_noise", 1)]
+    assert "negation" in counted.note
+
+
+def test_tables_for_readers_and_for_machines(compared, tmp_path):
+    readers = comparison_tables(compared)
+    assert [table.title.split(",")[0] for table in readers] == list(TASKS)
+    assert len(readers[0].rows) == 9
+    rows = list(csv.DictReader(io.StringIO(to_csv(full_table(compared)))))
+    assert len(rows) == 18
+    assert {row["test"] for row in rows} <= {"sign flip", "sign flip, exact", "bootstrap t"}
+    write_comparison(compared, [tmp_path / "t.md", tmp_path / "t.csv", tmp_path / "t.tex"])
+    assert (tmp_path / "t.md").read_text().count("| gaussian_noise-1 |") == 2
+    assert (tmp_path / "t.tex").read_text().count(r"\toprule") == 2
+    assert len(pd.read_csv(tmp_path / "t.csv")) == 18
+
+
+def test_domain_gap_and_difference_in_differences(runs):
+    source, target = runs["c"], runs["night"]
+    rows = domain.domain_gaps(source, target, n_resamples=400)
+    clean, noisy = rows[0], next(row for row in rows if row.condition == "gaussian_noise-1")
+    assert clean.difference is None
+    assert clean.gap.value == pytest.approx(clean.source.value - clean.target.value)
+    drops = noisy.drop_target.value - noisy.drop_source.value
+    assert noisy.difference.value == pytest.approx(drops)
+    assert noisy.drop_source.value == pytest.approx(clean.source.value - noisy.source.value)
+    assert noisy.difference.low < drops < noisy.difference.high
+    with pytest.raises(UsageError, match="weights is"):
+        domain.domain_gaps(runs["b"], target)
+
+
+def test_commands(runs, tmp_path):
+    runner = CliRunner()
+    a, b, night = (str(runs[name].path) for name in ("a", "b", "night"))
+    done = runner.invoke(app, ["compare", a, b, "--resamples", "200", "--out", str(tmp_path / "c.csv")])
+    assert done.exit_code == 0
+    assert "retrieval, t2i_r1: blip against clip" in done.output
+    assert (tmp_path / "c.csv").exists()
+    done = runner.invoke(app, ["domain-gap", a, night, "--resamples", "200", "--out", str(tmp_path / "g.md")])
+    assert done.exit_code == 0
+    assert "DiD" in (tmp_path / "g.md").read_text()
+    done = runner.invoke(app, ["verify-paper", "--out", str(tmp_path / "p.tex")])
+    assert done.exit_code == 0
+    assert "17 printed MMI recomputed" in done.output
