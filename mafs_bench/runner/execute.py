@@ -27,7 +27,7 @@ from mafs_bench.runner.store import (
 )
 from mafs_bench.runner.view import ConditionParts, ConditionView, CorruptedTexts, Encoder
 from mafs_bench.stats.resampling import Resampling, interval
-from mafs_bench.types import CellResult, Condition, Corruption, RunSpec
+from mafs_bench.types import CellResult, Condition, RunSpec
 
 _PACKAGES = ("torch", "open_clip_torch", "transformers", "numpy", "scipy", "opencv-python-headless", "pillow")
 """Packages whose version can change a number."""
@@ -120,13 +120,13 @@ def _limit_threads() -> None:
 def _run_cells(encoder: Encoder, todo: Sequence[Cell], folder: Path, progress: Progress) -> None:
     left = list(todo)
     encoder.severities_left = lambda corruption: tuple(
-        cell.condition.severity for cell in left if cell.condition.corruption == corruption.name
+        {severity for cell in left if (severity := cell.severity_of(corruption)) is not None}
     )
     made: dict[str, dict[tuple[str, ...], CorruptedTexts]] = {}
     while left:
         cell = left[0]
         made = {cell.condition.label: made.get(cell.condition.label, {})}
-        parts = parts_of(cell.corruption)
+        parts = ConditionParts.of(cell.corruptions)
         view = ConditionView(encoder, cell.condition, parts, made[cell.condition.label])
         _run_cell(view, cell, encoder, folder)
         left.pop(0)
@@ -145,11 +145,6 @@ def _run_cell(view: ConditionView, cell: Cell, encoder: Encoder, folder: Path) -
         audit=view.audit(),
     )
     write_cell(folder, meta, cell.condition, frame)
-
-
-def parts_of(corruption: Corruption | None) -> ConditionParts:
-    """Which modality a corruption acts on."""
-    return ConditionParts() if corruption is None else ConditionParts(**{corruption.modality: corruption})
 
 
 def make_spec(plan: Plan, adapter: Any, precision: str, notes: Sequence[str]) -> RunSpec:

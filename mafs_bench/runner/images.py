@@ -161,8 +161,10 @@ class _Items:
 def _one_thread(_worker: int) -> None:
     """Keep a worker process to one core: the parent's model uses the others."""
     import cv2
+    import torch
 
     cv2.setNumThreads(1)
+    torch.set_num_threads(1)
 
 
 def _to_shared(batch: list[Any]) -> list[Any]:

@@ -11,7 +11,7 @@ from mafs_bench import suites
 from mafs_bench.adapters.load import adapter_class, capabilities
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UsageError
-from mafs_bench.suites import Suite
+from mafs_bench.suites import JOINT, Suite
 from mafs_bench.tasks import TASKS
 from mafs_bench.tasks.base import Task
 from mafs_bench.types import SEVERITIES, Condition, Corruption, Dataset
@@ -41,11 +41,15 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class Cell:
-    """One task under one condition; ``corruption`` is None for clean."""
+    """One task under one condition, with the corruptions that make it: none for clean, two where joint."""
 
     task: Task
-    corruption: Corruption | None
     condition: Condition
+    corruptions: tuple[tuple[Corruption, int], ...] = ()
+
+    def severity_of(self, corruption: Corruption) -> int | None:
+        """The severity of a corruption in this cell; None where it has no part."""
+        return next((s for c, s in self.corruptions if c.name == corruption.name), None)
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,8 @@ def make_plan(request: RunRequest) -> Plan:
     severities = parse_severities(request.severity)
     _check_options(request)
     suite = suites.load(request.suite)
-    corruptions = () if request.corruption == CLEAN_ONLY else suite.select(request.corruption)
+    joint = suite.joint(request.corruption) if request.corruption.startswith(JOINT) else None
+    corruptions = joint or (() if request.corruption == CLEAN_ONLY else suite.select(request.corruption))
     able = capabilities(adapter_class(request.model))
     asked = {name: TASKS.get(name) for name in request.tasks or TASKS.names()}
     dataset = resolve(request.dataset, request.split, request.data_root, request.limit)
@@ -106,7 +111,10 @@ def make_plan(request: RunRequest) -> Plan:
         corruptions,
         severities,
         tuple(tasks),
-        _cells(request, suite, tasks, pairs, severities),
+        (
+            *_cells(request, suite, tasks, pairs, severities),
+            *(_joint_cells(request, suite, tasks, joint, severities) if joint else ()),
+        ),
         tuple(left_out + refused),
     )
 
@@ -151,11 +159,34 @@ def _cells(
 ) -> tuple[Cell, ...]:
     """Clean cells first, then corruption by corruption and severity by severity."""
     clean = Condition(suite.id, None, 0, request.seed)
-    cells = [Cell(task, None, clean) for task in tasks]
+    cells = [Cell(task, clean) for task in tasks]
     for name in dict.fromkeys(corruption.name for _, corruption in pairs):
         for severity in severities:
             condition = Condition(suite.id, name, severity, request.seed)
-            cells += [
-                Cell(task, corruption, condition) for task, corruption in pairs if corruption.name == name
-            ]
+            cells += [Cell(task, condition, ((c, severity),)) for task, c in pairs if c.name == name]
     return tuple(cells)
+
+
+def _joint_cells(
+    request: RunRequest,
+    suite: Suite,
+    tasks: Sequence[Task],
+    joint: tuple[Corruption, Corruption],
+    severities: Sequence[int],
+) -> tuple[Cell, ...]:
+    """The grid of an image and a text corruption at once, for the tasks to which both apply.
+
+    ``A@s+B`` at severity t is A at s with B at t; either alone has its own cells, with the same draws.
+    """
+    image, text = joint
+    both = [task for task in tasks if not any(task.refuse_corruption(c) for c in joint)]
+    return tuple(
+        Cell(
+            task,
+            Condition(suite.id, f"{image.name}@{s}+{text.name}", t, request.seed),
+            ((image, s), (text, t)),
+        )
+        for s in severities
+        for t in severities
+        for task in both
+    )

@@ -40,6 +40,11 @@ class StudyCell:
     corruption: Corruption | None
     condition: Condition
 
+    @property
+    def corruptions(self) -> tuple[tuple[Corruption, int], ...]:
+        """The corruption with its severity, none for clean."""
+        return () if self.corruption is None else ((self.corruption, self.condition.severity),)
+
 
 def study_cells(suite: Suite, seed: int, severities: tuple[int, ...]) -> list[StudyCell]:
     """All cells, clean first."""

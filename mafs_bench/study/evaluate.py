@@ -25,9 +25,9 @@ from mafs_bench.mafs.signals import Prototypes
 from mafs_bench.mafs.training import Budget
 from mafs_bench.mafs.weights import FusionWeights
 from mafs_bench.runner.encode import as_embeddings
-from mafs_bench.runner.execute import default_workers, parts_of
+from mafs_bench.runner.execute import default_workers
 from mafs_bench.runner.store import write_atomically
-from mafs_bench.runner.view import ConditionView, Encoder
+from mafs_bench.runner.view import ConditionParts, ConditionView, Encoder
 from mafs_bench.study.conditions import StudyCell, study_cells
 from mafs_bench.study.variants import Variant, variants
 from mafs_bench.tasks import fused_retrieval
@@ -131,7 +131,7 @@ def score_file(out: Path, cell: StudyCell) -> Path:
 
 
 def _score(candidates: dict[str, Candidate], encoder: Encoder, cell: StudyCell) -> pd.DataFrame:
-    view = ToldView(ConditionView(encoder, cell.condition, parts_of(cell.corruption)))
+    view = ToldView(ConditionView(encoder, cell.condition, ConditionParts.of(cell.corruptions)))
     view.pair_embeddings(caption_pairs(encoder.dataset))
     columns: dict[str, Any] = {}
     for name, candidate in candidates.items():
