@@ -15,6 +15,7 @@ import pandas as pd
 from mafs_bench.metrics.caption_scores import ORDERS, Tokens, bleu_statistics, cider_of, rouge_l
 from mafs_bench.metrics.caption_tokens import tokenize
 from mafs_bench.metrics.columns import Array, columns_of, mean_of, ratio
+from mafs_bench.metrics.java_metrics import METEOR_COLUMNS, meteor, meteor_statistics, spice_scores
 from mafs_bench.types import Metric
 
 _SMALL, _TINY = 1e-9, 1e-15
@@ -24,15 +25,30 @@ _SMALL, _TINY = 1e-9, 1e-15
 def caption_statistics(captions: Sequence[str | None], references: Sequence[Sequence[str]]) -> pd.DataFrame:
     """A row a caption with all statistics; captions that are None are unscored (a row of NaN).
 
-    References of the whole list set CIDEr's document frequencies.
+    References of the whole list set CIDEr's document frequencies. Raises ``DataError`` where a Java program
+    that is there fails.
     """
-    tokenized = tuple(tuple(map(tokenize, texts)) for texts in references)
-    cider = cider_of(tokenized)
-    rows = [
-        {} if caption is None else _row(tokenize(caption), tokenized[i], cider.score(i, tokenize(caption)))
-        for i, caption in enumerate(captions)
-    ]
-    return pd.DataFrame(rows, columns=["score", "rouge_l", *BLEU_COLUMNS], dtype=np.float64)
+    truth = tuple(tuple(map(tokenize, texts)) for texts in references)
+    given = [None if caption is None else tokenize(caption) for caption in captions]
+    cider = cider_of(truth)
+    rows = [{} if t is None else _row(t, truth[i], cider.score(i, t)) for i, t in enumerate(given)]
+    frame = pd.DataFrame(rows, columns=["score", "rouge_l", *BLEU_COLUMNS], dtype=np.float64)
+    return _with_java(frame, given, truth)
+
+
+def _with_java(
+    frame: pd.DataFrame, given: Sequence[Tokens | None], truth: Sequence[Sequence[Tokens]]
+) -> pd.DataFrame:
+    """Add the columns of METEOR and SPICE where they are available."""
+    scored = [i for i, tokens in enumerate(given) if tokens is not None]
+    captions = [tokens for tokens in given if tokens is not None]
+    references = [truth[i] for i in scored]
+    parts = [frame]
+    if (statistics := meteor_statistics(captions, references)) is not None:
+        parts.append(pd.DataFrame(statistics, index=scored, columns=list(METEOR_COLUMNS)))
+    if (spice := spice_scores(captions, references)) is not None:
+        parts.append(pd.DataFrame({"spice": spice}, index=scored))
+    return pd.concat(parts, axis=1)
 
 
 def _row(hypothesis: Tokens, references: Sequence[Tokens], cider: float) -> dict[str, float]:
@@ -71,6 +87,11 @@ def _bleu(n: int) -> Callable[[Array], Array]:
     return value
 
 
+def _meteor_columns(frame: pd.DataFrame) -> Array:
+    """``METEOR_COLUMNS`` and a one for every row: (n, 24)."""
+    return np.concatenate([columns_of(*METEOR_COLUMNS)(frame), np.ones((len(frame), 1))], axis=1)
+
+
 def _metric(
     name: str, high: float, source: str, columns: Callable[..., Array], value: Callable[[Array], Array]
 ) -> Metric:
@@ -90,4 +111,6 @@ CAPTIONING_METRICS: tuple[Metric, ...] = (
         for n in ORDERS
     ),
     _metric("rouge_l", 1.0, "Lin, ACL 2004, as in pycocoevalcap 1.2", mean_of("rouge_l"), ratio),
+    _metric("meteor", 1.0, "Denkowski and Lavie, WMT 2014, version 1.5", _meteor_columns, meteor),
+    _metric("spice", 1.0, "Anderson et al., ECCV 2016", mean_of("spice"), ratio),
 )

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from mafs_bench.metrics.captioning import caption_statistics
+from mafs_bench.metrics.java_metrics import start_meteor
 from mafs_bench.tasks.base import Pair, Task, View
 
 
@@ -20,6 +21,7 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
     position = {sample.id: i for i, sample in enumerate(view.dataset.samples)}
     pairs = [Pair(sample.id, position[sample.id], "") for sample in samples]
     captions: list[str | None] = [None] * len(pairs)
+    start_meteor()
     for batch in view.pair_batches(pairs):
         given = adapter.caption(batch.images, batch.texts)
         for row, caption, applicable in zip(batch.rows, given, batch.applicable, strict=True):

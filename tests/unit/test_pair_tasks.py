@@ -83,7 +83,7 @@ def view_of(
     dataset: Dataset, adapter: object, corruption: Corruption | None = None, severity: int = 0
 ) -> ConditionView:
     encoder = Encoder(adapter, dataset, seed=0, batch_size=7, workers=0)
-    parts = ConditionParts() if corruption is None else ConditionParts(**{corruption.modality: corruption})
+    parts = ConditionParts.of([] if corruption is None else [(corruption, severity)])
     name = None if corruption is None else corruption.name
     return ConditionView(encoder, Condition("test", name, severity, 0), parts)
 
