@@ -7,5 +7,8 @@ TASKS = Registry(
     entries={
         "retrieval": "mafs_bench.tasks.retrieval:TASK",
         "fused-retrieval": "mafs_bench.tasks.fused_retrieval:TASK",
+        "matching": "mafs_bench.tasks.matching:TASK",
+        "vqa": "mafs_bench.tasks.vqa:TASK",
+        "captioning": "mafs_bench.tasks.captioning:TASK",
     },
 )
