@@ -11,7 +11,7 @@ from mafs_bench.errors import SubmissionError, UnknownNameError
 from mafs_bench.leaderboard.schemas import Board, from_toml, to_toml
 from mafs_bench.tasks import TASKS
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,59}")
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 
 
 @dataclass(frozen=True)

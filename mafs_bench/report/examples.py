@@ -37,6 +37,7 @@ class Example:
     task: str
     condition: str
     id: str
+    direction: str
     score_clean: float
     score_corrupted: float
     image_clean: str
@@ -147,6 +148,9 @@ _PAIRS: Mapping[str, Callable[[Dataset], Sequence[Pair]]] = {
 """The inputs of a task by the ids of its records."""
 
 
+_DIRECTIONS = {"t2i": "text to images", "i2t": "image to texts"}
+
+
 def _example(
     run: StoredRun, dataset: Dataset, corruption: Corruption, cell: CellResult, pair: Pair, row: pd.Series
 ) -> Example:
@@ -161,6 +165,7 @@ def _example(
         cell.task,
         f"{cell.corruption}-{cell.severity}",
         pair.id,
+        _DIRECTIONS.get(row.get("direction", ""), ""),
         float(row["score"]),
         float(row["score_corrupted"]),
         embed(image),

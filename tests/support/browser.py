@@ -13,9 +13,16 @@ from types import TracebackType
 from typing import Any
 
 CHROMIUM = next(
-    (p for name in ("chromium", "chromium-browser", "google-chrome", "chrome") if (p := shutil.which(name))), None
+    (p for name in ("chromium", "chromium-browser", "google-chrome", "chrome") if (p := shutil.which(name))),
+    None,
 )
-_FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-pipe")
+_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--remote-debugging-pipe",
+)
 
 
 class Browser:
@@ -25,7 +32,16 @@ class Browser:
         read_end, to_browser = os.pipe()
         from_browser, write_end = os.pipe()
         shell = f'exec "$@" 3<&{read_end} 4>&{write_end}'
-        command = ["sh", "-c", shell, "sh", str(CHROMIUM), *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
+        command = [
+            "sh",
+            "-c",
+            shell,
+            "sh",
+            str(CHROMIUM),
+            *_FLAGS,
+            f"--user-data-dir={profile}",
+            "about:blank",
+        ]
         self._process = subprocess.Popen(
             command, pass_fds=(read_end, write_end), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -41,7 +57,9 @@ class Browser:
     def __enter__(self) -> Browser:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._process.kill()
         self._process.wait()
         self._out.close()
@@ -69,11 +87,17 @@ class Browser:
             raw += byte
         return json.loads(raw)
 
-    def open(self, file: Path, *, width: int = 1280, height: int = 900, dark: bool = False, fragment: str = "") -> None:
+    def open(
+        self, file: Path, *, width: int = 1280, height: int = 900, dark: bool = False, fragment: str = ""
+    ) -> None:
         """Load a local file in a window of that size and wait until it is there."""
         mobile = width < 600
         self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=mobile,
         )
         scheme = "dark" if dark else "light"
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
@@ -111,7 +135,11 @@ class Browser:
 
     def requests(self) -> list[str]:
         """Addresses that the page asked for, itself and its embedded data left out."""
-        asked = [e["params"]["request"]["url"] for e in self.events if e.get("method") == "Network.requestWillBeSent"]
+        asked = [
+            e["params"]["request"]["url"]
+            for e in self.events
+            if e.get("method") == "Network.requestWillBeSent"
+        ]
         return [url for url in asked[1:] if not url.startswith("data:")]
 
     def problems(self) -> list[str]:

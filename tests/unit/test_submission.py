@@ -19,37 +19,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from mafs_bench.errors import SubmissionError
-from mafs_bench.leaderboard.boards import BoardFolder, new_board
 from mafs_bench.leaderboard.bundle import LARGEST, read_bundle, write_bundle
 from mafs_bench.leaderboard.findings import Finding
 from mafs_bench.leaderboard.publish import add_submission
 from mafs_bench.leaderboard.records import decode, encode, ids_digest
 from mafs_bench.leaderboard.submission import make_bundle, manifest_json
 from mafs_bench.leaderboard.validation import Report, validate
-from tests.support.fake_run import SUITE, write_run
-
-CARD = """name = "Clip small"
-link = "https://example.org/clip"
-licence = "MIT"
-parameters = 1000000
-training_data = "a million pairs"
-"""
-
-
-def open_board(root: Path, name: str = "scenes-retrieval", **changes: Any) -> BoardFolder:
-    settings: dict[str, Any] = {
-        "title": "Retrieval on scenes",
-        "about": "made by the project",
-        "task": "retrieval",
-        "dataset": "scenes",
-        "split": "test",
-        "suite": SUITE,
-        "corruption": "gaussian_noise,keyboard",
-        "severities": (1, 3, 5),
-        "seed": 0,
-        "limit": None,
-    }
-    return new_board(root, name, **{**settings, **changes})
+from tests.support.fake_board import CARD, bundle_of, open_board
+from tests.support.fake_run import write_run
 
 
 @pytest.fixture(scope="module")
@@ -619,41 +596,33 @@ def test_scores_survive_encoding(good: dict[str, bytes]) -> None:
     assert int(parts["keyboard-1"]["score"].isna().sum()) == 1
 
 
-def _bundle(tmp_path: Path, board: BoardFolder, name: str, **run: Any) -> Path:
-    card, out = tmp_path / f"{name}.toml", tmp_path / f"{name}.zip"
-    card.write_text(CARD.replace("Clip small", name))
-    folder = write_run(tmp_path / f"run-{name}", **run)
-    write_bundle(make_bundle(folder, board, card), out)
-    return out
-
-
 def _messages(path: Path, root: Path) -> list[str]:
     return [str(finding) for finding in validate(path, root).findings]
 
 
 def test_first_submission_pins_the_board(tmp_path: Path) -> None:
     board = open_board(tmp_path / "boards")
-    add_submission(_bundle(tmp_path, board, "A", model="a"), tmp_path / "boards")
-    fewer = _bundle(tmp_path, board, "B", model="b", n=20)
+    add_submission(bundle_of(tmp_path, board, "A", model="a"), tmp_path / "boards")
+    fewer = bundle_of(tmp_path, board, "B", model="b", n=20)
     assert any("the board has 90" in line for line in _messages(fewer, tmp_path / "boards"))
 
 
 def test_copies_are_refused(tmp_path: Path) -> None:
     root, board = tmp_path / "boards", open_board(tmp_path / "boards")
-    add_submission(_bundle(tmp_path, board, "A", model="a"), root)
-    again = _messages(_bundle(tmp_path, board, "a", model="a"), root)
+    add_submission(bundle_of(tmp_path, board, "A", model="a"), root)
+    again = _messages(bundle_of(tmp_path, board, "a", model="a"), root)
     assert "error: card.toml: there is a submission of the name a" in again
     assert "error: spec.json: the same model and weights are there as a" in again
     assert "error: scores.parquet: all scores equal those of a, row by row" in again
     with pytest.raises(SubmissionError, match="there is a submission of the name a"):
-        add_submission(_bundle(tmp_path, board, "a", model="a"), root)
-    assert add_submission(_bundle(tmp_path, board, "a", model="a"), root, replace=True).name == "a"
+        add_submission(bundle_of(tmp_path, board, "a", model="a"), root)
+    assert add_submission(bundle_of(tmp_path, board, "a", model="a"), root, replace=True).name == "a"
 
 
 def test_stolen_scores_under_another_name_are_refused(tmp_path: Path) -> None:
     root, board = tmp_path / "boards", open_board(tmp_path / "boards")
-    add_submission(_bundle(tmp_path, board, "A", model="a"), root)
-    thief = _bundle(tmp_path, board, "B", model="a")
+    add_submission(bundle_of(tmp_path, board, "A", model="a"), root)
+    thief = bundle_of(tmp_path, board, "B", model="a")
     files, _ = read_bundle(thief)
     draft = Draft(files)
     draft.json("spec.json", lambda spec: spec.update(model="b", weights="f" * 64))
@@ -665,8 +634,8 @@ def test_stolen_scores_under_another_name_are_refused(tmp_path: Path) -> None:
 
 def test_odd_patterns_are_warnings(tmp_path: Path) -> None:
     root, board = tmp_path / "boards", open_board(tmp_path / "boards")
-    add_submission(_bundle(tmp_path, board, "A", model="a"), root)
-    rising = _bundle(tmp_path, board, "B", model="b", fragility=-0.9, skill=-1.0)
+    add_submission(bundle_of(tmp_path, board, "A", model="a"), root)
+    rising = bundle_of(tmp_path, board, "B", model="b", fragility=-0.9, skill=-1.0)
     files, _ = read_bundle(rising)
     draft = Draft(files)
     draft.json("results.json", lambda cells: cells[1].update(content_hash="0" * 64))
@@ -682,7 +651,7 @@ def test_odd_patterns_are_warnings(tmp_path: Path) -> None:
 
 def test_corruption_without_effect_is_a_warning(tmp_path: Path) -> None:
     board = open_board(tmp_path / "boards", corruption="gaussian_noise")
-    bundle = _bundle(tmp_path, board, "A", fragility=0.0)
+    bundle = bundle_of(tmp_path, board, "A", fragility=0.0)
     assert any("scores equal those of clean" in line for line in _messages(bundle, tmp_path / "boards"))
 
 
@@ -696,6 +665,6 @@ def test_run_without_the_boards_conditions(tmp_path: Path) -> None:
 
 def test_board_with_submissions_cannot_be_redefined(tmp_path: Path) -> None:
     board = open_board(tmp_path / "boards")
-    add_submission(_bundle(tmp_path, board, "A"), tmp_path / "boards")
+    add_submission(bundle_of(tmp_path, board, "A"), tmp_path / "boards")
     with pytest.raises(SubmissionError, match="needs a new name"):
         open_board(tmp_path / "boards", seed=1)

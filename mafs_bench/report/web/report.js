@@ -23,6 +23,12 @@ function hardestFirst(curves) {
   return Object.keys(curves).sort((a, b) => mean(curves[a]) - mean(curves[b]));
 }
 
+// Corruptions that most runs have come first, so that the runs can be seen side by side.
+function mostShared(names) {
+  const count = (name) => RUNS.filter((run) => run.tasks[at("task-choice").value]?.corruptions.includes(name)).length;
+  return names.toSorted((a, b) => count(b) - count(a));
+}
+
 function showCorruptions(names) {
   const curves = curvesOf();
   const series = names.map((name) => ({ name: plain(name), points: points(curves[name]) }));
@@ -71,7 +77,7 @@ function showFusion() {
 
 function showMetric() {
   const curves = curvesOf(), names = hardestFirst(curves);
-  if (at("corruption-choice")) fill(at("corruption-choice"), names, at("corruption-choice").value);
+  if (at("corruption-choice")) fill(at("corruption-choice"), mostShared(names), at("corruption-choice").value);
   chooser(at("corruptions"), "Corruptions, hardest first", names, names.slice(0, 6), showCorruptions);
   showRuns();
   showHeatMap();

@@ -1,0 +1,54 @@
+"""Boards and bundles for tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mafs_bench.leaderboard.boards import BoardFolder, new_board
+from mafs_bench.leaderboard.bundle import write_bundle
+from mafs_bench.leaderboard.publish import add_submission
+from mafs_bench.leaderboard.submission import make_bundle
+from tests.support.fake_run import SUITE, write_run
+
+CARD = """name = "Clip small"
+link = "https://example.org/clip"
+licence = "MIT"
+parameters = 1000000
+training_data = "a million pairs"
+"""
+
+
+def open_board(root: Path, name: str = "scenes-retrieval", **changes: Any) -> BoardFolder:
+    """An empty board for runs of ``write_run``."""
+    settings: dict[str, Any] = {
+        "title": "Retrieval on scenes",
+        "about": "made by the project",
+        "task": "retrieval",
+        "dataset": "scenes",
+        "split": "test",
+        "suite": SUITE,
+        "corruption": "gaussian_noise,keyboard",
+        "severities": (1, 3, 5),
+        "seed": 0,
+        "limit": None,
+    }
+    return new_board(root, name, **{**settings, **changes})
+
+
+def write_card(path: Path, name: str) -> Path:
+    """A card of that name."""
+    path.write_text(CARD.replace("Clip small", name))
+    return path
+
+
+def bundle_of(folder: Path, board: BoardFolder, name: str, **run: Any) -> Path:
+    """Write the run of a model and its bundle."""
+    card, out = write_card(folder / f"{name}.toml", name), folder / f"{name}.zip"
+    write_bundle(make_bundle(write_run(folder / f"run-{name}", **run), board, card), out)
+    return out
+
+
+def submit_model(folder: Path, board: BoardFolder, name: str, **run: Any) -> None:
+    """Put a model on a board."""
+    add_submission(bundle_of(folder, board, name, **run), board.path.parent)
