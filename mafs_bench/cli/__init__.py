@@ -12,6 +12,7 @@ from mafs_bench.errors import MafsBenchError
 
 _COMMANDS = (
     "run",
+    "corrupt",
     "listing",
     "adapters",
     "leaderboard",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -62,6 +63,7 @@ def export(job: Export) -> dict[str, str]:
         "samples": len(job.dataset.samples),
     }
     files = _open_manifest(job.out, identity)
+    _store_manifest(job.out, identity, files)
     stems = _stems(job.dataset)
     by_modality = {"image": _write_images, "text": _write_texts, "pair": _write_pairs}
     if any(corruption.modality != "image" for corruption in job.corruptions):
@@ -100,13 +102,9 @@ def _stems(dataset: Dataset) -> list[str]:
     """The samples' file names without folders and endings. Raises ``DataError`` where two are the same."""
     names = [Path(sample.id).name for sample in dataset.samples]
     stems = [Path(name).stem if Path(name).suffix.lower() in _PICTURES else name for name in names]
-    twice = (
-        [stem for stem in dict.fromkeys(stems) if stems.count(stem) > 1]
-        if len(set(stems)) < len(stems)
-        else []
-    )
-    if twice:
-        raise DataError(f"{dataset.name}: several samples would be written as {twice[0]}.png")
+    common = Counter(stems).most_common(1)
+    if common and common[0][1] > 1:
+        raise DataError(f"{dataset.name}: {common[0][1]} samples would be written as {common[0][0]}.png")
     return stems
 
 
@@ -208,7 +206,7 @@ def _write_texts(job: Export, corruption: Corruption, stems: Sequence[str]) -> d
                 questions.append(asked | {"not_applicable": text is None})
         files |= _write_lines(job.out, folder / "captions.jsonl", captions)
         if questions:
-            files |= _write_lines(job.out, folder / "questions.jsonl", questions)
+            files |= _write_lines(job.out, folder / "questions.ndjson", questions)
     return files
 
 

@@ -1,0 +1,51 @@
+"""``mafs-bench corrupt``: have the corrupted files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("corrupt")(corrupt)
+
+
+def corrupt(
+    corruption: Annotated[str, typer.Option(help="name, family, modality, a comma list, or all")],
+    out: Annotated[Path, typer.Option(help="folder to write to; an export begun there goes on")],
+    severity: Annotated[str, typer.Option(help="3, 1-5 or 1,3,5")] = "1-5",
+    dataset: Annotated[str, typer.Option(help="name, name:variant or a folder of yours")] = "scenes",
+    split: Annotated[str | None, typer.Option(help="test unless told otherwise")] = None,
+    data_root: Annotated[Path | None, typer.Option(help="folder of the data set's official layout")] = None,
+    suite: Annotated[str, typer.Option(help="name@version or a TOML file of yours")] = "core@1",
+    limit: Annotated[int | None, typer.Option(help="only the first N samples")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of all corruptions")] = 0,
+    workers: Annotated[int | None, typer.Option(min=0, help="processes [all cores]")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="print nothing but errors")] = False,
+) -> None:
+    """Write the corrupted data set losslessly, as a run would make it on the fly, with a manifest."""
+    import os
+
+    from mafs_bench import suites
+    from mafs_bench.datasets.resolve import resolve
+    from mafs_bench.runner.export import Export, export
+    from mafs_bench.runner.plan import parse_severities
+
+    severities = parse_severities(severity)
+    chosen = suites.load(suite)
+    job = Export(
+        resolve(dataset, split, data_root, limit),
+        chosen,
+        chosen.select(corruption),
+        severities,
+        seed,
+        out,
+        (os.cpu_count() or 1) if workers is None else workers,
+        (lambda line: None) if quiet else typer.echo,
+    )
+    files = export(job)
+    if not quiet:
+        typer.echo(f"{out}: {len(files)} files, listed with their hashes in manifest.json")
