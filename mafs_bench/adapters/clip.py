@@ -92,6 +92,12 @@ class Clip:
         """Rank "question answer" against the image, a missing question being the empty one."""
         return self._ranker.answer(self.encode_images(images), questions)
 
+    def answer_embedded(
+        self, images: Embeddings, texts: Embeddings, questions: Sequence[str]
+    ) -> list[Answer]:
+        """Rank "question answer" against image vectors."""
+        return self._ranker.answer(images.vectors, questions)
+
     def _infer(self, forward: Callable[[], torch.Tensor]) -> FloatArray:
         """Run ``forward`` without gradients in the precision asked for; float32 (n, d) on the host."""
         dtype = _AUTOCAST.get(self._settings.precision)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mafs_bench.adapters import ADAPTERS
-from mafs_bench.adapters.protocols import Embeddings, Fused, Settings
+from mafs_bench.adapters.protocols import Answer, Embeddings, Fused, Settings
 from mafs_bench.errors import WeightsError
 from mafs_bench.mafs.fusion import FusionInput
 from mafs_bench.mafs.signals import pair_signals
@@ -87,6 +87,28 @@ class FusedBackbone:
         diagnostics = {"alpha_image": alpha[:, 0], "alpha_text": alpha[:, 1], "prior": nothing.float()}
         diagnostics |= {name: pairs.signals[name] for name in ("image_entropy", "text_entropy", "agreement")}
         return Fused(z.numpy(), {name: values.numpy() for name, values in diagnostics.items()})
+
+    def prepare_answers(self, vocabulary: Sequence[str]) -> None:
+        """Nothing to prepare: the answers are those that the head was trained on.
+
+        Raises ``WeightsError`` where no head was trained.
+        """
+        if self._fusion.head is None:
+            raise WeightsError(f"{self.name} has no answer head: it was trained on data without questions")
+
+    def answer_embedded(
+        self, images: Embeddings, texts: Embeddings, questions: Sequence[str]
+    ) -> list[Answer]:
+        """Answer n pairs; confidence is the sigmoid of the best answer's logit."""
+        if self._fusion.head is None:
+            raise WeightsError(f"{self.name} has no answer head: it was trained on data without questions")
+        with torch.inference_mode():
+            logits, alpha = self._fusion.head(self._pairs(images, texts))
+        confidence, best = logits.sigmoid().max(1)
+        return [
+            Answer(self._fusion.answers[k], c, {"alpha_image": a, "alpha_text": b})
+            for k, c, (a, b) in zip(best.tolist(), confidence.tolist(), alpha.tolist(), strict=True)
+        ]
 
     def _pairs(self, images: Embeddings, texts: Embeddings) -> FusionInput:
         v, t = torch.from_numpy(images.vectors), torch.from_numpy(texts.vectors)

@@ -156,6 +156,19 @@ class Answerer(Protocol):
 
 
 @runtime_checkable
+class EmbeddingAnswerer(Protocol):
+    """An answerer that needs no more of an image than its embedding: images are encoded once for all tasks."""
+
+    def prepare_answers(self, vocabulary: Sequence[str]) -> None:
+        """Be told once which answers are in question."""
+
+    def answer_embedded(
+        self, images: Embeddings, texts: Embeddings, questions: Sequence[str]
+    ) -> Sequence[Answer]:
+        """One answer a pair; ``texts`` are the embedded ``questions`` ("" where missing)."""
+
+
+@runtime_checkable
 class Captioner(Protocol):
     """Describes images; ``contexts`` are texts given beside them ("" for none)."""
 
@@ -170,5 +183,6 @@ PROTOCOLS: dict[str, type] = {
     "PairMatcher": PairMatcher,
     "FusedEncoder": FusedEncoder,
     "Answerer": Answerer,
+    "EmbeddingAnswerer": EmbeddingAnswerer,
     "Captioner": Captioner,
 }

@@ -62,12 +62,12 @@ def train_fused(
         twins = fusion.weigh(clean_twins(bank, prototypes, batch, generator)) if budget.consistency else alpha
         return (
             task_loss(z, batch)
-            + budget.uniform * _kl_to_uniform(alpha, batch.pairs.present)
-            + budget.consistency * _disagreement(alpha, twins, batch.mode == 0)
+            + budget.uniform * kl_to_uniform(alpha, batch.pairs.present)
+            + budget.consistency * disagreement(alpha, twins, batch.mode == 0)
             + fusion.extra_loss(batch.pairs, alpha, Targets(label_of[batch.image]))
         )
 
-    return _optimise(fusion, loss, budget)
+    return optimise(fusion, loss, budget)
 
 
 def train_cross_modal(
@@ -85,10 +85,10 @@ def train_cross_modal(
         batch = draw_batch(bank, prototypes, pairs_a_side, generator)
         scores, alpha = score_square(fusion, prototypes, batch)
         truth = bank.true_of[batch.image][:, batch.held].T
-        uniform = _kl_to_uniform(alpha, torch.ones_like(alpha))
+        uniform = kl_to_uniform(alpha, torch.ones_like(alpha))
         return _nce(scores, truth) + _nce(scores.T, truth.T) + budget.uniform * uniform
 
-    return _optimise(fusion, loss, budget)
+    return optimise(fusion, loss, budget)
 
 
 def score_square(fusion: CrossModalFusion, prototypes: Prototypes, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -105,7 +105,7 @@ def score_square(fusion: CrossModalFusion, prototypes: Prototypes, batch: Batch)
     return scores.view(b, b), alpha
 
 
-def _optimise(module: nn.Module, loss: Callable[[], Tensor], budget: Budget) -> list[float]:
+def optimise(module: nn.Module, loss: Callable[[], Tensor], budget: Budget) -> list[float]:
     """Adam with a cosine schedule; a module without parameters is left as it is."""
     parameters = [p for p in module.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(parameters, lr=budget.learning_rate)
@@ -129,13 +129,13 @@ def _nce(logits: Tensor, truth: Tensor) -> Tensor:
     return (every - right).mean()
 
 
-def _kl_to_uniform(alpha: Tensor, present: Tensor) -> Tensor:
+def kl_to_uniform(alpha: Tensor, present: Tensor) -> Tensor:
     """Mean KL(α ‖ uniform) in nats over pairs that have both modalities: (b, 2) -> ()."""
     both = alpha[present.prod(1) > 0].clamp_min(1e-8)
     return (both * (2 * both).log()).sum(1).mean() if len(both) else alpha.new_zeros(())
 
 
-def _disagreement(alpha: Tensor, twins: Tensor, untouched: Tensor) -> Tensor:
+def disagreement(alpha: Tensor, twins: Tensor, untouched: Tensor) -> Tensor:
     """Mean squared difference of α between untouched pairs and their twins: (b, 2) -> ()."""
     if not untouched.any():
         return alpha.new_zeros(())

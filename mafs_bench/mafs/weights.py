@@ -7,10 +7,12 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
 from mafs_bench.errors import WeightsError
+from mafs_bench.mafs.answering import AnswerHead
 from mafs_bench.mafs.catalogue import FUSIONS
 from mafs_bench.mafs.cross_modal import CrossModalFusion
 from mafs_bench.mafs.fusion import WeightedFusion
@@ -23,7 +25,8 @@ class FusionWeights:
 
     fusion: its name among ``FUSIONS``. backbone: SHA-256 of the weights it was trained on. fused is for fused
     retrieval; cross is for cross-modal retrieval and only MA-AFS has one. prior: (d,) unit, the answer where
-    both modalities are missing. digest: SHA-256 of the file, "" before it is written.
+    both modalities are missing. digest: SHA-256 of the file, "" before it is written. head is for visual
+    question answering over ``answers``, where questions were there to train it.
     """
 
     fusion: str
@@ -33,6 +36,8 @@ class FusionWeights:
     cross: CrossModalFusion | None
     prior: Tensor
     digest: str = ""
+    head: AnswerHead | None = None
+    answers: tuple[str, ...] = ()
 
 
 def search_path() -> list[Path]:
@@ -63,6 +68,7 @@ def save(weights: FusionWeights, path: Path) -> None:
         "prototypes": weights.prototypes,
         "fused": weights.fused,
         "cross": weights.cross,
+        "head": weights.head,
     }
     tensors = {
         f"{part}.{name}": tensor.contiguous()
@@ -72,7 +78,14 @@ def save(weights: FusionWeights, path: Path) -> None:
     }
     k, dim = weights.prototypes.image.shape
     bank = 0 if weights.cross is None else len(weights.cross.image_bank)
-    shape = {"fusion": weights.fusion, "backbone": weights.backbone, "k": k, "dim": dim, "bank": bank}
+    shape: dict[str, Any] = {
+        "fusion": weights.fusion,
+        "backbone": weights.backbone,
+        "k": k,
+        "dim": dim,
+        "bank": bank,
+    }
+    shape["answers"] = list(weights.answers)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file({**tensors, "prior": weights.prior}, path, metadata={"mafs_bench": json.dumps(shape)})
@@ -94,7 +107,18 @@ def load(path: Path) -> FusionWeights:
         if shape["bank"]:
             names = fused.get_submodule("scheduler.standardise").names
             cross = CrossModalFusion(shape["dim"], shape["bank"], names)  # type: ignore[arg-type]
-        modules: dict[str, nn.Module | None] = {"prototypes": prototypes, "fused": fused, "cross": cross}
+        answers = tuple(shape["answers"])
+        head = (
+            AnswerHead(FUSIONS[shape["fusion"]](shape["dim"]), shape["dim"], len(answers))
+            if answers
+            else None
+        )
+        modules: dict[str, nn.Module | None] = {
+            "prototypes": prototypes,
+            "fused": fused,
+            "cross": cross,
+            "head": head,
+        }
         for part, module in modules.items():
             if module is not None:
                 module.load_state_dict(_under(tensors, part))
@@ -103,7 +127,7 @@ def load(path: Path) -> FusionWeights:
         raise WeightsError(f"{path} does not hold a fusion: {error}") from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return FusionWeights(
-        shape["fusion"], shape["backbone"], prototypes, fused, cross, tensors["prior"], digest
+        shape["fusion"], shape["backbone"], prototypes, fused, cross, tensors["prior"], digest, head, answers
     )
 
 

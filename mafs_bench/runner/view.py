@@ -218,19 +218,20 @@ class ConditionView:
         else:
             images = encoded.embeddings.take(own[plan.image_from])
         readable = ~encoded.unreadable[own[plan.image_from]]
+        held = self._held(pairs, made.texts, plan)
         return PairEmbeddings(
             self._with_blanks(images, plan.image_present),
-            self._encode_present(self._shuffled(pairs, made.texts, plan), plan.text_present),
+            self._encode_present(held, plan.text_present),
             made.applicable & readable,
             plan.text_from,
+            held,
         )
 
     def pair_batches(self, pairs: Sequence[Pair]) -> Iterator[PairBatch]:
         """Give the corrupted raw inputs of pairs, in order."""
         made = self._texts(pairs)
         plan = self._plan(self._items(pairs), "pair plan")
-        shuffled = self._shuffled(pairs, made.texts, plan)
-        held = [text if there else "" for text, there in zip(shuffled, plan.text_present, strict=True)]
+        held = self._held(pairs, made.texts, plan)
         present = np.stack([plan.image_present, plan.text_present], axis=1)
         job = self.encoder.job(
             self._sources(pairs, plan),
@@ -329,6 +330,11 @@ class ConditionView:
             )
             for text, j, pair in zip(held, plan.blend_from, pairs, strict=True)
         ]
+
+    def _held(self, pairs: Sequence[Pair], texts: Sequence[str], plan: PairPlan) -> list[str]:
+        """What each pair reads: ``_shuffled``, and nothing where the text is missing."""
+        shuffled = self._shuffled(pairs, texts, plan)
+        return [text if there else "" for text, there in zip(shuffled, plan.text_present, strict=True)]
 
     def _encode_present(self, texts: Sequence[str], present: npt.NDArray[np.bool_]) -> Embeddings:
         held = [text if there else "" for text, there in zip(texts, present, strict=True)]

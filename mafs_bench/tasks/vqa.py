@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,18 +22,32 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
     """
     asked = questions_of(view.dataset)
     pairs = [Pair(question.id, sample, question.text) for sample, question in asked]
-    answers: list[Answer | None] = [None] * len(pairs)
     adapter.prepare_answers(view.dataset.answer_vocabulary)
-    for batch in view.pair_batches(pairs):
-        given = adapter.answer(batch.images, batch.texts, batch.present)
-        for row, answer, applicable in zip(batch.rows, given, batch.applicable, strict=True):
-            answers[row] = answer if applicable else None
+    embedded = hasattr(adapter, "answer_embedded")
+    answers = _answer_embedded(adapter, view, pairs) if embedded else _answer_raw(adapter, view, pairs)
     groups = [view.dataset.samples[sample].group for sample, _ in asked]
     rows = [
         _row(question, group, answer)
         for (_, question), group, answer in zip(asked, groups, answers, strict=True)
     ]
     return pd.DataFrame(rows)
+
+
+def _answer_embedded(adapter: Any, view: View, pairs: Sequence[Pair]) -> list[Answer | None]:
+    """Answers from embeddings: each image is encoded once for all of its questions."""
+    inputs = view.pair_embeddings(pairs)
+    given = adapter.answer_embedded(inputs.images, inputs.texts, inputs.words)
+    return [answer if asked else None for answer, asked in zip(given, inputs.applicable, strict=True)]
+
+
+def _answer_raw(adapter: Any, view: View, pairs: Sequence[Pair]) -> list[Answer | None]:
+    """Answers of a model that reads image and question together."""
+    answers: list[Answer | None] = [None] * len(pairs)
+    for batch in view.pair_batches(pairs):
+        given = adapter.answer(batch.images, batch.texts, batch.present)
+        for row, answer, applicable in zip(batch.rows, given, batch.applicable, strict=True):
+            answers[row] = answer if applicable else None
+    return answers
 
 
 def questions_of(dataset: Dataset) -> list[tuple[int, Question]]:
@@ -60,7 +75,7 @@ def _row(question: Question, group: str, answer: Answer | None) -> dict[str, Any
 TASK = Task(
     name="vqa",
     primary="accuracy",
-    needs=(frozenset({"Answerer"}),),
+    needs=(frozenset({"Answerer"}), frozenset({"EmbeddingAnswerer"})),
     requires="questions",
     joint_input=True,
     score=score,

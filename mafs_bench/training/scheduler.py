@@ -21,18 +21,20 @@ from mafs_bench import suites
 from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UnknownNameError, UsageError
+from mafs_bench.mafs.answering import AnswerHead, train_answers
 from mafs_bench.mafs.bank import MODES, EmbeddingBank
 from mafs_bench.mafs.catalogue import FUSIONS
 from mafs_bench.mafs.cross_modal import CrossModalFusion
 from mafs_bench.mafs.fusion import ScheduledFusion, WeightedFusion
-from mafs_bench.mafs.signals import fit_prototypes
+from mafs_bench.mafs.signals import Prototypes, fit_prototypes
 from mafs_bench.mafs.training import Budget, fit_standardise, train_cross_modal, train_fused
 from mafs_bench.mafs.weights import FusionWeights, file_name, save, search_path
+from mafs_bench.metrics.vqa import soft_accuracy
 from mafs_bench.operators.engine import corrupt_text
 from mafs_bench.runner.encode import encode_images, encode_texts
 from mafs_bench.runner.images import CorruptedImage, ImageJob
 from mafs_bench.seeding import stream
-from mafs_bench.tasks.base import caption_pairs, relevant_captions
+from mafs_bench.tasks.base import Pair, caption_pairs, relevant_captions
 from mafs_bench.types import SEVERITIES, Corruption, Dataset, ImageSource
 
 SEEN_IMAGE = ("gaussian_noise", "impulse_noise", "defocus_blur", "motion_blur")
@@ -84,6 +86,8 @@ def train_scheduler(request: TrainingRequest, budget: Budget, say: Callable[[str
     bank = embed(adapter, dataset, request.seed, say)
     say(f"embedded in {time.monotonic() - began:.0f} s")
     trained, curves = fit(request.fusion, adapter.weights, bank, budget, request.seed)
+    if dataset.answer_vocabulary:
+        trained, curves["vqa"] = fit_answers(trained, adapter, dataset, budget, request.seed, say)
     folder = request.out if request.out is not None else search_path()[0]
     path = folder / file_name(request.fusion, adapter.weights)
     save(trained, path)
@@ -126,6 +130,60 @@ def fit_fused(
     return FusionWeights(name, backbone, prototypes, fused.eval(), None, prior), curve
 
 
+def fit_answers(
+    trained: FusionWeights,
+    adapter: Any,
+    dataset: Dataset,
+    budget: Budget,
+    seed: int,
+    say: Callable[[str], None],
+) -> tuple[FusionWeights, list[float]]:
+    """Add an answer head, trained on the split's questions with a fusion of its own; and the loss curve."""
+    asked, targets = embed_questions(adapter, dataset, seed, say)
+    head, curve = fit_head(FUSIONS[trained.fusion], trained.prototypes, asked, targets, budget, seed)
+    return replace(trained, head=head, answers=dataset.answer_vocabulary), curve
+
+
+def fit_head(
+    make: Callable[[int], WeightedFusion],
+    prototypes: Prototypes,
+    asked: EmbeddingBank,
+    targets: torch.Tensor,
+    budget: Budget,
+    seed: int,
+) -> tuple[AnswerHead, list[float]]:
+    """Train one answer head on embedded questions; the head and the loss curve."""
+    torch.manual_seed(seed)
+    dim = asked.images.shape[-1]
+    fusion = make(dim)
+    if isinstance(fusion, ScheduledFusion):
+        fit_standardise(fusion.scheduler.standardise, prototypes, asked)
+    head = AnswerHead(fusion, dim, targets.shape[1])
+    curve = train_answers(head, prototypes, asked, targets, budget, seed)
+    return head.eval(), curve
+
+
+def embed_questions(
+    adapter: Any, dataset: Dataset, seed: int, say: Callable[[str], None]
+) -> tuple[EmbeddingBank, torch.Tensor]:
+    """A bank whose texts are the questions, and the soft accuracy of every answer to each, (m, answers)."""
+    images = embed(adapter, dataset, seed, say).images
+    pairs = [Pair(q.id, i, q.text) for i, sample in enumerate(dataset.samples) for q in sample.questions]
+    suite = suites.load("core@1")
+    arrays = _embed_texts(adapter, pairs, [suite.corruptions[name] for name in SEEN_TEXT], seed)
+    tokens = {n.partition(".")[2]: torch.from_numpy(x) for n, x in arrays.items() if n.startswith("tokens.")}
+    owner = torch.tensor([pair.sample for pair in pairs])
+    true_of = owner[None] == torch.arange(len(images))[:, None]
+    humans = [q.answers for sample in dataset.samples for q in sample.questions]
+    targets = torch.zeros(len(pairs), len(dataset.answer_vocabulary))
+    index = {answer: k for k, answer in enumerate(dataset.answer_vocabulary)}
+    for row, answers in enumerate(humans):
+        for answer in set(answers) & index.keys():
+            targets[row, index[answer]] = soft_accuracy(answer, answers)
+    bank = EmbeddingBank(images, torch.from_numpy(arrays["texts"]), tokens, owner, true_of)
+    return bank, targets
+
+
 def _cross_modal(names: Sequence[str], bank: EmbeddingBank, budget: Budget, seed: int) -> CrossModalFusion:
     """An untrained fusion of evidences with banks drawn from the training pairs."""
     torch.manual_seed(seed)
@@ -148,7 +206,7 @@ def embed(adapter: Any, dataset: Dataset, seed: int, say: Callable[[str], None])
         say(f"embeddings found in {cache}")
         return _bank(dataset, dict(np.load(cache, allow_pickle=False)))
     arrays = {"images": _embed_images(adapter, dataset, image_corruptions, seed)}
-    arrays |= _embed_texts(adapter, dataset, text_corruptions, seed)
+    arrays |= _embed_texts(adapter, caption_pairs(dataset), text_corruptions, seed)
     cache.parent.mkdir(parents=True, exist_ok=True)
     with cache.with_suffix(".tmp.npz").open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -196,11 +254,11 @@ def _embed_images(
 
 
 def _embed_texts(
-    adapter: Any, dataset: Dataset, corruptions: Sequence[Corruption], seed: int
+    adapter: Any, pairs: Sequence[Pair], corruptions: Sequence[Corruption], seed: int
 ) -> dict[str, np.ndarray[Any, Any]]:
     """``texts`` float32 (m, 1 + COPIES, d) and ``tokens.<signal>`` float32 (m, 1 + COPIES)."""
     texts: list[str] = []
-    for pair in caption_pairs(dataset):
+    for pair in pairs:
         texts.append(pair.text)
         for copy in range(COPIES):
             corruption, severity = _draw(corruptions, seed, pair.id, copy)

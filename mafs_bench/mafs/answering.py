@@ -1,0 +1,71 @@
+"""Visual question answering on fused embeddings: a head over [α_v v ; α_t t ; v∘t].
+
+Every fusion answers through the same head; what differs is α. Targets are the soft accuracies that VQAv2's
+ten answers give each answer of the vocabulary (Goyal et al., CVPR 2017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from mafs_bench.mafs.bank import EmbeddingBank, clean_twins, draw_batch
+from mafs_bench.mafs.fusion import FusionInput, Targets, WeightedFusion
+from mafs_bench.mafs.signals import Prototypes
+from mafs_bench.mafs.training import Budget, disagreement, kl_to_uniform, optimise
+
+
+class AnswerHead(nn.Module):
+    """A fusion's weights and a two-layer head: pairs to logits over ``n_answers``."""
+
+    def __init__(self, fusion: WeightedFusion, dim: int, n_answers: int, hidden: int = 512) -> None:
+        super().__init__()
+        self.fusion = fusion
+        self.scale = dim**0.5
+        self.head = nn.Sequential(nn.Linear(3 * dim, hidden), nn.GELU(), nn.Linear(hidden, n_answers))
+
+    def forward(self, pairs: FusionInput) -> tuple[Tensor, Tensor]:
+        """Logits (n, answers) and α (n, 2); a missing modality enters as zeros."""
+        alpha = self.fusion.weigh(pairs)
+        v, t = self.scale * pairs.v * pairs.present[:, :1], self.scale * pairs.t * pairs.present[:, 1:]
+        features = torch.cat([alpha[:, :1] * v, alpha[:, 1:] * t, v * t], dim=-1)
+        return self.head(features), alpha
+
+
+def train_answers(
+    head: AnswerHead, prototypes: Prototypes, bank: EmbeddingBank, targets: Tensor, budget: Budget, seed: int
+) -> list[float]:
+    """Train a head and its fusion; the loss curve. ``bank.texts`` are questions, targets (m, answers) soft.
+
+    A mismatched pair holds another question, and its target is that question's on this image where the image
+    has it, else it is left out of the task loss.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    label_of = (bank.images[:, 0] @ prototypes.image.T).argmax(1)
+    loss_of = _task_loss(targets)
+
+    def loss() -> Tensor:
+        batch = draw_batch(bank, prototypes, budget.batch, generator)
+        logits, alpha = head(batch.pairs)
+        answerable = bank.owner[batch.held] == batch.image
+        twins = head.fusion.weigh(clean_twins(bank, prototypes, batch, generator))
+        return (
+            loss_of(logits[answerable], batch.held[answerable])
+            + budget.uniform * kl_to_uniform(alpha, batch.pairs.present)
+            + budget.consistency * disagreement(alpha, twins, batch.mode == 0)
+            + head.fusion.extra_loss(batch.pairs, alpha, Targets(label_of[batch.image]))
+        )
+
+    return optimise(head, loss, budget)
+
+
+def _task_loss(targets: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    """Binary cross-entropy summed over answers, mean over pairs, as is usual for soft VQA targets."""
+
+    def loss(logits: Tensor, question: Tensor) -> Tensor:
+        binary = nn.functional.binary_cross_entropy_with_logits(logits, targets[question], reduction="none")
+        return binary.sum(1).mean()
+
+    return loss
