@@ -6,8 +6,8 @@ draw serves all five. ``apply`` is deterministic, leaves its input untouched and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,13 @@ class ImageOperator:
     """``sample(rng, (height, width), levels)`` and ``apply(image, draws, params)``.
 
     ``levels`` are the parameters of all five severities, for draws whose size depends on the largest.
+    ``ranges`` names every parameter with its least and largest value, whose type it must have; where it is
+    empty nothing is checked.
     """
 
     sample: Callable[[np.random.Generator, tuple[int, int], Sequence[Params]], Any]
     apply: Callable[[Image, Any, Params], Image]
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mafs_bench.errors import DataError, UnknownNameError, UsageError
+from mafs_bench.errors import DataError, SuiteError, UnknownNameError, UsageError
 from mafs_bench.operators import OPERATORS, legacy
 from mafs_bench.operators.base import ImageOperator, PairItem, PairOperator, PairPlan, TextOperator
 from mafs_bench.seeding import KeyedStream, stream
@@ -29,13 +29,15 @@ def corrupt_image(
     """Corrupt one image at each of ``severities`` (0: untouched) from one draw.
 
     ``engine`` is ``native`` or ``reference`` (the library ``imagecorruptions``, for the 19 of ImageNet-C).
-    Raises ``DataError`` for what is no RGB image of at least ``MIN_SIDE`` pixels a side, and ``UsageError``.
+    Raises ``DataError`` for what is no RGB image of at least ``MIN_SIDE`` pixels a side, ``SuiteError`` for
+    parameters out of range, and ``UsageError``.
     """
     operator = OPERATORS.get(corruption.operator)
     if not isinstance(operator, ImageOperator):
         raise UsageError(f"{corruption.name}: operator {corruption.operator!r} does not take images")
     if engine not in ENGINES:
         raise UnknownNameError("engine", engine, ENGINES)
+    require_levels(corruption)
     _require_picture(image, sample_id)
     if engine == "reference":
         return [
@@ -51,6 +53,38 @@ def corrupt_image(
         image if severity == 0 else operator.apply(image, draws, corruption.levels[severity - 1])
         for severity in severities
     ]
+
+
+def require_levels(corruption: Corruption) -> None:
+    """Check a suite's parameters against what the operator declares.
+
+    Raises ``SuiteError`` naming suite, key, value and the allowed range; does nothing for an operator that
+    declares no ranges.
+    """
+    ranges = getattr(OPERATORS.get(corruption.operator), "ranges", None)
+    if not ranges:
+        return
+    where = f"{corruption.suite}: corruptions.{corruption.name}.levels"
+    for params in corruption.levels:
+        for key in params.keys() - ranges.keys():
+            raise SuiteError(f"{where}: {UnknownNameError('parameter', key, ranges)}")
+        for key, (low, high) in ranges.items():
+            if key not in params:
+                raise SuiteError(f"{where}.{key} is missing; allowed: {_described(low, high)}")
+            if not _fits(params[key], low, high):
+                raise SuiteError(f"{where}.{key} = {params[key]!r}; allowed: {_described(low, high)}")
+
+
+def _fits(value: object, low: float, high: float) -> bool:
+    """Whether a value has the bounds' type and lies between them; a whole number may stand for a float."""
+    kinds = (int, float) if isinstance(low, float) else (type(low),)
+    return type(value) in kinds and low <= value <= high  # type: ignore[operator]
+
+
+def _described(low: float, high: float) -> str:
+    if isinstance(low, bool):
+        return "true or false"
+    return f"{'numbers' if isinstance(low, float) else 'whole numbers'} from {low} to {high}"
 
 
 def _rng(seed: int, corruption: Corruption, sample_id: str) -> np.random.Generator:

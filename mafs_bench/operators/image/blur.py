@@ -164,8 +164,10 @@ def zoom_positions(length: int, factor: float) -> tuple[int, _Vector]:
     return (length - kept) // 2, np.arange(length) * spacing
 
 
-defocus_blur = ImageOperator(no_draws, _apply_defocus)
-glass_blur = ImageOperator(_sample_glass, _apply_glass)
-motion_blur = ImageOperator(_sample_angle, _apply_motion)
-zoom_blur = ImageOperator(no_draws, _apply_zoom)
-gaussian_blur = ImageOperator(no_draws, _apply_gaussian)
+defocus_blur = ImageOperator(no_draws, _apply_defocus, {"radius": (1, 64), "softening": (0.01, 10.0)})
+glass_blur = ImageOperator(
+    _sample_glass, _apply_glass, {"sigma": (0.1, 20.0), "reach": (1, 15), "rounds": (1, 10)}
+)
+motion_blur = ImageOperator(_sample_angle, _apply_motion, {"radius": (1, 200), "sigma": (0.1, 200.0)})
+zoom_blur = ImageOperator(no_draws, _apply_zoom, {"stop": (1.001, 3.0), "step": (0.001, 1.0)})
+gaussian_blur = ImageOperator(no_draws, _apply_gaussian, {"sigma": (0.1, 50.0)})

@@ -46,5 +46,5 @@ def _apply_perspective(image: Image, inwards: _Corners, params: Params) -> Image
     return cv2.warpPerspective(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=_NOTHING)
 
 
-rotation = ImageOperator(_sample_turn, _apply_rotation)
-perspective = ImageOperator(_sample_corners, _apply_perspective)
+rotation = ImageOperator(_sample_turn, _apply_rotation, {"degrees": (0.0, 180.0)})
+perspective = ImageOperator(_sample_corners, _apply_perspective, {"strength": (0.0, 0.9)})

@@ -88,7 +88,7 @@ def _poisson_tables(photons: float) -> tuple[_Bits, Image, Image]:
     return cdf, start, grey
 
 
-gaussian_noise = ImageOperator(_sample_normals, _apply_gaussian)
-shot_noise = ImageOperator(_sample_bits, _apply_shot)
-impulse_noise = ImageOperator(_sample_bits, _apply_impulse)
-speckle_noise = ImageOperator(_sample_normals, _apply_speckle)
+gaussian_noise = ImageOperator(_sample_normals, _apply_gaussian, {"scale": (0.0, 10.0)})
+shot_noise = ImageOperator(_sample_bits, _apply_shot, {"photons": (0.5, 130.0)})
+impulse_noise = ImageOperator(_sample_bits, _apply_impulse, {"amount": (0.0, 0.999)})
+speckle_noise = ImageOperator(_sample_normals, _apply_speckle, {"scale": (0.0, 10.0)})

@@ -124,6 +124,6 @@ def _fit(word: str, width: int, height: int) -> tuple[float, int, int]:
     )
 
 
-occlusion = ImageOperator(_sample_covers, _apply_occlusion)
-image_patch_dropout = ImageOperator(_sample_order, _apply_patch_dropout)
-text_overlay = ImageOperator(_sample_words, _apply_text_overlay)
+occlusion = ImageOperator(_sample_covers, _apply_occlusion, {"share": (0.0, 1.0)})
+image_patch_dropout = ImageOperator(_sample_order, _apply_patch_dropout, {"share": (0.0, 1.0)})
+text_overlay = ImageOperator(_sample_words, _apply_text_overlay, {"words": (0, 100)})

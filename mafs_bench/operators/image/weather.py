@@ -246,8 +246,24 @@ def _apply_low_light(image: Image, normals: FloatArray, params: Params) -> Image
     return np.rint(cv2.pow(sensed, 1 / 2.2) * 255).astype(np.uint8)
 
 
-low_light = ImageOperator(_sample_sensor, _apply_low_light)
-snow = ImageOperator(_sample_snow, _apply_snow)
-frost = ImageOperator(_sample_frost, _apply_frost)
-fog = ImageOperator(_sample_fog, _apply_fog)
-spatter = ImageOperator(_sample_spatter, _apply_spatter)
+low_light = ImageOperator(
+    _sample_sensor,
+    _apply_low_light,
+    {"exposure": (0.001, 1.0), "photons": (1.0, 1e6), "read_noise": (0.0, 1.0)},
+)
+snow = ImageOperator(
+    _sample_snow, _apply_snow,
+    {
+        "mean": (-1.0, 2.0), "scale": (0.0, 5.0), "zoom": (1.0, 10.0), "threshold": (0.0, 1.0),
+        "radius": (1, 200), "sigma": (0.1, 200.0), "keep": (0.0, 1.0),
+    },
+)  # fmt: skip
+frost = ImageOperator(_sample_frost, _apply_frost, {"image": (0.0, 2.0), "texture": (0.0, 2.0)})
+fog = ImageOperator(_sample_fog, _apply_fog, {"strength": (0.0, 20.0), "decay": (1.0, 10.0)})
+spatter = ImageOperator(
+    _sample_spatter, _apply_spatter,
+    {
+        "mean": (-1.0, 1.0), "scale": (0.0, 5.0), "sigma": (0.1, 50.0), "threshold": (0.0, 1.0),
+        "strength": (0.1, 10.0), "mud": (False, True),
+    },
+)  # fmt: skip
