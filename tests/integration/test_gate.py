@@ -1,0 +1,98 @@
+"""The gate and the reproduction with a model that really runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mafs_bench.errors import UnknownNameError, UsageError
+from mafs_bench.report import reproduce
+from tests.support.toy import TOY_ADAPTER, write_toy_folder
+
+ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+
+
+def mafs_bench(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mafs_bench", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("gate")
+    write_toy_folder(folder / "toy")
+    options = [
+        "--dataset",
+        "toy",
+        "--suite",
+        "smoke@1",
+        "--corruption",
+        "gaussian,keyboard",
+        "--severity",
+        "1,3",
+    ]
+    done = mafs_bench("run", "--model", TOY_ADAPTER, *options, "--out", "old", "--quiet", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert mafs_bench("baseline", "old", "--out", "old.baseline", cwd=folder).returncode == 0
+    return folder
+
+
+def test_an_unchanged_model_runs_the_cells_of_the_baseline_and_passes(folder: Path) -> None:
+    options = ["--baseline", "old.baseline", "--model", TOY_ADAPTER, "--dataset", "toy", "--out", "new"]
+    done = mafs_bench("check", *options, "--junit", "j.xml", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("pass: ")
+    old, new = (json.loads((folder / name / "results.json").read_text()) for name in ("old", "new"))
+    assert new == old
+
+
+def test_what_cannot_be_checked_is_one_line(folder: Path) -> None:
+    done = mafs_bench(
+        "check", "--baseline", "none.baseline", "--run", "old", "--junit", "none.xml", cwd=folder
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "none.baseline: no such file" in done.stderr
+    assert not (folder / "none.xml").exists()
+
+
+def test_published_numbers_are_held_against_a_run(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mafs_bench.cli.progress import Quiet
+    from mafs_bench.runner.execute import Resources
+
+    toy = str(folder / "toy")
+    cells = json.loads((folder / "old" / "results.json").read_text())
+    clean = next(cell["metrics"] for cell in cells if cell["task"] == "retrieval")
+    rows = [
+        {"model": TOY_ADAPTER, "dataset": toy, "t2i_r5": clean["t2i_r5"]["value"] + 0.004, "i2t_r5": 0.99}
+    ]
+    monkeypatch.setattr(reproduce, "_chosen", lambda *_: rows)
+    roots, resources = {toy: folder}, Resources("cpu", workers=0)
+    made = reproduce.reproduce("clip-clean", roots, (), 0.5, tmp_path, resources, Quiet())
+    assert [row.meets for row in made] == [True, False]
+    table = reproduce.reproduction_table(made, 0.5).shown()
+    assert [row[-1] for row in table] == ["meets", "DIFFERS"]
+    assert table[0][-2] == "-0.004"
+    (results,) = tmp_path.glob("*/results.json")
+    assert [cell["corruption"] for cell in json.loads(results.read_text())] == [None]
+
+
+def test_a_reproduction_says_what_it_needs() -> None:
+    with pytest.raises(UsageError, match="--data-root flickr30k=FOLDER, coco=FOLDER"):
+        reproduce._chosen("clip-clean", {}, ())
+    with pytest.raises(UnknownNameError, match="clip:ViT-B-32/openai"):
+        reproduce._chosen("clip-clean", {"coco": Path()}, ("clip:ViT-B-16/openai",))
+    with pytest.raises(UnknownNameError, match="clip-clean"):
+        reproduce._chosen("clip-dirty", {"coco": Path()}, ())
+    with pytest.raises(UsageError, match="DATASET=FOLDER"):
+        reproduce.parse_roots(["coco"])
+    assert reproduce.parse_roots(["coco=/data/coco"]) == {"coco": Path("/data/coco")}
+    rows = reproduce._chosen("clip-clean", {"coco": Path(), "flickr30k": Path()}, ())
+    assert len(rows) == 4
