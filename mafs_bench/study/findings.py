@@ -27,12 +27,12 @@ MARGIN = 0.005
 """Half a point: what MA-AFS may lose on clean data and with a missing modality."""
 
 Scores = dict[str, pd.DataFrame]
-"""A group's per-row R@1 by variant, averaged over its conditions and the seeds: columns id, group, score."""
+"""A group's per-row score by variant, averaged over its conditions and the seeds: columns id, group, score."""
 
 
 @dataclass(frozen=True)
 class Gain:
-    """A method against one baseline in one group: difference in R@1, clustered interval, Holm-corrected p."""
+    """A method against one baseline in one group: difference in score, clustered interval, Holm-corrected p."""
 
     group: str
     method: str
@@ -48,6 +48,7 @@ class Gain:
 class Study:
     """A finished study, read."""
 
+    task: str
     request: StudyRequest
     budget: Budget
     cost: dict[str, float]
@@ -56,51 +57,49 @@ class Study:
     def names(self) -> list[str]:
         """The variants that were scored."""
         return list(
-            dict.fromkeys(c.partition("#")[0] for c in map(str, self.cells[0][1]) if c.endswith("|rank"))
+            dict.fromkeys(c.partition("#")[0] for c in map(str, self.cells[0][1]) if c.endswith("|score"))
         )
 
     def columns(self, variant: str, what: str) -> list[str]:
-        """A variant's columns ("rank" or "alpha"), one a seed."""
+        """A variant's columns ("score" or "alpha"), one a seed."""
         return [f"{variant}#{seed}|{what}" for seed in range(self.request.seeds)]
 
 
-def read_study(out: Path) -> Study:
-    """Read what ``evaluate`` wrote. Raises ``StoreError`` when conditions are missing."""
+def read_studies(out: Path) -> list[Study]:
+    """Read what ``evaluate`` wrote, task by task. Raises ``StoreError`` when conditions are missing."""
     try:
         record = json.loads((out / "study.json").read_text())
     except (OSError, ValueError) as error:
         raise StoreError(f"{out} is not a study: {error}") from error
-    asked = {**record["request"], "severities": tuple(record["request"]["severities"])}
-    request = StudyRequest(**asked)
+    request = StudyRequest(**{**record["request"], "severities": tuple(record["request"]["severities"])})
     cells = study_cells(suites.load(request.suite), 0, request.severities)
-    missing = [cell.condition.label for cell in cells if not score_file(out, cell).is_file()]
-    if missing:
-        raise StoreError(
-            f"{out} lacks {len(missing)} conditions, the first {missing[0]}; start the study again"
-        )
-    frames = [(cell, pd.read_parquet(score_file(out, cell))) for cell in cells]
-    return Study(request, Budget(**record["budget"]), record.get("cost", {}), frames)
+    studies = []
+    for task in record["tasks"]:
+        missing = [cell.condition.label for cell in cells if not score_file(out, task, cell).is_file()]
+        if missing:
+            raise StoreError(
+                f"{out} lacks {len(missing)} conditions, the first {missing[0]}; start the study again"
+            )
+        frames = [(cell, pd.read_parquet(score_file(out, task, cell))) for cell in cells]
+        studies.append(Study(task, request, Budget(**record["budget"]), record["cost"], frames))
+    return studies
 
 
 def group_scores(study: Study) -> dict[str, Scores]:
-    """R@1 a row (over conditions and seeds) by group and variant."""
+    """The score a row (over conditions and seeds) by group and variant."""
     return {group: _scores(study, [f for c, f in study.cells if c.group == group]) for group in GROUPS}
 
 
 def _scores(study: Study, frames: Sequence[pd.DataFrame]) -> Scores:
     made = {}
     for name in study.names():
-        hits = [_hits(frame[column]) for frame in frames for column in study.columns(name, "rank")]
-        scored = np.array(hits)
+        scored = np.array(
+            [frame[column] for frame in frames for column in study.columns(name, "score")], dtype=float
+        )
         counts = np.count_nonzero(~np.isnan(scored), axis=0)
         mean = np.where(counts > 0, np.nansum(scored, axis=0) / np.maximum(counts, 1), np.nan)
         made[name] = frames[0][["id", "group"]].assign(score=mean)
     return made
-
-
-def _hits(rank: pd.Series) -> np.ndarray[Any, Any]:
-    values = rank.to_numpy(dtype=np.float64)
-    return np.where(np.isnan(values), np.nan, (values <= 1).astype(np.float64))
 
 
 def gains(study: Study, n_resamples: int = 2000) -> list[Gain]:
@@ -141,7 +140,7 @@ def best_fixed(scores: Scores) -> str:
 
 
 def group_estimates(study: Study, n_resamples: int = 2000) -> dict[str, dict[str, Estimate]]:
-    """R@1 with its interval by variant and group."""
+    """The mean score with its interval by variant and group."""
     resampling = Resampling(study.cells[0][1]["group"], n_resamples)
     groups = group_scores(study)
     return {
@@ -151,7 +150,7 @@ def group_estimates(study: Study, n_resamples: int = 2000) -> dict[str, dict[str
 
 
 def gap_closed(study: Study, method: str, group: str = "noisy, unseen") -> float:
-    """(method - best fixed) / (oracle - best fixed) of a group's R@1; NaN where the oracle gains nothing."""
+    """(method - best fixed) / (oracle - best fixed) of a group's score; NaN where the oracle gains nothing."""
     scores = {name: float(frame["score"].mean()) for name, frame in group_scores(study)[group].items()}
     best = max(scores[name] for name in FIXED)
     room = scores[UPPER_BOUND] - best
@@ -216,7 +215,7 @@ def mismatch_auroc(study: Study, method: str) -> float:
 
 
 def missing_modality(study: Study, method: str) -> dict[str, tuple[float, float]]:
-    """R@1 (method, remaining modality alone) over the rows that lack the image, and that lack the text."""
+    """score (method, remaining modality alone) over the rows that lack the image, and that lack the text."""
     alone = {"image_dropout": ("text-only", 0.0), "text_dropout": ("image-only", 1.0)}
     found = {}
     for name, (baseline, alpha) in alone.items():
@@ -224,13 +223,15 @@ def missing_modality(study: Study, method: str) -> dict[str, tuple[float, float]
             frame[_alpha(study, frame, method) == alpha]
             for _, frame in _by_corruption(study, ("pair",))[name]
         ]
-        found[name] = (_mean_hit(study, frames, method), _mean_hit(study, frames, baseline))
+        found[name] = (_mean_score(study, frames, method), _mean_score(study, frames, baseline))
     return found
 
 
-def _mean_hit(study: Study, frames: Iterable[pd.DataFrame], name: str) -> float:
-    columns = study.columns(name, "rank")
-    return float(np.nanmean(np.concatenate([_hits(frame[c]) for frame in frames for c in columns])))
+def _mean_score(study: Study, frames: Iterable[pd.DataFrame], name: str) -> float:
+    columns = study.columns(name, "score")
+    return float(
+        np.nanmean(np.concatenate([frame[c].to_numpy(dtype=float) for frame in frames for c in columns]))
+    )
 
 
 def _alpha(study: Study, frame: pd.DataFrame, method: str) -> np.ndarray[Any, Any]:

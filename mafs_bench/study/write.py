@@ -15,35 +15,39 @@ from mafs_bench.study.findings import (
     mismatch_auroc,
     missing_modality,
     moved_to_the_cleaner,
-    read_study,
+    read_studies,
     weights_against_severity,
 )
 from mafs_bench.study.variants import METHODS, UPPER_BOUND, variants
 
 NOTE = (
     "MA-AFS here is a reconstruction from the public abstract of arXiv 2506.12733; no number below is that paper's. "
-    "R@1 of fused retrieval, mean over the conditions of a group and over seeds; 95 % intervals by bootstrap over "
+    "R@1 of fused retrieval and soft accuracy of VQA, mean over the conditions of a group and over seeds; 95 % intervals by bootstrap over "
     "images. Seen families in training: noise, blur, text-char. "
     f"`{UPPER_BOUND}` is told which modality is corrupted: an upper bound, not a method."
 )
 
 
 def write_study(out: Path, command: str) -> Path:
-    """Write ``study.md``, a CSV a table and ``weights.png`` beside the scores; gives the Markdown file."""
-    study = read_study(out)
-    weights = {method: weights_against_severity(study, method) for method in METHODS}
-    tables = {
-        "scores": _scores(study),
-        "gains": _gains(study),
-        "diagnostics": _diagnostics(study),
-        **{f"weights-{method}": _weights(method, curves) for method, curves in weights.items()},
-    }
-    for name, table in tables.items():
-        (out / f"{name}.csv").write_text(to_csv(table))
-    _plot_weights(weights, out / "weights.png")
-    head = f"# Fusion study: {study.request.backbone} on {study.request.dataset}\n\n{NOTE}\n\n```\n{command}\n```\n"
+    """Write ``study.md``, and a CSV a table and a PNG a task, beside the scores; gives the Markdown file."""
+    studies = read_studies(out)
+    request = studies[0].request
+    parts = [f"# Fusion study: {request.backbone} on {request.dataset}\n\n{NOTE}\n\n```\n{command}\n```\n"]
+    for study in studies:
+        weights = {method: weights_against_severity(study, method) for method in METHODS}
+        tables = {
+            "scores": _scores(study),
+            "gains": _gains(study),
+            "diagnostics": _diagnostics(study),
+            **{f"weights-{method}": _weights(method, curves) for method, curves in weights.items()},
+        }
+        parts.append(f"## {study.task}\n")
+        for name, table in tables.items():
+            (out / f"{study.task}-{name}.csv").write_text(to_csv(table))
+            parts.append(to_markdown(table))
+        _plot_weights(weights, out / f"{study.task}-weights.png")
     path = out / "study.md"
-    path.write_text("\n".join([head, *(to_markdown(table) for table in tables.values())]))
+    path.write_text("\n".join(parts))
     return path
 
 
@@ -54,7 +58,7 @@ def _scores(study: Study) -> Table:
         [name, kinds[name], *(found[group] for group in GROUPS)]
         for name, found in group_estimates(study).items()
     ]
-    return Table("R@1 by group", columns, rows)
+    return Table("Score by group", columns, rows)
 
 
 def _gains(study: Study) -> Table:
@@ -63,10 +67,10 @@ def _gains(study: Study) -> Table:
         Column("group"),
         Column(
             "best fixed",
-            meaning="the fixed fusion with the highest R@1 in that group, chosen on these scores",
+            meaning="the fixed fusion with the highest score in that group, chosen on these scores",
         ),
-        Column("R@1", SCORE),
-        Column("fixed R@1", SCORE),
+        Column("score", SCORE),
+        Column("fixed", SCORE),
         Column("difference", CHANGE, "paired, 95 % interval by bootstrap over images"),
         Column("p", P_VALUE, "paired permutation of images, Holm over the groups"),
         Column("p, not inferior", P_VALUE, "of a loss of half a point or more"),
@@ -84,9 +88,9 @@ def _diagnostics(study: Study) -> Table:
         Column("oracle gap closed", SCORE, "(method - best fixed) / (oracle - best fixed), noisy, unseen"),
         Column("moved to the cleaner", SCORE, "share of corrupted rows whose corrupted modality lost weight"),
         Column("mismatch AUROC", SCORE, "of the image's weight, mismatched against matched pairs"),
-        Column("no image", SCORE, "R@1 over rows without the image"),
+        Column("no image", SCORE, "score over rows without the image"),
         Column("text alone", SCORE),
-        Column("no text", SCORE, "R@1 over rows without the text"),
+        Column("no text", SCORE, "score over rows without the text"),
         Column("image alone", SCORE),
     ]
     rows: list[list[Value]] = []
