@@ -22,7 +22,8 @@ from mafs_bench.study.variants import METHODS, UPPER_BOUND, variants
 
 NOTE = (
     "MA-AFS here is a reconstruction from the public abstract of arXiv 2506.12733; no number below is that paper's. "
-    "R@1 of fused retrieval and soft accuracy of VQA, mean over the conditions of a group and over seeds; 95 % intervals by bootstrap over "
+    "R@1 of fused retrieval and soft accuracy of VQA, mean over the conditions of a group and over seeds; "
+    "95 % intervals by bootstrap over "
     "images. Seen families in training: noise, blur, text-char. "
     f"`{UPPER_BOUND}` is told which modality is corrupted: an upper bound, not a method."
 )
