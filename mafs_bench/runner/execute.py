@@ -29,7 +29,7 @@ from mafs_bench.runner.view import ConditionParts, ConditionView, CorruptedTexts
 from mafs_bench.stats.resampling import Resampling, interval
 from mafs_bench.types import CellResult, Condition, RunSpec
 
-_PACKAGES = ("torch", "open_clip_torch", "transformers", "numpy", "scipy", "opencv-python-headless", "pillow")
+_PACKAGES = ("torch", "open_clip_torch", "transformers", "numpy", "scipy", "opencv-python", "pillow")
 """Packages whose version can change a number."""
 
 N_RESAMPLES = 2000
