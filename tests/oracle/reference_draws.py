@@ -41,7 +41,13 @@ class Source:
         return self.uniform(size=size)
 
     def poisson(self, lam: Any = 1.0, size: Any = None) -> Any:
-        return stats.poisson.ppf(self._quantiles, lam)
+        """The smallest count whose distribution function, scipy's, reaches the quantile."""
+        counts = np.zeros(lam.shape)
+        for rate in np.unique(lam):
+            here = lam == rate
+            steps = stats.poisson.cdf(np.arange(200), rate)
+            counts[here] = np.searchsorted(steps, self._quantiles[here])
+        return counts
 
     def randint(self, low: Any, high: Any = None, size: Any = None) -> Any:
         low, high = (0, low) if high is None else (low, high)

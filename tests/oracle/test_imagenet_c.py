@@ -92,7 +92,7 @@ def test_same_pixels_when_large(name: str, size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("name", [name for name in SUITE.corruptions if name != "glass_blur"])
 def test_same_pixels_over_draws_and_photos(name: str) -> None:
-    files = sorted(PHOTO.rglob("*.jpg"))[:4]
+    files = sorted(PHOTO.rglob("*.jpg"))[:3]
     if not files:
         pytest.skip("no photos beside the repository")
     for file in files:

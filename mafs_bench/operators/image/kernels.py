@@ -1,6 +1,7 @@
 """The compiled loops: what neither numpy nor OpenCV does in one pass. Compiled once, then cached on disk.
 
 They fill arrays that the caller allocates, and index with unsigned integers: both shorten the compilation.
+Floating-point sums are taken in the order that is written, so that every machine gets the same bytes.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def displace(image: Image, bits: npt.NDArray[np.uint16], reach: int, rounds: int
                     image[y, x, c] = image[from_y, from_x, c]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True)
 def weighted_shifts(
     source: FloatArray, rows: _Unsigned, columns: _Unsigned, weights: FloatArray, out: FloatArray
 ) -> None:
