@@ -10,6 +10,7 @@ METRICS = {
     "matching": "mafs_bench.metrics.matching:MATCHING_METRICS",
     "vqa": "mafs_bench.metrics.vqa:VQA_METRICS",
     "captioning": "mafs_bench.metrics.captioning:CAPTIONING_METRICS",
+    "context-captioning": "mafs_bench.metrics.captioning:CONTEXT_METRICS",
 }
 
 

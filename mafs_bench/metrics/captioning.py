@@ -8,6 +8,7 @@ Columns: ``score`` (CIDEr-D of the sample), ``rouge_l``, ``bleu_match_1`` … ``
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -114,3 +115,5 @@ CAPTIONING_METRICS: tuple[Metric, ...] = (
     _metric("meteor", 1.0, "Denkowski and Lavie, WMT 2014, version 1.5", _meteor_columns, meteor),
     _metric("spice", 1.0, "Anderson et al., ECCV 2016", mean_of("spice"), ratio),
 )
+
+CONTEXT_METRICS = tuple(replace(metric, task="context-captioning") for metric in CAPTIONING_METRICS)

@@ -17,6 +17,7 @@ from mafs_bench.operators.engine import corrupt_image, corrupt_text
 from mafs_bench.report.html import data_uri
 from mafs_bench.runner.store import StoredRun
 from mafs_bench.tasks.base import Pair, caption_pairs
+from mafs_bench.tasks.captioning import context_pairs
 from mafs_bench.tasks.matching import matching_pairs
 from mafs_bench.tasks.vqa import questions_of
 from mafs_bench.types import CellResult, Corruption, Dataset, Image
@@ -144,6 +145,7 @@ _PAIRS: Mapping[str, Callable[[Dataset], Sequence[Pair]]] = {
     "matching": lambda dataset: matching_pairs(dataset)[0],
     "vqa": lambda dataset: [Pair(q.id, position, q.text) for position, q in questions_of(dataset)],
     "captioning": _images_as_pairs,
+    "context-captioning": context_pairs,
 }
 """The inputs of a task by the ids of its records."""
 

@@ -88,6 +88,7 @@ def make_plan(request: RunRequest) -> Plan:
     corruptions = joint or (() if request.corruption == CLEAN_ONLY else suite.select(request.corruption))
     able = capabilities(adapter_class(request.model))
     asked = {name: TASKS.get(name) for name in request.tasks or TASKS.names()}
+    asked = {name: task for name, task in asked.items() if request.tasks or not task.on_request}
     dataset = resolve(request.dataset, request.split, request.data_root, request.limit)
     left_out: list[str] = []
     tasks: list[Task] = []

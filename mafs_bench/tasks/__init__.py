@@ -10,5 +10,6 @@ TASKS = Registry(
         "matching": "mafs_bench.tasks.matching:TASK",
         "vqa": "mafs_bench.tasks.vqa:TASK",
         "captioning": "mafs_bench.tasks.captioning:TASK",
+        "context-captioning": "mafs_bench.tasks.captioning:CONTEXT_TASK",
     },
 )

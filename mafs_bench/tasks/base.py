@@ -96,7 +96,7 @@ class Task:
 
     needs: alternatives of protocol names, any one of which suffices. reads: the modalities of its input.
     joint_input: whether image and text are given together (misalignment applies). requires: which field of
-    ``Sample`` must be there ("captions", "questions").
+    ``Sample`` must be there ("captions", "questions"). on_request: only run where it is asked for by name.
     """
 
     name: str
@@ -106,6 +106,7 @@ class Task:
     joint_input: bool
     score: Callable[[Any, View], pd.DataFrame]
     reads: frozenset[str] = frozenset({"image", "text"})
+    on_request: bool = False
 
     def refuse_adapter(self, capabilities: frozenset[str]) -> str | None:
         """Why an adapter with these protocols cannot do it, or None."""

@@ -78,6 +78,7 @@ FRAMES = {
     "vqa": answers,
     "matching": pairs,
     "captioning": captions,
+    "context-captioning": captions,
 }
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 
 from mafs_bench.adapters.protocols import Answer, Embeddings
 from mafs_bench.datasets.resolve import resolve
+from mafs_bench.errors import UsageError
 from mafs_bench.metrics import metrics_of
 from mafs_bench.runner.view import ConditionParts, ConditionView, Encoder
 from mafs_bench.stats.resampling import Resampling, intervals
@@ -133,6 +134,27 @@ def test_captioning_holds_captions_against_all_references() -> None:
     assert found["bleu_4"] == pytest.approx(1, abs=1e-6)
     assert found["rouge_l"] == 1
     assert 4 < found["cider_d"] < 10
+
+
+def test_context_captioning_keeps_the_context_out_of_the_references() -> None:
+    class Echo(Reader):
+        def caption(self, images: Sequence[Image], contexts: Sequence[str]) -> list[str]:
+            return [context.removeprefix("a scene with ") for context in contexts]
+
+    frame = captioning.score_with_context(Echo(), view_of(numbers(20), Echo()))
+    assert frame["id"][3] == "3#0"
+    assert values("context-captioning", frame)["rouge_l"] == 1
+    shuffled = view_of(numbers(20), Echo(), pair_corruption("text_dropout", 0.6), 1)
+    dropped = values("context-captioning", captioning.score_with_context(Echo(), shuffled))["rouge_l"]
+    assert dropped is not None
+    assert 0.1 < dropped < 0.8
+
+
+def test_context_captioning_needs_two_captions() -> None:
+    dataset = numbers(2)
+    single = replace(dataset, samples=tuple(replace(s, captions=s.captions[:1]) for s in dataset.samples))
+    with pytest.raises(UsageError, match="two captions an image"):
+        captioning.score_with_context(Reader(), view_of(single, Reader()))
 
 
 def test_matching_is_balanced_and_deranged() -> None:
