@@ -12,6 +12,7 @@ import importlib.util
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ def is_file_reference(name: str) -> bool:
     return ".py:" in name
 
 
+@lru_cache(maxsize=512)
 def load_attribute(reference: str) -> Any:
     """Import ``package.module:attribute``."""
     module, _, attribute = reference.partition(":")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -95,13 +97,20 @@ def test_ocr_reads_two_letters_as_one_and_one_as_two() -> None:
     assert {"rnodern", "modem", "moclern", "m0dern"} <= seen
 
 
+@pytest.mark.parametrize("name", [*SINGLE, "ocr", "char_swap"])
+def test_a_severity_does_not_depend_on_the_others(name: str) -> None:
+    operator = getattr(characters, name)
+    assert run(operator, CAPTION, levels=LEVELS[:2]) == run(operator, CAPTION)[:2]
+
+
 def test_edits_are_nested_over_severities() -> None:
-    for name in (*SINGLE, "ocr", "char_swap"):
-        operator = getattr(characters, name)
-        total, edits = operator.sample(KeyedStream(0, "s", "c", "i"), CAPTION, LEVELS)
-        alone = operator.sample(KeyedStream(0, "s", "c", "i"), CAPTION, LEVELS[:2])
-        assert alone.total == total
-        assert list(edits)[: len(alone.edits)] == list(alone.edits)
+    for seed in range(10):
+        changed = [
+            {i for i, (a, b) in enumerate(zip(CAPTION, made, strict=True)) if a != b}
+            for made in run(characters.char_replace, CAPTION, seed)
+            if made is not None
+        ]
+        assert all(less < more for less, more in pairwise(changed))
 
 
 def test_untouched_text_is_byte_identical() -> None:

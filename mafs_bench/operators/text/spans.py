@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -43,11 +43,15 @@ _TOKEN = re.compile(r"\S+")
 _OPTION = re.compile(r"\([A-Z]\)|(?:(?<=^)|(?<=\s))[A-Z][).:](?=\s|$)")
 
 
-class SpanEdits(NamedTuple):
-    """``edits`` in order of priority; a rate is a share of ``total`` units."""
+_LOOKED_AT = 3
+"""Places looked at for one exclusive edit: one of up to two characters rules out at most two others."""
 
-    total: int
-    edits: Sequence[Edit]
+
+class SpanDraws(NamedTuple):
+    """The places of a text and two uniform 32-bit integers for each that may be looked at."""
+
+    sites: Sites
+    integers: Sequence[int]
 
 
 def quota(rate: float, total: int) -> int:
@@ -71,49 +75,50 @@ def span_operator(
     the first is made; places that are not ``shuffled`` are edited in the order given.
     """
 
-    def sample(rng: KeyedStream, text: str, levels: Sequence[Params]) -> SpanEdits:
-        total, at, edit = find(text)
-        most = quota(max([level["rate"] for level in levels]) / cost, total)
-        available = max(0, len(at) - spare)
-        if not shuffled:
-            return SpanEdits(total, [edit(place, 0) for place in at[: min(most, available)]])
-        if exclusive:
-            return SpanEdits(total, _disjoint(_draw(rng, at, edit, available), most))
-        return SpanEdits(total, list(_draw(rng, at, edit, min(most, available))))
+    def sample(rng: KeyedStream, text: str, levels: Sequence[Params]) -> SpanDraws:
+        sites = find(text)
+        most = quota(max([level["rate"] for level in levels]) / cost, sites.total)
+        steps = min(most * _LOOKED_AT if exclusive else most, len(sites.at) - spare)
+        return SpanDraws(sites, rng.uint32(2 * steps) if steps > 0 else ())
 
-    def apply(text: str, draws: SpanEdits, params: Params) -> str | None:
-        total, edits = draws
-        if not edits:
+    def apply(text: str, draws: SpanDraws, params: Params) -> str | None:
+        (total, at, edit), integers = draws
+        if not integers:
             return None
-        return splice(text, edits[: quota(params["rate"] / cost, total)])
+        wanted = quota(params["rate"] / cost, total)
+        if shuffled:
+            return splice(text, _choose(at, edit, integers, wanted, exclusive))
+        return splice(text, [edit(place, 0) for place in at[: min(wanted, len(at) - spare)]])
 
     return TextOperator(sample, apply)
 
 
-def _draw(
-    rng: KeyedStream, at: Sequence[Any], edit: Callable[[Any, int], Edit], steps: int
-) -> Iterator[Edit]:
-    """Draw places without repetition (Fisher-Yates), an integer with each; more steps begin alike."""
-    order, n = list(at), len(at)
-    draws = iter(rng.uint32(2 * steps))
-    for step, choice in enumerate(draws):
-        other = step + ((choice * (n - step)) >> 32)
-        yield edit(order[other], next(draws))
-        order[other] = order[step]
-
-
-def _disjoint(edits: Iterable[Edit], most: int) -> list[Edit]:
-    """The first ``most`` edits that touch no character which an earlier one changes."""
+def _choose(
+    at: Sequence[Any],
+    edit: Callable[[Any, int], Edit],
+    integers: Sequence[int],
+    wanted: int,
+    exclusive: bool,
+) -> list[Edit]:
+    """The first ``wanted`` edits at places drawn without repetition (Fisher-Yates)."""
+    order, n, step = list(at), len(at), 0
+    edits: list[Edit] = []
     taken: set[int] = set()
-    kept: list[Edit] = []
-    for edit in edits:
-        span = range(edit[0], edit[1])
-        if taken.isdisjoint(span):
+    draws = iter(integers)
+    for choice in draws:
+        other = step + ((choice * (n - step)) >> 32)
+        made = edit(order[other], next(draws))
+        order[other] = order[step]
+        step += 1
+        if exclusive:
+            span = range(made[0], made[1])
+            if not taken.isdisjoint(span):
+                continue
             taken.update(span)
-            kept.append(edit)
-            if len(kept) == most:
-                break
-    return kept
+        edits.append(made)
+        if len(edits) == wanted:
+            break
+    return edits
 
 
 def splice(text: str, edits: Iterable[Edit]) -> str:
