@@ -25,16 +25,19 @@ def compare(
     out: _OUT = None,
     resamples: _RESAMPLES = 2000,
 ) -> None:
-    """Hold runs against the first one: paired tests over the shared grid, corrected, with effect sizes."""
-    from mafs_bench.report.compare import compare_runs
+    """Hold runs against the first one: robustness measures, paired tests over the grid, corrected, effect sizes."""
+    from mafs_bench.report.compare import compare_runs, names_of
     from mafs_bench.report.comparison_tables import comparison_tables, write_comparison
+    from mafs_bench.report.measures import measure_runs, measure_tables
     from mafs_bench.report.tables import check_suffixes, print_tables
     from mafs_bench.runner.store import read_run
 
     check_suffixes(out or [])
-    compared = compare_runs([read_run(path) for path in runs], metric, resamples)
-    print_tables(comparison_tables(compared))
-    write_comparison(compared, out or [])
+    stored = [read_run(path) for path in runs]
+    compared = compare_runs(stored, metric, resamples)
+    measures = measure_tables(measure_runs(stored, names_of(stored), metric, resamples))
+    print_tables([*measures, *comparison_tables(compared)])
+    write_comparison(compared, measures, out or [])
 
 
 def domain_gap(

@@ -129,7 +129,7 @@ class _Pair:
 
 
 def _pairs(runs: Sequence[StoredRun], metric: str | None) -> list[_Pair]:
-    names = _names(runs)
+    names = names_of(runs)
     return [
         _Pair(
             task,
@@ -243,7 +243,7 @@ def _inputs_note(pair: _Pair) -> str | None:
     )
 
 
-def _names(runs: Sequence[StoredRun]) -> list[str]:
+def names_of(runs: Sequence[StoredRun]) -> list[str]:
     """The models' names, with the folder's where two are the same."""
     models = [run.spec.model for run in runs]
     return [

@@ -68,10 +68,19 @@ def full_table(compared: ComparedRuns) -> Table:
     return Table("Comparison", (*names, *_SCORES, _P, *_CORRECTED, *_CHECKS), rows, compared.notes)
 
 
-def write_comparison(compared: ComparedRuns, files: Sequence[Path]) -> None:
-    """Write the comparison into each file, as its suffix says. Raises ``UsageError``."""
+def write_comparison(compared: ComparedRuns, measures: Sequence[Table], files: Sequence[Path]) -> None:
+    """Write everything into each file, as its suffix says; CSV puts the measures of each task beside it.
+
+    Raises ``UsageError``.
+    """
     for path in files:
-        write_tables([full_table(compared)] if path.suffix == ".csv" else comparison_tables(compared), path)
+        if path.suffix != ".csv":
+            write_tables([*measures, *comparison_tables(compared)], path)
+            continue
+        write_tables([full_table(compared)], path)
+        for table in measures:
+            task = table.title.partition(",")[0]
+            write_tables([table], path.with_name(f"{path.stem}-{task}-robustness.csv"))
 
 
 def _scores(row: Comparison) -> tuple[Value, ...]:

@@ -101,12 +101,12 @@ def mmi(clean: Scores, corrupted: Scores) -> Array:
 
     Source: Qiu et al., arXiv 2212.08044, who print it in per cent.
     """
-    return drop(clean, _mean(corrupted)) / np.asarray(clean, dtype=np.float64)
+    return _ratio(drop(clean, _mean(corrupted)), clean)
 
 
 def relative_accuracy(clean: Scores, corrupted: Scores) -> Array:
     """mean_s s_s / s_clean over severities (k, …): 1 where nothing is lost."""
-    return _mean(corrupted) / np.asarray(clean, dtype=np.float64)
+    return _ratio(_mean(corrupted), clean)
 
 
 def corruption_error(scores: Scores, reference: Scores, best: float = 1.0) -> Array:
@@ -115,7 +115,7 @@ def corruption_error(scores: Scores, reference: Scores, best: float = 1.0) -> Ar
     ``reference`` holds the scores of a *named* reference model on the same cells; ``best`` is the metric's
     upper end. Source: Hendrycks and Dietterich, arXiv 1903.12261 (there in per cent, reference AlexNet).
     """
-    return _sum(best - np.asarray(scores)) / _sum(best - np.asarray(reference))
+    return _ratio(_sum(best - np.asarray(scores)), _sum(best - np.asarray(reference)))
 
 
 def relative_corruption_error(
@@ -125,7 +125,7 @@ def relative_corruption_error(
 
     Source: Hendrycks and Dietterich, arXiv 1903.12261.
     """
-    return _sum(drop(clean, scores)) / _sum(drop(reference_clean, reference))
+    return _ratio(_sum(drop(clean, scores)), _sum(drop(reference_clean, reference)))
 
 
 def mean_corruption_error(errors: Scores) -> Array:
@@ -219,13 +219,20 @@ def paired_mmi(pairs: Sequence[tuple[Replicates, Replicates]]) -> Replicates:
 
     def mean_loss(*scores: Array) -> Array:
         stacked = np.asarray(scores)
-        return np.asarray(np.mean((stacked[::2] - stacked[1::2]) / stacked[::2], axis=0))
+        return np.asarray(np.mean(_ratio(stacked[::2] - stacked[1::2], stacked[::2]), axis=0))
 
     return combine(mean_loss, *(part for pair in pairs for part in pair))
 
 
 def _mean(scores: Scores) -> Array:
     return np.asarray(np.mean(np.asarray(scores, dtype=np.float64), axis=0))
+
+
+def _ratio(numerator: Scores, denominator: Scores) -> Array:
+    """NaN, undefined, where the denominator is 0."""
+    below = np.asarray(denominator, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(below == 0, np.nan, np.asarray(numerator, dtype=np.float64) / below)
 
 
 def _sum(scores: Scores) -> Array:

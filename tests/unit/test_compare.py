@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from mafs_bench.cli import app
 from mafs_bench.errors import UnknownNameError, UsageError
 from mafs_bench.metrics import metrics_of
-from mafs_bench.report import compare, domain
+from mafs_bench.report import compare, domain, measures
 from mafs_bench.report.comparison_tables import comparison_tables, full_table, write_comparison
 from mafs_bench.report.pairs import counted_keys
 from mafs_bench.report.tables import to_csv
@@ -138,17 +138,69 @@ def test_meaning_changing_corruptions_are_set_apart(runs, monkeypatch):
     assert "negation" in counted.note
 
 
-def test_tables_for_readers_and_for_machines(compared, tmp_path):
+def test_tables_for_readers_and_for_machines(runs, compared, tmp_path):
     readers = comparison_tables(compared)
     assert [table.title.split(",")[0] for table in readers] == list(TASKS)
     assert len(readers[0].rows) == 9
     rows = list(csv.DictReader(io.StringIO(to_csv(full_table(compared)))))
     assert len(rows) == 18
     assert {row["test"] for row in rows} <= {"sign flip", "sign flip, exact", "bootstrap t"}
-    write_comparison(compared, [tmp_path / "t.md", tmp_path / "t.csv", tmp_path / "t.tex"])
+    own = measures.measure_tables(measures.measure_runs([runs["a"], runs["b"]], ["clip", "blip"], None, 200))
+    write_comparison(compared, own, [tmp_path / "t.md", tmp_path / "t.csv", tmp_path / "t.tex"])
     assert (tmp_path / "t.md").read_text().count("| gaussian_noise-1 |") == 2
-    assert (tmp_path / "t.tex").read_text().count(r"\toprule") == 2
+    assert (tmp_path / "t.tex").read_text().count(r"\toprule") == 4
+    robustness = pd.read_csv(tmp_path / "t-retrieval-robustness.csv")
+    assert list(robustness["model"]) == ["clip", "blip"]
+    assert {"MMI low", "mCE vs. clip", "rel. mCE vs. clip high", "τ vs. clip"} <= set(robustness)
     assert len(pd.read_csv(tmp_path / "t.csv")) == 18
+
+
+def test_measures_are_their_definitions(runs):
+    made = measures.measure_runs([runs["a"], runs["b"]], ["clip", "blip"], n_resamples=400)
+    reference, blip = (m for m in made if m.task == "fused-retrieval")
+    scores = [
+        {
+            (c.corruption, c.severity): c.metrics["r1"].value
+            for c in run.results
+            if c.task == "fused-retrieval"
+        }
+        for run in (runs["a"], runs["b"])
+    ]
+    clean = [table.pop((None, 0)) for table in scores]
+    names = ("gaussian_noise", "keyboard")
+    errors = [[sum(1 - v for (c, _), v in t.items() if c == n) for n in names] for t in scores]
+    drops = [
+        [sum(k - v for (c, _), v in t.items() if c == n) for n in names]
+        for k, t in zip(clean, scores, strict=True)
+    ]
+    means = [np.mean(list(table.values())) for table in scores]
+    area = [np.trapezoid([clean[1], *(scores[1][n, s] for s in (1, 3, 5))], [0, 1, 3, 5]) / 5 for n in names]
+    expected = {
+        "clean": clean[1],
+        "mmi": 1 - means[1] / clean[1],
+        "relative_accuracy": means[1] / clean[1],
+        "severity_auc": np.mean(area),
+        "worst_case": min(scores[1].values()),
+        "mean_corruption_error": np.mean(np.divide(errors[1], errors[0])),
+        "relative_corruption_error": np.mean(np.divide(drops[1], drops[0])),
+        "relative_robustness": means[1] - means[0],
+    }
+    assert {name: one.value for name, one in blip.values.items()} == pytest.approx(expected)
+    assert all(one.low <= one.value <= one.high for one in blip.values.values())
+    for name in ("mean_corruption_error", "relative_corruption_error"):
+        assert reference.values[name].value == pytest.approx(1)
+        assert reference.values[name].high == pytest.approx(1)
+
+
+def test_effective_robustness_needs_five_models(tmp_path):
+    folders = [write_run(tmp_path / f"m{i}", n=40, skill=0.8 + 0.3 * i, severities=(1, 3)) for i in range(5)]
+    runs = [read_run(folder) for folder in folders]
+    names = [f"m{i}" for i in range(5)]
+    four = measures.measure_runs(runs[:4], names[:4], n_resamples=200)
+    five = measures.measure_runs(runs, names, n_resamples=200)
+    assert "effective_robustness" not in four[0].values
+    residuals = [m.values["effective_robustness"].value for m in five]
+    assert min(residuals) < 0 < max(residuals)
 
 
 def test_domain_gap_and_difference_in_differences(runs):

@@ -59,6 +59,8 @@ def test_missing_cells_stay_missing():
         rb.severity_auc([0.8, np.nan], (0, 1)),
         rb.mean_corruption_error([1.0, np.nan]),
         rb.drop(np.nan, 0.5),
+        rb.mmi(0.0, [0.0, 0.1]),
+        rb.relative_corruption_error([0.5], 0.6, [0.7], 0.7),
     ):
         assert np.isnan(value)
 
