@@ -18,6 +18,8 @@ ADAPTERS = Registry(
         "clip+static": "mafs_bench.adapters.fusion_baselines:Static",
         "clip+tmc": "mafs_bench.adapters.fusion_baselines:TMC",
         "clip+text-only": "mafs_bench.adapters.fusion_baselines:TextOnly",
+        "mafs-albef": "mafs_bench.adapters.mafs_towers:MafsAlbef",
+        "mafs-blip": "mafs_bench.adapters.mafs_towers:MafsBlip",
         "mafs-clip": "mafs_bench.adapters.mafs_clip:MafsClip",
         "mafs-clip@2": "mafs_bench.adapters.mafs_clip:MafsClip2",
         "siglip": "mafs_bench.adapters.siglip:SigLip",

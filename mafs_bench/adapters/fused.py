@@ -157,7 +157,10 @@ class ScheduledBackbone(FusedBackbone):
 
 
 def _as_embeddings(encoded: FloatArray | Embeddings, n: int) -> Embeddings:
-    return encoded if isinstance(encoded, Embeddings) else Embeddings(encoded, np.ones(n, dtype=bool))
+    """What a fusion keeps of an encoded batch: token states, which only pair scorers read, are dropped."""
+    if isinstance(encoded, Embeddings):
+        return replace(encoded, states={})
+    return Embeddings(encoded, np.ones(n, dtype=bool))
 
 
 def _tensors(arrays: Mapping[str, FloatArray]) -> dict[str, Tensor]:
