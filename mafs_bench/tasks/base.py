@@ -14,6 +14,9 @@ from mafs_bench.adapters.protocols import Embeddings
 from mafs_bench.tasks.ranking import invert
 from mafs_bench.types import Corruption, Dataset, Image
 
+_TOUCHES = {"text_dropout": "text", "image_dropout": "image", "caption_mix": "text", "image_mix": "image"}
+"""The one modality that a pair operator changes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -126,7 +129,8 @@ class Task:
         if corruption.modality == "pair":
             if corruption.family == "misalignment" and not self.joint_input:
                 return f"{corruption.name} needs image and text together in the input"
-            return None
+            touched = _TOUCHES.get(corruption.operator)
+            return f"its input has no {touched}" if touched and touched not in self.reads else None
         if corruption.modality not in self.reads:
             return f"its input has no {corruption.modality}"
         return None
