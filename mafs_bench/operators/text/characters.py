@@ -27,9 +27,12 @@ _OCR_LETTERS = {
 _OCR_PAIRS = {"rn": "m", "nn": "m", "cl": "d", "vv": "w", "ri": "n", "li": "h", "ci": "a", "ii": "u"}
 _OCR_SPLITS = {"m": "rn", "d": "cl", "w": "vv", "n": "ri", "h": "li"}
 """What optical character recognition confuses: a letter, two letters read as one, one as two."""
-_OCR_READINGS = {
-    letter: [*readings, *filter(None, [_OCR_SPLITS.get(letter)])] for letter, readings in _OCR_LETTERS.items()
+_OCR_AT: dict[str, list[tuple[int, str]]] = {
+    letter: [(1, new) for new in (*readings, *filter(None, [_OCR_SPLITS.get(letter)]))]
+    for letter, readings in _OCR_LETTERS.items()
 }
+_OCR_AT |= {pair: [*_OCR_AT[pair[0]], (2, new)] for pair, new in _OCR_PAIRS.items()}
+"""What may be read at a letter or a pair: how many letters it takes up, and what they become."""
 
 
 def _keys_nearby() -> dict[str, str]:
@@ -102,11 +105,9 @@ def _ocr(text: str) -> Sites:
     at = _known(_OCR_LETTERS, text)
 
     def misread(i: int, draw: int) -> Edit:
-        readings, joined = _OCR_READINGS[text[i]], _OCR_PAIRS.get(text[i : i + 2])
-        choice = (draw * (len(readings) + (joined is not None))) >> 32
-        if joined is not None and choice == len(readings):
-            return i, i + 2, joined
-        return i, i + 1, readings[choice]
+        options = _OCR_AT.get(text[i : i + 2]) or _OCR_AT[text[i]]
+        width, new = options[(draw * len(options)) >> 32]
+        return i, i + width, new
 
     return Sites(len(at), at, misread)
 

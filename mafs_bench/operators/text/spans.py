@@ -48,7 +48,7 @@ _LOOKED_AT = 3
 
 
 class SpanDraws(NamedTuple):
-    """The places of a text and two uniform 32-bit integers for each that may be looked at."""
+    """The places of a text and a uniform 32-bit integer for each that may be looked at."""
 
     sites: Sites
     integers: Sequence[int]
@@ -79,7 +79,7 @@ def span_operator(
         sites = find(text)
         most = quota(max([level["rate"] for level in levels]) / cost, sites.total)
         steps = min(most * _LOOKED_AT if exclusive else most, len(sites.at) - spare)
-        return SpanDraws(sites, rng.uint32(2 * steps) if steps > 0 else ())
+        return SpanDraws(sites, rng.uint32(steps) if steps > 0 else ())
 
     def apply(text: str, draws: SpanDraws, params: Params) -> str | None:
         (total, at, edit), integers = draws
@@ -100,16 +100,19 @@ def _choose(
     wanted: int,
     exclusive: bool,
 ) -> list[Edit]:
-    """The first ``wanted`` edits at places drawn without repetition (Fisher-Yates)."""
-    order, n, step = list(at), len(at), 0
+    """The first ``wanted`` edits at places drawn without repetition (Fisher-Yates).
+
+    The product of an integer and the number of places left holds the place in its upper 32 bits (Lemire, 2019)
+    and in its lower ones what is still random, from which the edit is drawn.
+    """
+    order, left = list(at), len(at)
     edits: list[Edit] = []
     taken: set[int] = set()
-    draws = iter(integers)
-    for choice in draws:
-        other = step + ((choice * (n - step)) >> 32)
-        made = edit(order[other], next(draws))
+    for step, integer in enumerate(integers):
+        product = integer * (left - step)
+        other = step + (product >> 32)
+        made = edit(order[other], product & 0xFFFFFFFF)
         order[other] = order[step]
-        step += 1
         if exclusive:
             span = range(made[0], made[1])
             if not taken.isdisjoint(span):
