@@ -225,3 +225,13 @@ def _describe(low: float, high: float) -> str:
 def _refuse_unknown(path: Path, where: str, unknown: Iterable[str], allowed: Iterable[str]) -> None:
     for key in sorted(unknown):
         raise SuiteError(f"{path}: {UnknownNameError('key', where + key, (where + k for k in allowed))}")
+
+
+def main() -> None:
+    """Print the digest of every published suite, as ``corruptions/CHANGELOG.md`` records it."""
+    for suite in published():
+        print(f"| `{suite}` | `{load(suite).digest}` |")
+
+
+if __name__ == "__main__":
+    main()
