@@ -26,6 +26,8 @@ Array = npt.NDArray[np.float64]
 Method = Literal["percentile", "bca"]
 
 _CHUNK_BYTES = 32 * 2**20
+_CACHE_BYTES = 2 * 2**20
+"""Counts are turned into floats in pieces that stay in a core's cache."""
 _LEAST_DEFINED = 0.95
 """The share of resamples that must give a value: below it there is no interval."""
 
@@ -71,12 +73,12 @@ class Resampling:
 
     def sums(self, cluster_sums: Array) -> Array:
         """Sums of every resample: (n_clusters, k) -> (n_resamples, k), in bounded memory."""
-        parts = [counts @ cluster_sums for counts in self.chunks(len(self.clusters))]
+        parts = [counts @ cluster_sums for counts in self.chunks(len(self.clusters), _CACHE_BYTES)]
         return np.concatenate(parts)
 
-    def chunks(self, row_length: int) -> Iterator[Array]:
-        """The counts as float64, some resamples at a time, so that rows of ``row_length`` stay small."""
-        step = max(1, _CHUNK_BYTES // (8 * max(row_length, len(self.clusters))))
+    def chunks(self, row_length: int, memory: int) -> Iterator[Array]:
+        """The counts as float64, so many resamples at a time that rows of ``row_length`` fit in ``memory`` bytes."""
+        step = max(1, memory // (8 * max(row_length, len(self.clusters))))
         for start in range(0, self.n_resamples, step):
             yield self.counts[start : start + step].astype(np.float64)
 
@@ -314,9 +316,10 @@ def _from_weights(metric: Metric, frame: pd.DataFrame, resampling: Resampling) -
         chunks = np.split(np.arange(n_clusters), range(step, n_clusters, step))
         return np.concatenate([weighted(scored, (positions != out[:, None]) * 1.0) for out in chunks])
 
+    chunks = resampling.chunks(n, _CHUNK_BYTES)
     return Replicates(
         float(weighted(scored, np.ones((1, n)))[0]),
-        np.concatenate([weighted(scored, counts[:, positions]) for counts in resampling.chunks(n)]),
+        np.concatenate([weighted(scored, counts[:, positions]) for counts in chunks]),
         leave_one_out,
         n,
         n_unscored,
