@@ -99,6 +99,8 @@ class Dataset:
     answer_vocabulary: tuple[str, ...] = ()
     domain: str = ""
     """The visual domain (``photo``, ``scenes``): bundled models are held against it."""
+    notes: tuple[str, ...] = ()
+    """What a reader of numbers on it must know; recorded with every run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,13 +106,13 @@ def _check_captions(
 def _check_questions(root: Path, split: str, expected: int, decode_all: bool) -> SplitCheck:
     try:
         (asked, _), questions = vqav2.read_questions(root, split)
-        source = vqav2.vocabulary_source(root, split)
+        origin = vqav2.read_vocabulary(root, split)[2]
     except MafsBenchError as error:
         return SplitCheck(split, absent=str(error))
     names = [vqav2.image_file(split, image) for image in questions]
     missing, broken = _look(root, names, decode_all)
     texts = sum(len(of_image) for of_image in questions.values())
-    note = f"{asked.name}; answers to choose from: {source}"
+    note = f"{asked.name}; answers to choose from: {origin}"
     return SplitCheck(split, note, len(names), expected, texts, missing, broken)
 
 

@@ -3,13 +3,13 @@
 From a folder (``root``) in the official layout: ``v2_OpenEnded_mscoco_val2014_questions.json``,
 ``v2_mscoco_val2014_annotations.json`` and ``val2014/COCO_val2014_*.jpg`` (and the same of train); otherwise
 val from the hub. The answers to choose from are the most frequent of train where its annotations are there,
-else those of the split itself, which flatters a model that ranks them: ``vocabulary_source`` says which.
+else those of the split itself, which flatters a model that ranks them; a note of the data set says which.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def load(variant: str, split: str, *, root: Path | None = None, limit: int | Non
         return _from_hub(split, limit)
     files, questions = read_questions(root, split)
     paths = locate_images(files[0], root, split, list(questions))
-    vocabulary, source = read_vocabulary(root, split)
+    vocabulary, source, origin = read_vocabulary(root, split)
     images = {image: FileImage(str(path)) for image, path in paths.items()}
     return Dataset(
         name="vqav2",
@@ -55,6 +55,7 @@ def load(variant: str, split: str, *, root: Path | None = None, limit: int | Non
         samples=_samples(questions, images, limit),
         answer_vocabulary=vocabulary,
         domain="photo",
+        notes=_notes(origin, split, len(vocabulary)),
     )
 
 
@@ -89,24 +90,25 @@ def image_file(split: str, image: int) -> str:
     return f"{split}2014/COCO_{split}2014_{image:012d}.jpg"
 
 
-def read_vocabulary(root: Path, split: str) -> tuple[tuple[str, ...], Path]:
-    """The most frequent answers, and the file that they are from: train's where it is there."""
+def read_vocabulary(root: Path, split: str) -> tuple[tuple[str, ...], Path, str]:
+    """The most frequent answers, the file that they are from (train's where it is there), and its split."""
     try:
-        source = _annotations(root, "train")
+        source, origin = _annotations(root, "train"), "train"
     except DataError:
-        source = _annotations(root, split)
-    return most_frequent(record["multiple_choice_answer"] for record in _records(source)), source
-
-
-def vocabulary_source(root: Path, split: str) -> str:
-    """Which split the answers to choose from are of: "train" or the split itself."""
-    return "train" if "train2014" in read_vocabulary(root, split)[1].name else split
+        source, origin = _annotations(root, split), split
+    answers = most_frequent(record["multiple_choice_answer"] for record in _records(source))
+    return answers, source, origin
 
 
 def most_frequent(answers: Iterable[str]) -> tuple[str, ...]:
     """The ``N_ANSWERS`` most frequent, most frequent first, ties by the alphabet."""
     counted = sorted(Counter(answers).items(), key=lambda item: (-item[1], item[0]))
     return tuple(answer for answer, _ in counted[:N_ANSWERS])
+
+
+def _notes(origin: str, split: str, n: int) -> tuple[str, ...]:
+    flattered = ", which flatters a model that ranks them" if origin == split != "train" else ""
+    return (f"vqav2: the {n:,} answers to choose from are the most frequent of {origin}{flattered}",)
 
 
 def _annotations(root: Path, split: str) -> Path:
@@ -157,6 +159,7 @@ def _from_hub(split: str, limit: int | None) -> Dataset:
     for index, row in enumerate(text_columns(rows)):
         questions.setdefault(row["image_id"], []).append(_question(row["question_id"], row["question"], row))
         images.setdefault(row["image_id"], HubImage(rows, index, f"{HUB.repository}[{index}]"))
+    vocabulary = most_frequent(rows["multiple_choice_answer"])
     return Dataset(
         name="vqav2",
         split="val",
@@ -164,10 +167,7 @@ def _from_hub(split: str, limit: int | None) -> Dataset:
         licence=LICENCE,
         citation=CITATION,
         samples=_samples(questions, images, limit),
-        answer_vocabulary=most_frequent(_answers(rows)),
+        answer_vocabulary=vocabulary,
         domain="photo",
+        notes=_notes(split, split, len(vocabulary)),
     )
-
-
-def _answers(rows: Any) -> Iterator[str]:
-    yield from rows["multiple_choice_answer"]

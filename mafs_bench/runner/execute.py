@@ -181,12 +181,12 @@ def _version(package: str) -> str:
 
 def _notes(plan: Plan, adapter: Any) -> list[str]:
     """What a reader of the numbers must know."""
-    domain = plan.dataset.domain
+    notes, domain = list(plan.dataset.notes), plan.dataset.domain
     if adapter.domain and domain and adapter.domain != domain:
-        return [
+        notes.append(
             f"{adapter.name} was made for {adapter.domain}, and {plan.dataset.name} is of the domain {domain}"
-        ]
-    return []
+        )
+    return notes
 
 
 def _folder_name(spec: RunSpec) -> str:
