@@ -40,15 +40,26 @@ def submit(
     validate(out, boards)
 
 
-def validate(bundle: Annotated[Path, typer.Argument(help="zip file or folder")], root: _Root = None) -> None:
+def validate(
+    bundle: Annotated[Path, typer.Argument(help="zip file or folder")],
+    root: _Root = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="write the findings and the board with it here")
+    ] = None,
+) -> None:
     """Check a bundle: every defect, one line each; exit code 1 where there is an error."""
     from mafs_bench.leaderboard.boards import default_root
     from mafs_bench.leaderboard.validation import validate as check_bundle
 
-    report = check_bundle(bundle, root or default_root())
+    boards = root or default_root()
+    report = check_bundle(bundle, boards)
     for finding in report.findings:
         typer.echo(str(finding))
     typer.echo(f"{bundle}: {'accepted' if report.accepted else 'refused'}")
+    if markdown is not None:
+        from mafs_bench.leaderboard.markdown import review
+
+        markdown.write_text(review(bundle.name, report, boards), encoding="utf-8")
     if not report.accepted:
         raise typer.Exit(1)
 

@@ -77,10 +77,14 @@ def _sort_key(entry: Entry, family: str) -> tuple[float, str]:
     return (np.inf if value is None else -value, entry.name)
 
 
-def standings(folder: BoardFolder) -> Standings:
-    """Recompute a board. Raises ``SubmissionError`` for a submission that does not pass validation."""
+def standings(folder: BoardFolder, newcomer: Submission | None = None) -> Standings:
+    """Recompute a board, with ``newcomer`` in place of whoever has its name.
+
+    Raises ``SubmissionError`` for a submission that does not pass validation.
+    """
     families = families_of(folder)
-    submissions = [read_submission(path, folder) for path in folder.submissions()]
+    known = {path.name: read_submission(path, folder) for path in folder.submissions()}
+    submissions = list({**known, **({newcomer.name: newcomer} if newcomer else {})}.values())
     if not submissions:
         return Standings(folder, families, ())
     resampling = Resampling(submissions[0].frames["clean"]["group"], N_RESAMPLES, folder.board.seed)

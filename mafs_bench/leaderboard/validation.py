@@ -105,6 +105,10 @@ def read_submission(path: Path, board: BoardFolder) -> Submission:
     if report.submission is None or not report.accepted:
         first = next(finding for finding in report.findings if finding.level == "error")
         raise SubmissionError(f"{path}: {first}")
+    if report.submission.name != path.name:
+        raise SubmissionError(
+            f"{path}: the folder of a submission is named after its card: {report.submission.name}"
+        )
     return report.submission
 
 

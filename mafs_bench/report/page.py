@@ -42,8 +42,13 @@ class Section:
         return f"{self.run.spec.model} on {self.run.spec.dataset}"
 
 
-def write_report(folders: Sequence[Path], out: Path, data_root: Path | None = None) -> list[Path]:
-    """Write ``report.html``, ``figures/`` and ``tables/`` into ``out``; returns all files.
+def write_report(
+    folders: Sequence[Path],
+    out: Path,
+    data_root: Path | None = None,
+    figures: Sequence[str] = FIGURE_SUFFIXES,
+) -> list[Path]:
+    """Write ``report.html``, ``figures/`` (in the formats of ``figures``) and ``tables/``; returns all files.
 
     Raises ``StoreError`` for a damaged run or a folder that cannot be written, ``UsageError`` for none.
     """
@@ -58,7 +63,7 @@ def write_report(folders: Sequence[Path], out: Path, data_root: Path | None = No
         page.write_text(_page(sections, gaps), encoding="utf-8", newline="\n")
         return [
             page,
-            *_write_figures(sections, out / "figures"),
+            *_write_figures(sections, out / "figures", figures),
             *_write_tables(sections, gaps, out / "tables"),
         ]
     except OSError as problem:
@@ -132,10 +137,10 @@ def _curve_data(curves: Sequence[Curve]) -> dict[str, list[list[float | None]]]:
     }
 
 
-def _write_figures(sections: Sequence[Section], folder: Path) -> list[Path]:
+def _write_figures(sections: Sequence[Section], folder: Path, suffixes: Sequence[str]) -> list[Path]:
     files = []
     for section in sections:
-        for suffix in FIGURE_SUFFIXES:
+        for suffix in suffixes:
             curves = folder / f"{section.id}-curves{suffix}"
             plot_curves(section.rows, curves, section.title)
             files.append(curves)

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,14 @@ _FLAGS = (
     "--disable-dev-shm-usage",
     "--remote-debugging-pipe",
 )
+_LAUNCH = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+os.dup2(ends[0], 3)
+os.dup2(ends[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Chromium reads commands from descriptor 3 and answers on 4."""
 
 
 class Browser:
@@ -31,19 +40,12 @@ class Browser:
     def __init__(self, profile: Path) -> None:
         read_end, to_browser = os.pipe()
         from_browser, write_end = os.pipe()
-        shell = f'exec "$@" 3<&{read_end} 4>&{write_end}'
-        command = [
-            "sh",
-            "-c",
-            shell,
-            "sh",
-            str(CHROMIUM),
-            *_FLAGS,
-            f"--user-data-dir={profile}",
-            "about:blank",
-        ]
+        launcher = [sys.executable, "-c", _LAUNCH, str(read_end), str(write_end), str(CHROMIUM), *_FLAGS]
         self._process = subprocess.Popen(
-            command, pass_fds=(read_end, write_end), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*launcher, f"--user-data-dir={profile}", "about:blank"],
+            pass_fds=(read_end, write_end),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         os.close(read_end)
         os.close(write_end)
