@@ -60,11 +60,12 @@ def _normals(draws: Any, rng: Any, size: Any, params: Params) -> Source:
 
 
 def _shot(draws: Any, rng: Any, size: Any, params: Params) -> Source:
-    return Source(quantiles=((draws >> 1) + 0.5) / 2.0**31)
+    return Source(quantiles=(draws.reshape(*size, 3) + 0.5) / 2.0**31)
 
 
 def _impulse(draws: Any, rng: Any, size: Any, params: Params) -> Source:
-    return Source(uniforms=[draws / 2.0**32, np.where(draws & 1, 0.25, 0.75)])
+    bits, impulses = draws
+    return Source(uniforms=[bits / 2.0**32, np.where(impulses == 255, 0.25, 0.75)])
 
 
 def _glass(draws: Any, rng: Any, size: Any, params: Params) -> Source:

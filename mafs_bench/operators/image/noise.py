@@ -33,8 +33,16 @@ def _sample_normals(rng: np.random.Generator, size: _Size, levels: Sequence[Para
 
 
 def _sample_bits(rng: np.random.Generator, size: _Size, levels: Sequence[Params]) -> _Bits:
-    """32 fair bits a value, (H, W, 3)."""
-    return rng.integers(0, 1 << 32, (*size, 3), dtype=np.uint32)
+    """31 fair bits a value, flat (H * W * 3,)."""
+    bits = rng.integers(0, 1 << 32, size[0] * size[1] * 3, dtype=np.uint32)
+    bits >>= 1
+    return bits
+
+
+def _sample_impulses(rng: np.random.Generator, size: _Size, levels: Sequence[Params]) -> tuple[_Bits, Image]:
+    """32 fair bits a value, and black or white by the lowest of them, both (H, W, 3)."""
+    bits = rng.integers(0, 1 << 32, (*size, 3), dtype=np.uint32)
+    return bits, -(bits & 1).astype(np.uint8)
 
 
 def _apply_gaussian(image: Image, normals: FloatArray, params: Params) -> Image:
@@ -50,11 +58,10 @@ def _apply_speckle(image: Image, normals: FloatArray, params: Params) -> Image:
     return truncate(values)
 
 
-def _apply_impulse(image: Image, bits: _Bits, params: Params) -> Image:
-    """Set a share ``amount`` of the values; the lowest bit says whether to black or white."""
-    hit = bits < np.uint32(params["amount"] * (1 << 32))
-    salt_or_pepper = -(bits & 1).astype(np.uint8)
-    return np.where(hit, salt_or_pepper, image)
+def _apply_impulse(image: Image, draws: tuple[_Bits, Image], params: Params) -> Image:
+    """Set a share ``amount`` of the values to black or white."""
+    bits, impulses = draws
+    return np.where(bits < np.uint32(params["amount"] * (1 << 32)), impulses, image)
 
 
 def _apply_shot(image: Image, bits: _Bits, params: Params) -> Image:
@@ -62,7 +69,7 @@ def _apply_shot(image: Image, bits: _Bits, params: Params) -> Image:
     cdf, start, grey = _poisson_tables(params["photons"])
     flat = np.ascontiguousarray(image).reshape(-1)
     out = np.empty_like(flat)
-    kernels.invert_cdf(flat, bits.reshape(-1) >> 1, cdf, start, grey, out)
+    kernels.invert_cdf(flat, bits, cdf, start, grey, out)
     return out.reshape(image.shape)
 
 
@@ -90,5 +97,5 @@ def _poisson_tables(photons: float) -> tuple[_Bits, Image, Image]:
 
 gaussian_noise = ImageOperator(_sample_normals, _apply_gaussian, {"scale": (0.0, 10.0)})
 shot_noise = ImageOperator(_sample_bits, _apply_shot, {"photons": (0.5, 130.0)})
-impulse_noise = ImageOperator(_sample_bits, _apply_impulse, {"amount": (0.0, 0.999)})
+impulse_noise = ImageOperator(_sample_impulses, _apply_impulse, {"amount": (0.0, 0.999)})
 speckle_noise = ImageOperator(_sample_normals, _apply_speckle, {"scale": (0.0, 10.0)})
