@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mafs_bench import suites
-from mafs_bench.errors import UsageError
 from mafs_bench.operators import OPERATORS
 from mafs_bench.operators.audit import audit_text
 from mafs_bench.operators.base import TextOperator
@@ -180,10 +179,3 @@ def test_another_process_with_another_hash_seed_gives_the_same_bytes() -> None:
         check=True,
     )
     assert run.stdout.strip() == digest_of_all()
-
-
-def test_back_translation_without_weights_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
-    monkeypatch.setenv("MAFS_BENCH_MARIAN", str(tmp_path))
-    corruption = suites.load("mm-robustness-2022@1").corruptions["back_translation"]
-    with pytest.raises(UsageError, match=r"back_translation is not available: no MarianMT weights at .*"):
-        corrupt(CAPTIONS[0], corruption)

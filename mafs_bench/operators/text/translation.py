@@ -2,7 +2,7 @@
 
 The weights are looked for in the folder that ``MAFS_BENCH_MARIAN`` names (``opus-mt-en-de`` and
 ``opus-mt-de-en`` in it), else under ``Helsinki-NLP/`` in the local cache of transformers; nothing is downloaded.
-Beams one to five serve as severities: a hypothesis of lower rank strays further from the text.
+``pivot`` is the other language's code, ``rank`` that of the hypothesis of the beam search (1: the best).
 """
 
 from __future__ import annotations
@@ -61,9 +61,10 @@ def _model(name: str) -> tuple[Any, Any]:
         tokenizer = MarianTokenizer.from_pretrained(source, local_files_only=True)
         return tokenizer, MarianMTModel.from_pretrained(source, local_files_only=True, use_safetensors=True)
     except (OSError, ValueError, ImportError) as error:
+        reason = " ".join(str(error).split())[:120]
         raise UsageError(
-            f"back_translation is not available: no MarianMT weights at {source!r}; "
-            f"put {name} into a folder and name it in {_FOLDER}"
+            f"back_translation is not available: {source} cannot be loaded ({reason}); "
+            f"put {name} into a folder, name it in {_FOLDER}, and install sentencepiece"
         ) from error
 
 
