@@ -24,6 +24,7 @@ _COMMANDS = (
     "preview",
     "data",
     "train",
+    "train_baselines",
     "train_scheduler",
     "study",
 )
@@ -64,7 +65,7 @@ def main() -> None:
     except MafsBenchError as error:
         message = " ".join(str(error).split())
         print(f"mafs-bench: {message}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(getattr(error, "exit_code", 1))
     except KeyboardInterrupt:
         print("mafs-bench: interrupted; what was finished is stored", file=sys.stderr)
         sys.exit(130)

@@ -144,7 +144,7 @@ def load_answering(source: Source, device: str) -> Answering:
 def load_preprocess(source: Source) -> Preprocess:
     """Load a model's image processor alone. Raises ``WeightsError``."""
     with _one_line(source):
-        return Preprocess(_processor_class().from_pretrained(source.location, revision=source.revision))
+        return Preprocess(processor_class().from_pretrained(source.location, revision=source.revision))
 
 
 def _load(source: Source, architecture: Any, device: str) -> tuple[Any, Any, Preprocess]:
@@ -159,7 +159,7 @@ def _load(source: Source, architecture: Any, device: str) -> tuple[Any, Any, Pre
     return model.to(device).eval().requires_grad_(False), tokenizer, load_preprocess(source)
 
 
-def _processor_class() -> Any:
+def processor_class() -> Any:
     """The PIL-backed processor, which had the plain name before transformers 5."""
     return getattr(transformers, "BlipImageProcessorPil", None) or transformers.BlipImageProcessor
 
@@ -178,16 +178,24 @@ def _generate(part: Part, states: torch.Tensor, start: torch.Tensor, options: di
 
 
 @contextmanager
-def _one_line(source: Source) -> Iterator[None]:
-    """Load without bars and warnings, and turn whatever is raised into one line."""
+def quiet() -> Iterator[None]:
+    """Keep transformers' progress bars and warnings off the terminal."""
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
         yield
-    except Exception as error:
-        raise WeightsError(f"cannot load BLIP from {source}: {' '.join(str(error).split())[:200]}") from error
     finally:
         transformers_logging.set_verbosity(verbosity)
         if bars:
             transformers_logging.enable_progress_bar()
+
+
+@contextmanager
+def _one_line(source: Source) -> Iterator[None]:
+    """Turn whatever is raised into one line."""
+    try:
+        with quiet():
+            yield
+    except Exception as error:
+        raise WeightsError(f"cannot load BLIP from {source}: {' '.join(str(error).split())[:200]}") from error
