@@ -19,6 +19,7 @@ from mafs_bench.operators.base import PairItem
 from mafs_bench.operators.engine import corrupt_image, corrupt_text, plan_pairs
 from mafs_bench.runner.export import Export, content_hash, export
 from mafs_bench.tasks.base import caption_pairs
+from tests.support.toy import TOY_ADAPTER, write_toy_folder
 
 SUITE = suites.load("core@1")
 DATASET = resolve("scenes", None, None, 3)
@@ -152,3 +153,27 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "5 files" in done.output
     assert len(lines(tmp_path / "files" / "ocr" / "2" / "captions.jsonl")) == 2
+
+
+@pytest.mark.parametrize("name", ["gaussian_noise", "keyboard"])
+def test_a_run_over_the_files_gives_the_scores_of_a_run_on_the_fly(tmp_path: Path, name: str) -> None:
+    write_toy_folder(tmp_path / "toy")
+    toy, files = str(tmp_path / "toy"), str(tmp_path / "files")
+    run = CliRunner().invoke
+    exported = run(
+        app, ["corrupt", "--dataset", toy, "--corruption", name, "--severity", "4", "--out", files]
+    )
+    assert exported.exit_code == 0, exported.output
+    scores = []
+    for dataset, corruption in ((toy, name), (f"{files}/{name}/4", "clean")):
+        out = tmp_path / corruption
+        options = ["--severity", "4", "--task", "retrieval", "--out", str(out), "--workers", "0", "--quiet"]
+        done = run(
+            app, ["run", "--model", TOY_ADAPTER, "--dataset", dataset, "--corruption", corruption, *options]
+        )
+        assert done.exit_code == 0, done.output
+        cells = json.loads((out / "results.json").read_text())
+        scores.append(
+            next(c["metrics"] for c in cells if c["corruption"] == (name if dataset == toy else None))
+        )
+    assert scores[0] == scores[1]
