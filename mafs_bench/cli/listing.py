@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from mafs_bench.errors import UsageError
 
 
 class Kind(StrEnum):
@@ -26,11 +29,21 @@ def register(app: typer.Typer) -> None:
 def list_(
     kind: Annotated[Kind, typer.Argument(help="what to list")],
     suite: Annotated[str, typer.Option(help="whose corruptions")] = "core@1",
+    audit: Annotated[
+        bool, typer.Option("--audit", help="measure what the corruptions do to a data set")
+    ] = False,
+    dataset: Annotated[str, typer.Option(help="with --audit: on what")] = "scenes",
+    data_root: Annotated[
+        Path | None, typer.Option(help="with --audit: folder of its official layout")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="with --audit: samples")] = 20,
 ) -> None:
     """List models, corruptions, data sets, tasks or suites."""
     from mafs_bench.cli.tables import print_rows
 
-    header, rows = _ROWS[kind](suite)
+    if audit and kind is not Kind.corruptions:
+        raise UsageError(f"list {kind} --audit; allowed: list corruptions --audit")
+    header, rows = _audited(suite, dataset, data_root, limit) if audit else _ROWS[kind](suite)
     print_rows(header, rows)
 
 
@@ -67,6 +80,35 @@ def _corruptions(suite: str) -> tuple[list[str], list[list[str]]]:
     found = suites.load(suite).corruptions.values()
     return ["corruption", "modality", "family", "unit", "source"], [
         [", ".join([c.name, *c.aliases]), c.modality, c.family, c.unit, c.source] for c in found
+    ]
+
+
+def _audited(
+    suite: str, dataset: str, data_root: Path | None, limit: int
+) -> tuple[list[str], list[list[str]]]:
+    from mafs_bench import suites
+    from mafs_bench.datasets.resolve import resolve
+    from mafs_bench.runner.audit import audit_corruption
+
+    samples = resolve(dataset, None, data_root, limit)
+    found = [audit_corruption(c, samples) for c in suites.load(suite).corruptions.values()]
+    return [
+        "corruption",
+        "modality",
+        "applicable",
+        "changed at 1 to 5",
+        "how much at 1 to 5",
+        "measured in",
+    ], [
+        [
+            row.corruption,
+            row.modality,
+            f"{row.applicable:.0%}",
+            " ".join(f"{share:.0%}" for share in row.changed),
+            " ".join(f"{value:.3g}" for value in row.strength),
+            row.unit,
+        ]
+        for row in found
     ]
 
 
