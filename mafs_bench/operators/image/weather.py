@@ -133,7 +133,14 @@ def _sample_fog(rng: np.random.Generator, size: _Size, levels: Sequence[Params])
     """Uniforms in [-1, 1) for the two steps of each level of the height map, coarse to fine."""
     map_size = 1 << (max(size) - 1).bit_length()
     counts = [1 << level for level in range(map_size.bit_length() - 1)]
-    return [2 * rng.random(shape, dtype=np.float32) - 1 for n in counts for shape in ((n, n), (2, n, n))]
+    return [_symmetric(rng.random(shape, dtype=np.float32)) for n in counts for shape in ((n, n), (2, n, n))]
+
+
+def _symmetric(uniforms: FloatArray) -> FloatArray:
+    """Map [0, 1) to [-1, 1) in place."""
+    uniforms *= 2
+    uniforms -= 1
+    return uniforms
 
 
 def _apply_fog(image: Image, draws: list[FloatArray], params: Params) -> Image:
