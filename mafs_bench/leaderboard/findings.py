@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,3 +50,16 @@ def some(names: Iterable[object], most: int = 3) -> str:
     """List the first few of many names: ``a, b, c … (7)``."""
     listed = [str(name) for name in names]
     return ", ".join(listed[:most]) + (f" … ({len(listed)})" if len(listed) > most else "")
+
+
+def compare_sets(where: str, what: str, found: Sequence[str], wanted: Sequence[str]) -> list[Finding]:
+    """One finding for names that are missing, one for those too many, one for those there twice."""
+    missing = [name for name in wanted if name not in set(found)]
+    extra = [name for name in dict.fromkeys(found) if name not in set(wanted)]
+    twice = [name for name in dict.fromkeys(found) if found.count(name) > 1]
+    lists = (
+        (f"{what} missing", missing),
+        (f"{what} not of the board", extra),
+        (f"{what} there twice", twice),
+    )
+    return [error(where, f"{label}: {some(names)}") for label, names in lists if names]

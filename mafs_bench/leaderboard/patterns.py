@@ -6,26 +6,29 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mafs_bench import suites
 from mafs_bench.leaderboard.findings import Finding, error, some, warning
-from mafs_bench.leaderboard.records import row_keys
 from mafs_bench.leaderboard.schemas import Board, Cell
 from mafs_bench.leaderboard.submission import Submission
 from mafs_bench.metrics import metrics_of
+
+Scores = npt.NDArray[np.float32]
 
 
 def within(cells: Sequence[Cell], frames: Mapping[str, pd.DataFrame], board: Board) -> list[Finding]:
     """What is odd in one submission: severities out of order, corruptions without any effect."""
     by_label = {cell.label: cell for cell in cells}
+    exempt = {c.name for c in suites.load(board.suite).corruptions.values() if not c.monotone}
     findings = [
         finding
         for corruption in board.corruptions
-        if _is_monotone(board.suite, corruption)
+        if corruption not in exempt
         for finding in _out_of_order(corruption, by_label, board)
     ]
-    scores = _scores(frames, board.task)
+    scores = _scores(frames)
     same = [label for label in scores if label != "clean" and _same(scores[label], scores["clean"])]
     if same:
         findings.append(warning("scores.parquet", f"scores equal those of clean, row by row: {some(same)}"))
@@ -34,7 +37,7 @@ def within(cells: Sequence[Cell], frames: Mapping[str, pd.DataFrame], board: Boa
 
 def between(own: Submission, other: Submission) -> list[Finding]:
     """What two submissions to a board have in common that they should not, and the reverse."""
-    name, task = other.name, own.cells[0].task
+    name = other.name
     findings = []
     if own.name == name:
         findings.append(error("card.toml", f"there is a submission of the name {name}"))
@@ -44,14 +47,14 @@ def between(own: Submission, other: Submission) -> list[Finding]:
         other.spec.precision,
     ):
         findings.append(error("spec.json", f"the same model and weights are there as {name}"))
-    mine, theirs = _scores(own.frames, task), _scores(other.frames, task)
+    mine, theirs = _scores(own.frames), _scores(other.frames)
     shared = [label for label in mine if label in theirs]
     same = [label for label in shared if _same(mine[label], theirs[label])]
     if same and len(same) == len(shared):
         findings.append(error("scores.parquet", f"all scores equal those of {name}, row by row"))
     elif same:
         findings.append(warning("scores.parquet", f"scores equal those of {name}, row by row: {some(same)}"))
-    hidden = [label for label in shared if (mine[label].isna() & theirs[label].notna()).any()]
+    hidden = [label for label in shared if _hides(mine[label], theirs[label])]
     if hidden:
         findings.append(
             warning("scores.parquet", f"unscored here and scored in {name}: samples of {some(hidden)}")
@@ -70,11 +73,6 @@ def _other_inputs(own: Submission, other: Submission) -> list[Finding]:
     ]
 
 
-def _is_monotone(suite: str, corruption: str) -> bool:
-    known = suites.load(suite).corruptions.get(corruption)
-    return known is None or known.monotone
-
-
 def _out_of_order(corruption: str, cells: Mapping[str, Cell], board: Board) -> list[Finding]:
     """Neighbouring severities of which the harder one is better by more than both intervals allow."""
     higher = next(m.higher_is_better for m in metrics_of(board.task) if m.name == board.metric)
@@ -90,16 +88,15 @@ def _out_of_order(corruption: str, cells: Mapping[str, Cell], board: Board) -> l
     return findings
 
 
-def _scores(frames: Mapping[str, pd.DataFrame], task: str) -> dict[str, pd.Series]:
-    """The scores of each condition, in order of the row keys."""
-    keys = row_keys(task)
-    return {
-        label: frame.assign(**{key: frame[key].astype(str) for key in keys})
-        .set_index(keys)["score"]
-        .sort_index()
-        for label, frame in frames.items()
-    }
+def _scores(frames: Mapping[str, pd.DataFrame]) -> dict[str, Scores]:
+    """The scores of each condition; rows are in the order of their keys."""
+    return {label: frame["score"].to_numpy() for label, frame in frames.items()}
 
 
-def _same(a: pd.Series, b: pd.Series) -> bool:
-    return len(a) == len(b) and bool(np.array_equal(a.to_numpy(), b.to_numpy(), equal_nan=True))
+def _same(a: Scores, b: Scores) -> bool:
+    return len(a) == len(b) and np.array_equal(a, b, equal_nan=True)
+
+
+def _hides(own: Scores, other: Scores) -> bool:
+    """Whether a sample is unscored here that the other scored."""
+    return len(own) == len(other) and bool((np.isnan(own) & ~np.isnan(other)).any())

@@ -48,6 +48,12 @@ _COUNTS = (
     "length",
     "reference_length",
 )
+_CAPTIONING = (
+    *_KEYS,
+    Column("score", (0, 10)),
+    Column("rouge_l", (0, 1)),
+    *(Column(name, (0, 1e5), whole=True) for name in _COUNTS),
+)
 
 TASK_COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "retrieval": (*_KEYS, Column("direction", fixed=True, nullable=False), _RANK),
@@ -65,12 +71,8 @@ TASK_COLUMNS: Mapping[str, tuple[Column, ...]] = {
         Column("score", (0, 1)),
         Column("confidence", (0, 1)),
     ),
-    "captioning": (
-        *_KEYS,
-        Column("score", (0, 10)),
-        Column("rouge_l", (0, 1)),
-        *(Column(name, (0, 1e5), whole=True) for name in _COUNTS),
-    ),
+    "captioning": _CAPTIONING,
+    "context-captioning": _CAPTIONING,
 }
 """What the metrics of a task read; what a model wrote (captions, answers) stays with the run."""
 
@@ -128,7 +130,10 @@ def decode(raw: bytes, task: str) -> tuple[pd.DataFrame | None, list[Finding]]:
         file = pq.ParquetFile(io.BytesIO(raw), read_dictionary=texts)
         table = file.read()
         findings = _check_texts(table) + _check_nan(table)
-        return (None, findings) if findings else (table.to_pandas(), [])
+        if findings:
+            return None, findings
+        frame = table.to_pandas()
+        return frame.assign(**{name: _in_order(frame[name]) for name in texts}), []
     except (pa.ArrowException, OSError, ValueError, MemoryError) as problem:
         return None, [error(where, f"is not a readable Parquet file: {problem}".splitlines()[0])]
 
@@ -141,12 +146,18 @@ def ids_digest(frame: pd.DataFrame, task: str) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def by_condition(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Split by condition, in order of appearance."""
+def by_condition(frame: pd.DataFrame, task: str) -> dict[str, pd.DataFrame]:
+    """Split by condition; the rows of each are in the order of their keys."""
+    ordered = frame.sort_values(row_keys(task), kind="stable")
     return {
         str(label): part.reset_index(drop=True)
-        for label, part in frame.groupby("condition", sort=False, observed=True)
+        for label, part in ordered.groupby("condition", sort=False, observed=True)
     }
+
+
+def _in_order(texts: pd.Series) -> pd.Series:
+    """Let a categorical column sort as its texts do, in whatever order the file lists them."""
+    return texts.cat.set_categories(sorted(texts.cat.categories))
 
 
 def _schema(columns: Sequence[Column]) -> Any:

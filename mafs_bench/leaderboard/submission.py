@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -47,7 +47,7 @@ def make_bundle(run: Path, board: BoardFolder, card: Path) -> Files:
             + (f" and {len(absent) - 1} more conditions" if absent[1:] else "")
             + f"; {board.name} asks for {len(board.board.conditions)}"
         )
-    wanted = {label: cells[label] for label in board.board.conditions}
+    wanted = {label: _recorded(cells[label]) for label in board.board.conditions}
     frames = {label: stored.frame(cell) for label, cell in wanted.items()}
     files = {
         SPEC: stored.spec.to_json().encode(),
@@ -72,6 +72,16 @@ def sha256(raw: bytes) -> str:
 def slug(card: Card) -> str:
     """Name the folder of a submission after its card."""
     return re.sub(r"[^a-z0-9.]+", "-", card.name.lower()).strip("-.") or "model"
+
+
+_NOT_RECORDED = frozenset({"meteor", "spice"})
+"""Metrics that need Java: ``scores.parquet`` does not hold their statistics."""
+
+
+def _recorded(cell: CellResult) -> CellResult:
+    """Leave out the metrics that cannot be recomputed from the bundle."""
+    kept = {name: estimate for name, estimate in cell.metrics.items() if name not in _NOT_RECORDED}
+    return replace(cell, metrics=kept)
 
 
 def _label(cell: CellResult) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -16,15 +16,9 @@ from mafs_bench.errors import MafsBenchError, SubmissionError
 from mafs_bench.leaderboard import patterns
 from mafs_bench.leaderboard.boards import BoardFolder, load_board
 from mafs_bench.leaderboard.bundle import CARD, MANIFEST, RESULTS, SCORES, SPEC, Files, read_bundle
-from mafs_bench.leaderboard.findings import Finding, error, refused, schema_findings, some
-from mafs_bench.leaderboard.records import (
-    by_condition,
-    check_values,
-    columns_of,
-    decode,
-    ids_digest,
-    row_keys,
-)
+from mafs_bench.leaderboard.findings import Finding, compare_sets, error, refused, schema_findings, some
+from mafs_bench.leaderboard.records import by_condition, check_values, decode
+from mafs_bench.leaderboard.rows import check_rows
 from mafs_bench.leaderboard.schemas import Board, Card, Cell, Manifest, Spec, from_toml
 from mafs_bench.leaderboard.submission import Submission, sha256, slug
 from mafs_bench.metrics import metrics_of
@@ -72,6 +66,32 @@ def validate(path: Path, root: Path, replacing: bool = False) -> Report:
 def validate_files(files: Files, board: BoardFolder | None, before: Sequence[Finding] = ()) -> Report:
     """Check the files of a bundle by themselves, without the board's other submissions."""
     findings = list(before)
+    submission = _read(files, board, findings)
+    if submission is not None and board is not None and not refused(findings):
+        findings += _check_aggregates(submission, board.board)
+        findings += patterns.within(submission.cells, submission.frames, board.board)
+    return Report(tuple(findings), submission)
+
+
+def read_submission(path: Path, board: BoardFolder) -> Submission:
+    """Read a submission that was accepted once: all but its aggregates, which no board uses, is checked again.
+
+    Raises ``SubmissionError`` with its first defect.
+    """
+    files, findings = read_bundle(path)
+    submission = _read(files, board, findings)
+    if submission is None or refused(findings):
+        first = next(finding for finding in findings if finding.level == "error")
+        raise SubmissionError(f"{path}: {first}")
+    if submission.name != path.name:
+        raise SubmissionError(
+            f"{path}: the folder of a submission is named after its card: {submission.name}"
+        )
+    return submission
+
+
+def _read(files: Files, board: BoardFolder | None, findings: list[Finding]) -> Submission | None:
+    """Read all files as far as they can be read; what is wrong with them goes to ``findings``."""
     manifest = _parse(files, MANIFEST, Manifest.model_validate_json, [])
     if manifest is not None:
         findings += _check_manifest(manifest, files)
@@ -79,37 +99,27 @@ def validate_files(files: Files, board: BoardFolder | None, before: Sequence[Fin
     card = _parse(files, CARD, lambda raw: from_toml(Card, raw), findings)
     cells = _parse(files, RESULTS, TypeAdapter(tuple[Cell, ...]).validate_json, findings)
     if board is None:
-        return Report(tuple(findings), None)
-    frame, problems = decode(files[SCORES], board.board.task) if SCORES in files else (None, [])
-    findings += problems
+        return None
     if spec is not None:
         findings += _check_spec(spec, board.board)
     if cells is not None:
         findings += _check_cells(cells, board.board)
-    frames = by_condition(frame) if frame is not None else {}
-    if frame is not None:
-        findings += check_values(frame, board.board.task) + _check_rows(frames, board.board)
-    if frame is None or spec is None or card is None or cells is None:
-        return Report(tuple(findings), None)
-    submission = Submission(slug(card), board.name, spec, card, cells, frames)
-    if not refused(findings):
-        findings += _check_aggregates(submission, board.board)
-        findings += patterns.within(cells, frames, board.board)
-    return Report(tuple(findings), submission)
+    frames = _read_scores(files, board.board, findings)
+    if frames is None or spec is None or card is None or cells is None:
+        return None
+    return Submission(slug(card), board.name, spec, card, cells, frames)
 
 
-def read_submission(path: Path, board: BoardFolder) -> Submission:
-    """Read an accepted submission. Raises ``SubmissionError`` with its first defect."""
-    files, findings = read_bundle(path)
-    report = validate_files(files, board, findings)
-    if report.submission is None or not report.accepted:
-        first = next(finding for finding in report.findings if finding.level == "error")
-        raise SubmissionError(f"{path}: {first}")
-    if report.submission.name != path.name:
-        raise SubmissionError(
-            f"{path}: the folder of a submission is named after its card: {report.submission.name}"
-        )
-    return report.submission
+def _read_scores(files: Files, board: Board, findings: list[Finding]) -> dict[str, pd.DataFrame] | None:
+    if SCORES not in files:
+        return None
+    frame, problems = decode(files[SCORES], board.task)
+    findings += problems
+    if frame is None:
+        return None
+    frames = by_condition(frame, board.task)
+    findings += check_values(frame, board.task) + check_rows(frames, board)
+    return frames
 
 
 def _parse(
@@ -174,7 +184,7 @@ def _check_spec(spec: Spec, board: Board) -> list[Finding]:
 
 def _check_cells(cells: Sequence[Cell], board: Board) -> list[Finding]:
     labels = [cell.label for cell in cells]
-    findings = _compare_sets(RESULTS, "condition", labels, board.conditions)
+    findings = compare_sets(RESULTS, "condition", labels, board.conditions)
     for cell in cells:
         where = f"{RESULTS} {cell.label}"
         for key in ("task", "dataset", "seed"):
@@ -203,52 +213,6 @@ def _check_ranges(where: str, cell: Cell, task: str) -> list[Finding]:
         elif found.low is not None and found.high is not None and found.low > found.high:
             findings.append(error(where, f"{name} has its interval upside down"))
     return findings
-
-
-def _compare_sets(where: str, what: str, found: Sequence[str], wanted: Sequence[str]) -> list[Finding]:
-    missing = [name for name in wanted if name not in set(found)]
-    extra = [name for name in dict.fromkeys(found) if name not in set(wanted)]
-    twice = [name for name in dict.fromkeys(found) if found.count(name) > 1]
-    lists = (
-        (f"{what} missing", missing),
-        (f"{what} not of the board", extra),
-        (f"{what} there twice", twice),
-    )
-    return [error(where, f"{label}: {some(names)}") for label, names in lists if names]
-
-
-def _check_rows(frames: Mapping[str, pd.DataFrame], board: Board) -> list[Finding]:
-    """Check that every condition holds the same samples, once each, and that clean is scored."""
-    findings = _compare_sets(SCORES, "condition", list(frames), board.conditions)
-    if "clean" not in frames:
-        return findings
-    keys = row_keys(board.task)
-    fixed = [column.name for column in columns_of(board.task) if column.fixed]
-    clean = _fixed_part(frames["clean"], fixed, keys)
-    for label, frame in frames.items():
-        where, own = f"{SCORES} {label}", _fixed_part(frame, fixed, keys)
-        twice = own.index[own.index.duplicated()].unique()
-        missing, extra = clean.index.difference(own.index), own.index.difference(clean.index)
-        if len(twice):
-            findings.append(error(where, f"sample ids there twice: {some(twice)}"))
-        if len(missing):
-            findings.append(error(where, f"sample ids missing: {some(missing)}"))
-        if len(extra):
-            findings.append(error(where, f"sample ids that clean does not have: {some(extra)}"))
-        if not (len(twice) or len(missing) or len(extra)) and not own.equals(clean):
-            findings.append(error(where, f"{' or '.join(fixed[1:])} differs from clean"))
-    if board.n and len(clean) != board.n:
-        findings.append(error(f"{SCORES} clean", f"has {len(clean)} rows; the board has {board.n}"))
-    if board.ids_digest and ids_digest(frames["clean"], board.task) != board.ids_digest:
-        findings.append(error(f"{SCORES} clean", "sample ids, groups or labels are not those of the board"))
-    unscored = int(frames["clean"]["score"].isna().sum())
-    if unscored:
-        findings.append(error(f"{SCORES} clean", f"{unscored} samples are unscored; allowed: 0"))
-    return findings
-
-
-def _fixed_part(frame: pd.DataFrame, fixed: Sequence[str], keys: Sequence[str]) -> pd.DataFrame:
-    return frame[list(fixed)].astype(str).set_index(list(keys), drop=False).sort_index()
 
 
 def _check_aggregates(submission: Submission, board: Board) -> list[Finding]:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mafs_bench import suites
 from mafs_bench.metrics import metrics_of
+from mafs_bench.metrics.captioning import caption_statistics
 from mafs_bench.runner.store import CellMeta, results_json, write_atomically, write_cell
 from mafs_bench.stats.resampling import Resampling, intervals
 from mafs_bench.types import CellResult, Condition, RunSpec
@@ -109,4 +110,51 @@ def _fused(n: int, ability: float, luck: np.random.Generator, condition: Conditi
     return frame
 
 
-_FRAMES = {"retrieval": _retrieval, "fused-retrieval": _fused}
+def _vqa(n: int, ability: float, luck: np.random.Generator, condition: Condition) -> pd.DataFrame:
+    chance = 1 / (1 + np.exp(-(ability + luck.normal(0, 1, n))))
+    rows = {"id": [f"q{i:03d}" for i in range(n)], "group": [f"g{i:03d}" for i in range(n)]}
+    kinds = np.resize(["yes/no", "number", "other"], n)
+    return pd.DataFrame(
+        {
+            **rows,
+            "answer_type": kinds,
+            "score": np.round(chance * 10) / 10,
+            "confidence": chance,
+            "answer": ["yes"] * n,
+        }
+    )
+
+
+def _matching(n: int, ability: float, luck: np.random.Generator, condition: Condition) -> pd.DataFrame:
+    label = np.repeat([1, 0], n)
+    score = luck.normal(0, 1, 2 * n).astype(np.float32) + label * max(ability, 0)
+    margin = np.concatenate([score[:n] - score[n:], np.full(n, np.nan)])
+    return pd.DataFrame(
+        {
+            "id": [f"s{i % n:03d}|{i}" for i in range(2 * n)],
+            "group": [f"g{i % n:03d}" for i in range(2 * n)],
+            "score": score,
+            "label": label,
+            "confidence": np.full(2 * n, np.nan),
+            "margin": margin.astype(np.float32),
+        }
+    )
+
+
+def _captioning(n: int, ability: float, luck: np.random.Generator, condition: Condition) -> pd.DataFrame:
+    words = ["a", "red", "square", "left", "of", "three", "small", "blue", "discs", "on", "grey", "ground"]
+    references = [[" ".join(np.roll(words, i % 5)), " ".join(words[i % 4 :])] for i in range(n)]
+    kept = 1 / (1 + np.exp(-ability))
+    said = [" ".join(w for w in one[0].split() if luck.random() < kept) or "a" for one in references]
+    rows = {"id": [f"s{i:03d}" for i in range(n)], "group": [f"g{i:03d}" for i in range(n)], "caption": said}
+    return pd.concat([pd.DataFrame(rows), caption_statistics(said, references)], axis=1)
+
+
+_FRAMES = {
+    "retrieval": _retrieval,
+    "fused-retrieval": _fused,
+    "vqa": _vqa,
+    "matching": _matching,
+    "captioning": _captioning,
+    "context-captioning": _captioning,
+}

@@ -22,7 +22,7 @@ from mafs_bench.errors import SubmissionError
 from mafs_bench.leaderboard.bundle import LARGEST, read_bundle, write_bundle
 from mafs_bench.leaderboard.findings import Finding
 from mafs_bench.leaderboard.publish import add_submission
-from mafs_bench.leaderboard.records import decode, encode, ids_digest
+from mafs_bench.leaderboard.records import TASK_COLUMNS, decode, encode, ids_digest
 from mafs_bench.leaderboard.submission import make_bundle, manifest_json
 from mafs_bench.leaderboard.validation import Report, validate
 from tests.support.fake_board import CARD, bundle_of, open_board
@@ -508,6 +508,15 @@ def _errors(report: Report) -> list[str]:
 def test_good_bundle_is_accepted(good: dict[str, bytes], boards: Path, tmp_path: Path) -> None:
     report = _check(Draft(dict(good)), boards, tmp_path)
     assert report.findings == ()
+    assert report.accepted
+
+
+@pytest.mark.parametrize("task", TASK_COLUMNS)
+def test_every_task_can_be_submitted(task: str, tmp_path: Path) -> None:
+    board = open_board(tmp_path / "boards", "b", task=task, corruption="gaussian_noise")
+    bundle = bundle_of(tmp_path, board, "A", tasks=(task,), corruptions=("gaussian_noise",))
+    report = validate(bundle, tmp_path / "boards")
+    assert _errors(report) == []
     assert report.accepted
 
 
