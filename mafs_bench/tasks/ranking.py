@@ -14,6 +14,7 @@ PairScores = Callable[[Index, Index], FloatArray]
 """Scores of aligned (query, gallery) positions, for re-ranking."""
 
 _BLOCK = 1024
+_PAIRS = 256
 
 
 def invert(relevant: Sequence[Index], n_gallery: int) -> list[Index]:
@@ -74,13 +75,25 @@ def _rerank(
     rerank: int,
     pair_scores: PairScores,
 ) -> None:
-    """Overwrite the ranks of the queries that have a relevant item among their ``rerank`` best."""
+    """Overwrite the ranks of the queries that have a relevant item among their ``rerank`` best.
+
+    The others are not scored at all: no order of their best changes the rank.
+    """
     k = min(rerank, scores.shape[1])
     top = np.argpartition(-scores, k - 1, axis=1)[:, :k].astype(np.int64)
     top.sort(axis=1)
-    second = pair_scores(np.repeat(rows, k), top.ravel()).reshape(len(rows), k)
-    second = np.where(np.isfinite(np.take_along_axis(scores, top, axis=1)), second, -np.inf)
-    for i, row in enumerate(rows):
-        correct = np.isin(top[i], relevant[row])
-        if correct.any() and np.isfinite(best := second[i][correct].max()):
-            ranks[row] = 1.0 + np.count_nonzero(second[i][~correct] >= best)
+    correct = np.stack([np.isin(top[i], relevant[row]) for i, row in enumerate(rows.tolist())])
+    in_gallery = np.isfinite(np.take_along_axis(scores, top, axis=1))
+    for i in np.flatnonzero((correct & in_gallery).any(axis=1)):
+        second = _in_blocks(pair_scores, np.repeat(rows[i], k), top[i])
+        second = np.where(in_gallery[i], second, -np.inf)
+        best = second[correct[i]].max()
+        ranks[rows[i]] = 1.0 + np.count_nonzero(second[~correct[i]] >= best)
+
+
+def _in_blocks(pair_scores: PairScores, queries: Index, items: Index) -> FloatArray:
+    """Score a few pairs at a time: what a pair scorer reads again of an image is large."""
+    blocks = range(0, len(queries), _PAIRS)
+    return np.concatenate(
+        [pair_scores(queries[start : start + _PAIRS], items[start : start + _PAIRS]) for start in blocks]
+    )
