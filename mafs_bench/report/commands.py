@@ -5,7 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from mafs_bench.types import RunSpec
+from mafs_bench.report.joint import JOINT_NAME
+from mafs_bench.runner.plan import CLEAN_ONLY
+from mafs_bench.runner.store import StoredRun
+from mafs_bench.suites import JOINT
 
 
 def run_command(
@@ -35,15 +38,18 @@ def run_command(
     return " ".join(["mafs-bench run", *(f"--{name} {shlex.quote(str(value))}" for name, value in options)])
 
 
-def command_of(spec: RunSpec) -> str:
+def command_of(run: StoredRun) -> str:
     """Write the command of a stored run."""
+    spec = run.spec
+    joint = any(JOINT_NAME.fullmatch(cell.corruption or "") for cell in run.results)
+    corruption = JOINT + "+".join(spec.corruptions) if joint else ",".join(spec.corruptions)
     return run_command(
         model=spec.model,
         dataset=spec.dataset,
         split=spec.split,
         tasks=spec.tasks,
         suite=spec.suite,
-        corruption=",".join(spec.corruptions),
+        corruption=corruption or CLEAN_ONLY,
         severities=spec.severities,
         seed=spec.seed,
         limit=spec.limit,

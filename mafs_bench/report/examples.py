@@ -15,12 +15,13 @@ from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import MafsBenchError
 from mafs_bench.operators.engine import corrupt_image, corrupt_text
 from mafs_bench.report.html import data_uri
+from mafs_bench.report.joint import JOINT_NAME
 from mafs_bench.runner.store import StoredRun
 from mafs_bench.tasks.base import Pair, caption_pairs
 from mafs_bench.tasks.captioning import context_pairs
 from mafs_bench.tasks.matching import matching_pairs
 from mafs_bench.tasks.vqa import questions_of
-from mafs_bench.types import CellResult, Corruption, Dataset, Image
+from mafs_bench.types import CellResult, Corruption, Dataset, Image, RunSpec
 
 CONDITIONS_A_TASK = 3
 EXAMPLES_A_CONDITION = 2
@@ -66,18 +67,13 @@ def worst_examples(run: StoredRun, data_root: Path | None) -> Examples:
         return Examples(left_out=(f"the inputs cannot be made again: {problem}",))
     if dataset.revision != run.spec.revision:
         return Examples(left_out=(f"{dataset.name} here is another revision than the run's",))
-    if run.spec.engine != "native":
-        return Examples(left_out=(f"inputs of the engine {run.spec.engine!r} are not made again",))
-    shown: list[Example] = []
-    for task in run.spec.tasks:
-        shown += _of_task(run, task, dataset, corruptions)
-    pairs = [name for name in run.spec.corruptions if _modality(name, corruptions) == "pair"]
+    try:
+        shown = [example for task in run.spec.tasks for example in _of_task(run, task, dataset, corruptions)]
+    except MafsBenchError as problem:
+        return Examples(left_out=(f"the inputs cannot be made again: {problem}",))
+    pairs = [name for name in run.spec.corruptions if corruptions[name].modality == "pair"]
     reason = f"not remade, as they act on pairs of the whole split: {', '.join(pairs)}"
     return Examples(tuple(shown), (reason,) if pairs else ())
-
-
-def _modality(name: str, corruptions: Mapping[str, Corruption]) -> str:
-    return corruptions[name].modality if name in corruptions else "pair"
 
 
 def _of_task(
@@ -85,21 +81,32 @@ def _of_task(
 ) -> list[Example]:
     cells = [cell for cell in run.results if cell.task == task]
     clean = next((cell for cell in cells if cell.corruption is None), None)
-    hardest = max(run.spec.severities)
-    remade = {name for name, corruption in corruptions.items() if corruption.modality != "pair"}
-    candidates = [cell for cell in cells if cell.severity == hardest and cell.corruption in remade]
-    if clean is None or not candidates:
+    hardest = max((cell.severity for cell in cells), default=0)
+    candidates = [
+        (cell, parts) for cell in cells if cell.severity == hardest and (parts := _parts(cell, corruptions))
+    ]
+    if clean is None or not candidates or task not in _PAIRS:
         return []
     before = run.frame(clean)
-    compared = [(cell, _losses(task, before, run.frame(cell))) for cell in candidates]
-    compared.sort(key=lambda item: -np.nan_to_num(item[1]["loss"].mean(), nan=-np.inf))
+    compared = [(cell, parts, _losses(task, before, run.frame(cell))) for cell, parts in candidates]
+    compared.sort(key=lambda item: -np.nan_to_num(item[2]["loss"].mean(), nan=-np.inf))
     asked = {pair.id: pair for pair in _PAIRS[task](dataset)}
     return [
-        _example(run, dataset, corruptions[str(cell.corruption)], cell, asked[row["id"]], row)
-        for cell, losses in compared[:CONDITIONS_A_TASK]
+        _example(run, dataset, parts, cell, asked[row["id"]], row)
+        for cell, parts, losses in compared[:CONDITIONS_A_TASK]
         for _, row in _worst(losses).iterrows()
         if row["id"] in asked
     ]
+
+
+def _parts(cell: CellResult, corruptions: Mapping[str, Corruption]) -> dict[str, tuple[Corruption, int]]:
+    """Modality -> corruption and severity; empty where one acts on pairs. ``A@s+B`` is two at once."""
+    joint = JOINT_NAME.fullmatch(cell.corruption or "")
+    named = {str(cell.corruption): cell.severity}
+    if joint:
+        named = {joint["image"]: int(joint["severity"]), joint["text"]: cell.severity}
+    parts = {str(corruptions[n].modality): (corruptions[n], s) for n, s in named.items() if n in corruptions}
+    return {} if "pair" in parts else parts
 
 
 def _losses(task: str, clean: pd.DataFrame, corrupted: pd.DataFrame) -> pd.DataFrame:
@@ -154,15 +161,15 @@ _DIRECTIONS = {"t2i": "text to images", "i2t": "image to texts"}
 
 
 def _example(
-    run: StoredRun, dataset: Dataset, corruption: Corruption, cell: CellResult, pair: Pair, row: pd.Series
+    run: StoredRun,
+    dataset: Dataset,
+    parts: Mapping[str, tuple[Corruption, int]],
+    cell: CellResult,
+    pair: Pair,
+    row: pd.Series,
 ) -> Example:
     sample = dataset.samples[pair.sample]
     image = sample.image.load()
-    seed, levels = run.spec.seed, (cell.severity,)
-    is_image = corruption.modality == "image"
-    after = corrupt_image(image, corruption, levels, seed=seed, sample_id=sample.id)[0] if is_image else None
-    changed = not is_image and pair.text
-    text = corrupt_text(pair.text, corruption, levels, seed=seed, sample_id=pair.id)[0] if changed else None
     return Example(
         cell.task,
         f"{cell.corruption}-{cell.severity}",
@@ -171,11 +178,30 @@ def _example(
         float(row["score"]),
         float(row["score_corrupted"]),
         embed(image),
-        None if after is None else embed(after),
+        _corrupted_image(image, parts, run.spec, sample.id),
         pair.text,
-        text,
+        _corrupted_text(pair, parts, run.spec.seed),
         *(_said(row, ending) for ending in ("", "_corrupted")),
     )
+
+
+def _corrupted_image(
+    image: Image, parts: Mapping[str, tuple[Corruption, int]], spec: RunSpec, sample_id: str
+) -> str | None:
+    if "image" not in parts:
+        return None
+    corruption, severity = parts["image"]
+    (made,) = corrupt_image(
+        image, corruption, (severity,), seed=spec.seed, sample_id=sample_id, engine=spec.engine
+    )
+    return embed(made)
+
+
+def _corrupted_text(pair: Pair, parts: Mapping[str, tuple[Corruption, int]], seed: int) -> str | None:
+    if "text" not in parts or not pair.text:
+        return None
+    corruption, severity = parts["text"]
+    return corrupt_text(pair.text, corruption, (severity,), seed=seed, sample_id=pair.id)[0]
 
 
 def _said(row: pd.Series, ending: str) -> str | None:

@@ -16,6 +16,7 @@ from mafs_bench.report.domain import domain_gaps, gap_tables
 from mafs_bench.report.examples import Examples, worst_examples
 from mafs_bench.report.fusion import fusion_curves
 from mafs_bench.report.html import render, rounded, script_data
+from mafs_bench.report.joint import joint_tables
 from mafs_bench.report.plots import Panel, plot_curves, plot_heat_map, plot_panels
 from mafs_bench.report.robustness_table import robustness_tables
 from mafs_bench.report.summary import summarise_run
@@ -33,6 +34,7 @@ class Section:
     run: StoredRun
     rows: Sequence[Row]
     tables: Sequence[Table]
+    joint: Sequence[Table]
     fusion: dict[str, dict[str, list[Curve]]]
     examples: Examples
 
@@ -79,6 +81,7 @@ def _section(number: int, run: StoredRun, data_root: Path | None) -> Section:
         run,
         [asdict(cell) for cell in run.results],
         robustness_tables(title, summarise_run(run), spec.severities),
+        joint_tables(run),
         fusion_curves(run),
         worst_examples(run, data_root),
     )
@@ -98,7 +101,12 @@ def _gap_tables(sections: Sequence[Section]) -> list[Table]:
 def _page(sections: Sequence[Section], gaps: Sequence[Table]) -> str:
     data = [_run_data(section) for section in sections]
     return render(
-        "report.html.j2", sections=sections, gaps=gaps, data=script_data(data), command_of=command_of
+        "report.html.j2",
+        sections=sections,
+        joints=[table for section in sections for table in section.joint],
+        gaps=gaps,
+        data=script_data(data),
+        command_of=command_of,
     )
 
 
@@ -160,6 +168,7 @@ def _write_figures(sections: Sequence[Section], folder: Path, suffixes: Sequence
 
 def _write_tables(sections: Sequence[Section], gaps: Sequence[Table], folder: Path) -> list[Path]:
     groups = [(f"{section.id}-robustness", section.tables) for section in sections]
+    groups += [(f"{section.id}-joint", section.joint) for section in sections if section.joint]
     if gaps:
         groups.append(("domain-gap", gaps))
     files = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,9 +25,9 @@ from tests.support.fake_run import SUITE, write_run
 N = 12
 
 
-def _scenes_run(folder: Path) -> StoredRun:
+def _scenes_run(folder: Path, **changes: Any) -> StoredRun:
     """A made-up run whose ids, groups and revision are those of the scenes."""
-    write_run(folder, tasks=("retrieval", "fused-retrieval"), n=N)
+    write_run(folder, tasks=("retrieval", "fused-retrieval"), n=N, **changes)
     data = resolve("scenes", "test", None, N)
     spec = json.loads((folder / "spec.json").read_text())
     (folder / "spec.json").write_text(json.dumps({**spec, "revision": data.revision, "limit": N}))
@@ -144,11 +145,29 @@ def test_names_in_data_cannot_leave_the_script() -> None:
 
 
 def test_command_repeats_the_run(run: StoredRun) -> None:
-    assert command_of(run.spec) == (
+    assert command_of(run) == (
         "mafs-bench run --model clip --dataset scenes --split test --task retrieval --task fused-retrieval "
         f"--suite smoke@1 --corruption gaussian_noise,keyboard --severity 1,3,5 --seed 0 --limit {N}"
     )
     assert [severity_span(s) for s in ((3,), (1, 2, 3), (1, 3))] == ["3", "1-3", "1,3"]
+
+
+def test_joint_run_shows_its_grid_and_both_corruptions(tmp_path: Path) -> None:
+    names = ("gaussian_noise", "keyboard", "gaussian_noise@1+keyboard")
+    run = _scenes_run(tmp_path / "run", corruptions=names, severities=(1,))
+    spec = json.loads((run.path / "spec.json").read_text())
+    (run.path / "spec.json").write_text(json.dumps({**spec, "corruptions": names[:2]}))
+    text = write_report([run.path], tmp_path / "out", figures=())[0].read_text()
+    assert "super-additivity of t2i_r1" in text
+    assert "--corruption joint:gaussian_noise+keyboard --severity 1" in text
+    both = [e for e in worst_examples(read_run(run.path), None).shown if "+" in e.condition]
+    assert any(e.image_corrupted is not None and e.text_corrupted is not None for e in both)
+
+
+def test_clean_run_has_a_report(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", corruptions=(), n=N)
+    text = write_report([run], tmp_path / "out")[0].read_text()
+    assert "--corruption clean" in text
 
 
 def test_no_run_and_no_folder(tmp_path: Path) -> None:
