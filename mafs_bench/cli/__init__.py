@@ -24,6 +24,7 @@ _COMMANDS = (
     "preview",
     "data",
     "train",
+    "train_backbone",
     "train_baselines",
     "train_scheduler",
     "study",

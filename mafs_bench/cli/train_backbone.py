@@ -1,0 +1,36 @@
+"""``mafs-bench train backbone``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``train``."""
+    from mafs_bench.cli.train import train_app
+
+    train_app.command("backbone")(backbone)
+
+
+def backbone(
+    out: Annotated[Path, typer.Option(help="folder for the model, in open_clip's format")],
+    seed: Annotated[int, typer.Option(help="of weights, batches and augmentation")] = 0,
+    image_steps: Annotated[int, typer.Option(min=1, help="steps of the image tower alone")] = 900,
+    text_steps: Annotated[int, typer.Option(min=1, help="steps of the text tower alone")] = 1200,
+    align_steps: Annotated[
+        str, typer.Option(help="steps of both towers, a schedule each number")
+    ] = "700,1000",
+    limit: Annotated[int | None, typer.Option(help="only the first N training scenes")] = None,
+    cache: Annotated[Path | None, typer.Option(help="folder for 2 GB of drawn scenes [OUT/cache]")] = None,
+) -> None:
+    """Train the bundled CLIP on rendered scenes; about an hour on two cores."""
+    from mafs_bench.training.backbone import BackboneBudget, parse_steps, train_backbone
+
+    budget = BackboneBudget(
+        image_steps=image_steps, text_steps=text_steps, align_steps=parse_steps(align_steps), limit=limit
+    )
+    train_backbone(out, cache or out / "cache", seed, budget, lambda line: typer.echo(line, err=True))
+    typer.echo(f"model  {out}")
