@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from mafs_bench.report.joint import JOINT_NAME
 from mafs_bench.runner.plan import CLEAN_ONLY
 from mafs_bench.runner.store import StoredRun
 from mafs_bench.suites import JOINT
+from mafs_bench.types import RunSpec
 
 
 def run_command(
@@ -41,19 +42,24 @@ def run_command(
 def command_of(run: StoredRun) -> str:
     """Write the command of a stored run."""
     spec = run.spec
-    joint = any(JOINT_NAME.fullmatch(cell.corruption or "") for cell in run.results)
-    corruption = JOINT + "+".join(spec.corruptions) if joint else ",".join(spec.corruptions)
     return run_command(
         model=spec.model,
         dataset=spec.dataset,
         split=spec.split,
         tasks=spec.tasks,
         suite=spec.suite,
-        corruption=corruption or CLEAN_ONLY,
+        corruption=requested_corruption(spec, (cell.corruption for cell in run.results)),
         severities=spec.severities,
         seed=spec.seed,
         limit=spec.limit,
     )
+
+
+def requested_corruption(spec: RunSpec, cells: Iterable[str | None]) -> str:
+    """What ``--corruption`` was, given the corruptions of the run's cells."""
+    if any(JOINT_NAME.fullmatch(name or "") for name in cells):
+        return JOINT + "+".join(spec.corruptions)
+    return ",".join(spec.corruptions) or CLEAN_ONLY
 
 
 def severity_span(severities: Sequence[int]) -> str:

@@ -244,9 +244,14 @@ def _inputs_note(pair: _Pair) -> str | None:
 
 
 def names_of(runs: Sequence[StoredRun]) -> list[str]:
-    """The models' names, with the folder's where two are the same."""
+    """The models' names, with the folder's where two are the same. Raises ``UsageError`` for one run twice."""
     models = [run.spec.model for run in runs]
+    paths = [str(run.path) for run in runs]
+    if len(set(paths)) < len(paths):
+        raise UsageError(f"{next(p for p in paths if paths.count(p) > 1)} is named twice; allowed: once")
+    folders = [run.path.name for run in runs]
+    shown = folders if len(set(folders)) == len(folders) else paths
     return [
-        model if models.count(model) == 1 else f"{model} ({run.path.name})"
-        for model, run in zip(models, runs, strict=True)
+        model if models.count(model) == 1 else f"{model} ({folder})"
+        for model, folder in zip(models, shown, strict=True)
     ]

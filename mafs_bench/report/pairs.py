@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mafs_bench import suites
 from mafs_bench.errors import MafsBenchError, UnknownNameError, UsageError
 from mafs_bench.metrics import metrics_of
+from mafs_bench.report.joint import JOINT_NAME
 from mafs_bench.runner.store import StoredRun
 from mafs_bench.tasks import TASKS
 from mafs_bench.types import CellResult, Metric
@@ -74,8 +75,11 @@ class Counted:
 
 
 def counted_keys(run: StoredRun, keys: Sequence[Key]) -> Counted:
-    """Corrupted cells without those that change the meaning, where another answer is right."""
-    corrupted = [key for key in keys if key != CLEAN]
+    """Corrupted cells without those that change the meaning, where another answer is right, and joint ones.
+
+    Joint cells have their own measure, super-additivity.
+    """
+    corrupted = [key for key in keys if key != CLEAN and not JOINT_NAME.fullmatch(str(key[0]))]
     try:
         known = suites.load(run.spec.suite).corruptions
     except MafsBenchError:

@@ -26,12 +26,15 @@ def rerun(
 
     ``dataset`` stands in for the baseline's name of it where that is a folder of the user's.
     """
+    from mafs_bench.report.commands import requested_corruption
     from mafs_bench.runner.plan import RunRequest
 
     spec = baseline.spec
     request = RunRequest(
         model=model,
-        corruption=",".join(spec.corruptions) or "clean",
+        corruption=requested_corruption(
+            spec, (name for frames in baseline.frames.values() for name, _ in frames)
+        ),
         severity=",".join(map(str, spec.severities)),
         dataset=dataset or spec.dataset,
         split=spec.split,

@@ -92,7 +92,7 @@ DEFINITIONS: Mapping[str, Definition] = {
 
 
 def drop(clean: Scores, corrupted: Scores) -> Array:
-    """s_clean − s, in the score's units; above 0 is a loss."""
+    """s_clean − s, in the score's units and within ± its range; above 0 is a loss. Source: plain difference."""
     return np.asarray(np.subtract(clean, corrupted), dtype=np.float64)
 
 
@@ -105,7 +105,7 @@ def mmi(clean: Scores, corrupted: Scores) -> Array:
 
 
 def relative_accuracy(clean: Scores, corrupted: Scores) -> Array:
-    """mean_s s_s / s_clean over severities (k, …): 1 where nothing is lost."""
+    """RA: mean_s s_s / s_clean over severities (k, …), 0 or more; 1 where nothing is lost. 1 − MMI of a row."""
     return _ratio(_mean(corrupted), clean)
 
 
@@ -146,7 +146,7 @@ def severity_auc(scores: Scores, severities: Sequence[float] = (0, 1, 2, 3, 4, 5
 
 
 def worst_case(scores: Scores) -> Array:
-    """The least score over cells (k, …)."""
+    """The least score over cells (k, …), in the score's own range. Source: minimum."""
     return np.asarray(np.min(np.asarray(scores, dtype=np.float64), axis=0))
 
 
@@ -189,19 +189,25 @@ def relative_robustness(corrupted: Scores, baseline: Scores) -> Array:
 
 
 def super_additivity(clean: Scores, image: Scores, text: Scores, both: Scores) -> Array:
-    """Loss under both − (loss under image + loss under text); above 0: worse together than the sum."""
+    """Loss under both − (loss under image + loss under text); above 0: worse together than the sum.
+
+    In the score's units. Source: the interaction contrast of a 2 × 2 design.
+    """
     return drop(clean, both) - drop(clean, image) - drop(clean, text)
 
 
 def domain_gap(source: Scores, target: Scores) -> Array:
-    """s_source − s_target, in the score's units."""
+    """s_source − s_target, in the score's units; 0: none. Source: difference of independent samples."""
     return drop(source, target)
 
 
 def difference_in_differences(
     source_clean: Scores, source: Scores, target_clean: Scores, target: Scores
 ) -> Array:
-    """Drop on the target − drop on the source; above 0: the corruption hurts more off the source domain."""
+    """Drop on the target − drop on the source; above 0: the corruption hurts more off the source domain.
+
+    In the score's units. Source: difference in differences (Angrist and Pischke, 2009, chapter 5.2).
+    """
     return drop(target_clean, target) - drop(source_clean, source)
 
 

@@ -305,7 +305,9 @@ def _by_weights(
     """Each side holds the rows of both models, those of one of the two with weight 0."""
     both = pd.concat([a, b], ignore_index=True)
     positions = resampling.positions(a["group"].to_numpy())
-    differs = np.unique(positions[a["score"].to_numpy() != b["score"].to_numpy()])
+    shared = [name for name in a.columns if name in b.columns]
+    same = (a[shared] == b[shared]) | (a[shared].isna() & b[shared].isna())
+    differs = np.unique(positions[~same.all(axis=1).to_numpy()])
 
     def difference(swaps: Array) -> Array:
         rows = swaps[:, positions]

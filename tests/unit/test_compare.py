@@ -110,6 +110,8 @@ def test_what_cannot_be_compared_is_refused(runs):
     for other, name in (("night", "dataset"), ("seed", "seed")):
         with pytest.raises(UsageError, match=f"{name} is .* there and"):
             compare.compare_runs([runs["a"], runs[other]])
+    with pytest.raises(UsageError, match="is named twice"):
+        compare.compare_runs([runs["a"], runs["a"]])
     with pytest.raises(UsageError, match="two or more"):
         compare.compare_runs([runs["a"]])
     with pytest.raises(UnknownNameError, match="t2i_r1"):
@@ -117,7 +119,7 @@ def test_what_cannot_be_compared_is_refused(runs):
 
 
 def test_meaning_changing_corruptions_are_set_apart(runs, monkeypatch):
-    keys = [(None, 0), ("gaussian_noise", 1), ("negation", 1)]
+    keys = [(None, 0), ("gaussian_noise", 1), ("negation", 1), ("gaussian_noise@1+keyboard", 2)]
     spec = runs["a"].spec
 
     class Run:
