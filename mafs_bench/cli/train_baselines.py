@@ -10,7 +10,7 @@ import typer
 Steps = Annotated[int, typer.Option(min=1, help="optimiser steps")]
 BatchSize = Annotated[int, typer.Option(min=8, help="scenes a step")]
 Seed = Annotated[int, typer.Option(help="of weights and batches")]
-Limit = Annotated[int | None, typer.Option(min=64, help="only the first N scenes of the split train")]
+Limit = Annotated[int, typer.Option(min=64, help="only the first N scenes of the split train")]
 Out = Annotated[Path | None, typer.Option(help="folder for the weights [the bundled ones]")]
 
 
@@ -23,9 +23,9 @@ def register(app: typer.Typer) -> None:
 
 
 def albef(
-    steps: Steps = 1500, batch_size: BatchSize = 64, seed: Seed = 0, limit: Limit = None, out: Out = None
+    steps: Steps = 1200, batch_size: BatchSize = 32, seed: Seed = 0, limit: Limit = 10_000, out: Out = None
 ) -> None:
-    """Train a small ALBEF on scenes; about twenty minutes on one core."""
+    """Train a small ALBEF on scenes; about ten minutes on a free core."""
     from mafs_bench.adapters.albef.adapter import BUNDLED
     from mafs_bench.training.albef import train_albef
     from mafs_bench.training.baseline_loop import Budget
@@ -35,9 +35,9 @@ def albef(
 
 
 def blip(
-    steps: Steps = 1500, batch_size: BatchSize = 64, seed: Seed = 0, limit: Limit = None, out: Out = None
+    steps: Steps = 1200, batch_size: BatchSize = 32, seed: Seed = 0, limit: Limit = 10_000, out: Out = None
 ) -> None:
-    """Train a small BLIP on scenes; about twenty minutes on one core."""
+    """Train a small BLIP on scenes; about ten minutes on a free core."""
     from mafs_bench.adapters.blip.sources import BUNDLED
     from mafs_bench.training.baseline_loop import Budget
     from mafs_bench.training.blip import train_blip

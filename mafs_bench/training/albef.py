@@ -24,8 +24,9 @@ from mafs_bench.seeding import stream
 from mafs_bench.training.baseline_data import SPECIAL, Batch, SceneBatches, make_vocabulary
 from mafs_bench.training.baseline_loop import Budget, Losses, halve, optimise, write_card
 from mafs_bench.training.baseline_losses import SceneHead, contrastive, hard_negatives, matching_labels
+from mafs_bench.training.baseline_measure import add_measured
 
-VISION = VisionConfig(size=112, patch=16, width=128, depth=4, heads=4)
+VISION = VisionConfig(size=96, patch=16, width=128, depth=4, heads=4)
 _TEXT = BertConfig(
     hidden_size=128,
     num_hidden_layers=4,
@@ -39,7 +40,7 @@ _EMBED_DIM = 128
 _DECODER_LAYERS = 2
 _TEMPERATURE = 0.07
 _MASKED_SHARE = 0.15
-_K_TEST = 128
+_K_TEST = 16
 
 Ids = torch.Tensor
 
@@ -84,7 +85,10 @@ def train_albef(folder: Path, budget: Budget, say: Callable[[str], None]) -> Pat
         "text": asdict(bert),
         "command": f"mafs-bench train albef --steps {budget.steps} --seed {budget.seed}",
     }
-    return write_card(folder, about, budget, run)
+    card = write_card(folder, about, budget, run)
+    say("measuring it")
+    add_measured(card, f"albef:{folder}")
+    return card
 
 
 def _sized(words: int) -> BertConfig:

@@ -43,7 +43,7 @@ class Batch:
 class SceneBatches:
     """The training split at one size, drawn once, with batches from a generator."""
 
-    def __init__(self, size: int, rng: np.random.Generator, limit: int | None = None) -> None:
+    def __init__(self, size: int, rng: np.random.Generator, limit: int) -> None:
         """Draw the pictures (4 ms each). Only the first ``limit`` scenes are used."""
         dataset = load("", SPLIT, limit=limit)
         assert dataset.relevance is not None
@@ -82,7 +82,7 @@ class SceneBatches:
         )
 
     def _pick(self, items: Sequence[Item]) -> Item:
-        return items[self._rng.integers(len(items))]
+        return items[int(self._rng.integers(len(items)))]
 
 
 def make_vocabulary(texts: Iterable[str]) -> list[str]:

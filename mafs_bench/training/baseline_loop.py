@@ -21,13 +21,13 @@ _REPORT_EVERY = 50
 class Budget:
     """steps of ``batch_size`` scenes; the learning rate rises over 5 % of them and falls along a cosine."""
 
-    steps: int = 1500
-    batch_size: int = 64
+    steps: int = 1200
+    batch_size: int = 32
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     clip: float = 1.0
     seed: int = 0
-    limit: int | None = None
+    limit: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def write_card(folder: Path, about: Mapping[str, Any], budget: Budget, run: Run)
     """Write ``card.json``: what was trained on what, how, for how long, to which losses."""
     card = {
         **about,
-        "data": f"scenes, split train, domain flat, {budget.limit or 'all'} images",
+        "data": f"scenes, split train, domain flat, first {budget.limit} scenes",
         "budget": asdict(budget),
         "losses over the last steps": {name: round(value, 4) for name, value in run.losses.items()},
         "seconds": round(run.seconds),

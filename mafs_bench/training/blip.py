@@ -25,11 +25,13 @@ from mafs_bench.seeding import stream
 from mafs_bench.training.baseline_data import SPECIAL, Batch, SceneBatches, make_vocabulary
 from mafs_bench.training.baseline_loop import Budget, Losses, optimise, write_card
 from mafs_bench.training.baseline_losses import SceneHead, contrastive, hard_negatives, matching_labels
+from mafs_bench.training.baseline_measure import add_measured
 
-_SIZE, _PATCH, _WIDTH, _HEADS = 112, 16, 128, 4
+_SIZE, _PATCH, _WIDTH, _HEADS = 96, 16, 128, 4
 _VISION_DEPTH, _TEXT_DEPTH = 4, 3
 _TEMPERATURE = 0.07
 _MAX_TOKENS = 48
+_K_TEST = 16
 _IGNORED = -100
 _ADDED = ("[DEC]", "[ENC]")
 
@@ -104,7 +106,10 @@ def train_blip(folder: Path, budget: Budget, say: Callable[[str], None]) -> Path
         },
         "command": f"mafs-bench train blip --steps {budget.steps} --seed {budget.seed}",
     }  # fmt: skip
-    return write_card(folder, about, budget, run)
+    card = write_card(folder, about, budget, run)
+    say("measuring it")
+    add_measured(card, f"blip:{folder}")
+    return card
 
 
 def _tokenizer(vocabulary: Sequence[str]) -> Any:
@@ -142,6 +147,7 @@ def _config(words: int) -> Any:
         },
         projection_dim=_WIDTH,
         image_text_hidden_size=_WIDTH,
+        k_test=_K_TEST,
     )
 
 

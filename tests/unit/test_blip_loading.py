@@ -38,7 +38,7 @@ def folder(tmp_path_factory, tokenizer):
     path = tmp_path_factory.mktemp("blip")
     transformers.BlipForImageTextRetrieval(_config(len(tokenizer))).save_pretrained(path / "itm")
     tokenizer.save_pretrained(path / "itm")
-    processor_class()(size={"height": 112, "width": 112}).save_pretrained(path / "itm")
+    processor_class()(size={"height": 96, "width": 96}).save_pretrained(path / "itm")
     return path
 
 

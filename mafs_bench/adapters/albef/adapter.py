@@ -38,6 +38,7 @@ class Albef:
     """
 
     missing: ClassVar[Mapping[str, str]] = {"image": "blank", "text": "empty"}
+    public = "albef:FILE.pth, one of the checkpoints that salesforce/ALBEF links to"
 
     def __init__(self, name: str, files: Sequence[Path], settings: Settings, domain: str) -> None:
         """Read the files' heads; each model is built when it is first needed. ``load`` is the way in."""

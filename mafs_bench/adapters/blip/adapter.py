@@ -48,7 +48,6 @@ _CAPTION = {"num_beams": _BEAMS, "max_new_tokens": 16, "min_new_tokens": 1}
 _ANSWER = {"num_beams": _BEAMS, "max_new_tokens": 9}
 """The official settings: 20 and 10 tokens, the prompt and the start token among them."""
 _RANKED_ANSWERS = 128
-_RERANK, _RERANK_COCO = 128, 256
 _DECODED_SHARE = 4
 """Tiles of a decoder are that much smaller: it holds several beams a row, and groups of one length are few."""
 
@@ -59,11 +58,11 @@ Result = TypeVar("Result")
 class Blip:
     """BLIP models. Missing images are the grey picture, missing texts the empty one, both encoded.
 
-    ``rerank`` is the official k_test (256 for models made for COCO, else 128); ``sources`` says where each
-    model comes from, commits of the hub included.
+    ``rerank`` is the official k_test; ``sources`` says where each model comes from, commits of the hub included.
     """
 
     missing: ClassVar[Mapping[str, str]] = {"image": "blank", "text": "empty"}
+    public = "blip:base"
 
     def __init__(self, name: str, sources: Mapping[str, Source], settings: Settings, domain: str) -> None:
         """Keep where the models are; each is loaded when it is first needed. ``load`` is the way in."""
@@ -72,7 +71,7 @@ class Blip:
         self.weights = digest(sources)
         self.sources = {part: str(source) for part, source in sources.items()}
         self.preprocess: Preprocess = load_preprocess(next(iter(sources.values())))
-        self.rerank = _RERANK_COCO if "itm" in sources and "coco" in sources["itm"].location else _RERANK
+        self.rerank = sources.get("itm", next(iter(sources.values()))).k_test
         self._found = sources
         self._settings = settings
         self._rows = tile_rows(torch.device(settings.device))

@@ -14,6 +14,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mafs_bench.errors import WeightsError
 
@@ -33,11 +34,28 @@ PUBLISHED = {
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One model: a local folder, or a repository of the hub at a commit; ``identity`` is a hash of it."""
+    """One model: a local folder, or a repository of the hub at a commit.
+
+    config: what its ``config.json`` holds. identity: a hash of the files, or the repository's commit.
+    """
 
     location: str
     revision: str | None
     identity: str
+    config: Mapping[str, Any]
+
+    @property
+    def part(self) -> str:
+        """What it is for: ``itm``, ``caption`` or ``vqa``. Raises ``WeightsError`` for another architecture."""
+        architecture = (self.config.get("architectures") or ["nothing"])[0]
+        if architecture not in PARTS:
+            raise WeightsError(f"{self.location} is of {architecture}; BLIP's are {', '.join(PARTS)}")
+        return PARTS[architecture]
+
+    @property
+    def k_test(self) -> int:
+        """How many candidates are ranked anew: the config's, else the official 256 for COCO and 128 elsewhere."""
+        return int(self.config.get("k_test", 256 if "coco" in self.location else 128))
 
     def __str__(self) -> str:
         return self.location if self.revision is None else f"{self.location}@{self.revision}"
@@ -55,7 +73,7 @@ def resolve(argument: str) -> dict[str, Source]:
         return {part: _hub(name) for part, name in PUBLISHED.items()}
     if argument.startswith("hf-hub:"):
         source = _hub(argument.removeprefix("hf-hub:"))
-        return {_part(Path(_config(source.location, source.revision))): source}
+        return {source.part: source}
     path = Path(argument).expanduser()
     return _folder(path, f"{path}: no BLIP model here, and none in {path}/itm, {path}/caption or {path}/vqa")
 
@@ -69,7 +87,8 @@ def digest(sources: Mapping[str, Source]) -> str:
 
 def _folder(path: Path, missing: str) -> dict[str, Source]:
     if (path / "config.json").is_file():
-        return {_part(path / "config.json"): _local(path)}
+        source = _local(path)
+        return {source.part: source}
     found = {part: _local(path / part) for part in PARTS.values() if (path / part / "config.json").is_file()}
     if not found:
         raise WeightsError(missing)
@@ -81,30 +100,27 @@ def _local(path: Path) -> Source:
     for file in sorted(file for file in path.iterdir() if file.is_file()):
         with file.open("rb") as opened:
             state.update(file.name.encode() + hashlib.file_digest(opened, "sha256").digest())
-    return Source(str(path), None, state.hexdigest())
+    return Source(str(path), None, state.hexdigest(), _json(path / "config.json"))
 
 
 def _hub(name: str) -> Source:
     """A repository at the commit that its revision stands for now; nothing but its config is fetched yet."""
-    repository, _, revision = name.partition("@")
-    commit = Path(_config(repository, revision or None)).parent.name
-    return Source(repository, commit, f"{repository}@{commit}")
-
-
-def _config(repository: str, revision: str | None) -> str:
     from huggingface_hub import hf_hub_download
 
+    repository, _, revision = name.partition("@")
     try:
-        return str(hf_hub_download(repository, "config.json", revision=revision))
+        config = Path(hf_hub_download(repository, "config.json", revision=revision or None))
     except Exception as error:
         raise WeightsError(
             f"{repository} is not in the local cache and cannot be fetched ({type(error).__name__}); "
             f"fetch it where there is a network with 'hf download {repository}', or name a folder: blip:PATH"
         ) from error
+    commit = config.parent.name
+    return Source(repository, commit, f"{repository}@{commit}", _json(config))
 
 
-def _part(config: Path) -> str:
-    architectures = json.loads(config.read_text(encoding="utf-8")).get("architectures") or ["nothing"]
-    if architectures[0] not in PARTS:
-        raise WeightsError(f"{config} is of {architectures[0]}; BLIP's are {', '.join(PARTS)}")
-    return PARTS[architectures[0]]
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise WeightsError(f"{path} is no JSON: {error}") from error
