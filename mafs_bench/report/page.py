@@ -9,7 +9,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from mafs_bench.errors import StoreError, UsageError
+from mafs_bench import suites
+from mafs_bench.errors import MafsBenchError, StoreError, UsageError
 from mafs_bench.report.commands import command_of
 from mafs_bench.report.curves import Curve, Row, corruption_names, curves_of, primary_metric, task_names
 from mafs_bench.report.domain import domain_gaps, gap_tables
@@ -114,12 +115,22 @@ def _run_data(section: Section) -> dict[str, Any]:
     return {
         "title": section.title,
         "severities": list(section.run.spec.severities),
+        "apart": _meaning_changing(section.run),
         "tasks": {task: _task_data(section.rows, task) for task in task_names(section.rows)},
         "fusion": {
             task: {weight: _curve_data(curves) for weight, curves in weights.items()}
             for task, weights in section.fusion.items()
         },
     }
+
+
+def _meaning_changing(run: StoredRun) -> list[str]:
+    """Name the corruptions under which another answer is right; none where the suite is not at hand."""
+    try:
+        known = suites.load(run.spec.suite).corruptions
+    except MafsBenchError:
+        return []
+    return [name for name in run.spec.corruptions if name in known and known[name].meaning_changing]
 
 
 def _task_data(rows: Sequence[Row], task: str) -> dict[str, Any]:

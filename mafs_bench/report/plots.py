@@ -101,7 +101,7 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
         label = curve.corruption.replace("_", " ")
         axes.plot(curve.severities, curve.values, color=colour, marker=marker, markersize=4, label=label)
     if grey:
-        axes.plot([], [], color="#bbbbbb", linewidth=0.7, label=f"{len(grey)} milder ones")
+        axes.plot([], [], color="#bbbbbb", linewidth=0.7, label=f"{len(grey)} more")
     axes.set_title(panel.title, fontsize=10)
     axes.set_xlabel("severity (0: clean)")
     axes.set_ylabel(panel.up)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from mafs_bench import suites
 from mafs_bench.cli import app
 from mafs_bench.errors import SubmissionError, UnknownNameError
 from mafs_bench.leaderboard.boards import board_names, default_root, load_board
@@ -145,7 +146,11 @@ def test_unknown_board_names_the_nearest(root: Path) -> None:
 
 
 def test_boards_of_the_project_are_up_to_date() -> None:
-    assert board_names(default_root())
+    names = board_names(default_root())
+    assert len(names) >= 9
+    for name in names:
+        board = load_board(default_root(), name).board
+        assert board.suite_hash == suites.load(board.suite).digest, name
     check(default_root())
 
 

@@ -30,6 +30,7 @@ function mostShared(names) {
 }
 
 function showCorruptions(names) {
+  showFusion(names);
   const curves = curvesOf();
   const series = names.map((name) => ({ name: plain(name), points: points(curves[name]) }));
   severityChart(at("by-corruption"), { title: `${runOf().title}: ${at("task-choice").value}`, yLabel: at("metric-choice").value, series });
@@ -58,19 +59,21 @@ function showHeatMap() {
   for (const name of hardestFirst(curves)) {
     const by = Object.fromEntries(curves[name].map(([x, value]) => [x, value]));
     const fields = [0, ...severities].map((severity) => field(by[severity], by[0]));
-    body.append(element("tr", {}, element("th", { scope: "row" }, plain(name)), ...fields));
+    const header = element("th", { scope: "row" }, plain(name));
+    if (runOf().apart.includes(name)) header.append(element("span", { class: "range" }, "changes the meaning"));
+    body.append(element("tr", {}, header, ...fields));
   }
   at("heat-map").replaceChildren(element("table", {}, element("thead", {}, element("tr", {}, ...head)), body));
 }
 
-function showFusion() {
+function showFusion(names) {
   const weights = runOf().fusion[at("task-choice").value];
   at("fusion-section").hidden = at("fusion-link").hidden = !weights;
   if (!weights) return;
   at("fusion-charts").replaceChildren();
   for (const [weight, curves] of Object.entries(weights)) {
     const host = at("fusion-charts").appendChild(element("figure"));
-    const series = Object.keys(curves).slice(0, 8).map((name) => ({ name: plain(name), points: points(curves[name]) }));
+    const series = names.filter((name) => curves[name]).map((name) => ({ name: plain(name), points: points(curves[name]) }));
     severityChart(host, { title: `${at("task-choice").value}: mean ${weight}`, yLabel: weight, series });
   }
 }
@@ -87,7 +90,6 @@ function showTask() {
   const task = taskOf();
   fill(at("metric-choice"), Object.keys(task.metrics), task.primary);
   showMetric();
-  showFusion();
 }
 
 function showRun() {
