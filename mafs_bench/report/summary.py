@@ -22,6 +22,7 @@ from mafs_bench.stats.resampling import (
     replicate_paired,
     two_sided_p,
 )
+from mafs_bench.stats.robustness import drop, mmi, relative_accuracy, severity_auc
 from mafs_bench.tasks import TASKS
 from mafs_bench.types import CellResult, Estimate, Metric
 
@@ -33,7 +34,7 @@ LEGEND = """\
 Columns 1 to 5 are severities; below each value its 95 % interval (bootstrap over images).
 · marks a drop against clean that is not significant (paired, 5 %).
 MMI: (clean - mean over severities) / clean. RA: mean over severities / clean.
-AUC: area under the curve from 0 to 5, as a share of the possible."""
+AUC: mean height of the curve from 0 to 5."""
 
 
 @dataclass(frozen=True)
@@ -82,29 +83,28 @@ def _curve(
     task: str, metric: Metric, corruption: str, levels: dict[int, Estimate], paired: dict[int, Replicates]
 ) -> CurveSummary:
     """``paired`` holds the rows that are scored at every severity, so that differences are of the same samples."""
-    severities = np.array(list(paired))
+    severities = list(paired)
     clean, *corrupted = paired.values()
 
     def relative(base: Array, *rest: Array) -> Array:
-        return np.asarray(np.mean(rest, axis=0) / base)
+        return relative_accuracy(base, np.array(rest))
 
-    def mmi(base: Array, *rest: Array) -> Array:
-        return np.asarray(100 * (1 - relative(base, *rest)))
+    def percent_lost(base: Array, *rest: Array) -> Array:
+        return 100 * mmi(base, np.array(rest))
 
     def area(*values: Array) -> Array:
-        width = (severities[-1] - severities[0]) * (metric.high - metric.low)
-        return np.asarray(np.trapezoid(np.array(values) - metric.low, severities, axis=0) / width)
+        return severity_auc(np.array(values), severities)
 
-    drops = {s: combine(lambda a, b: a - b, clean, r) for s, r in paired.items() if s}
-    p_values = {s: two_sided_p(drop) for s, drop in drops.items()}
+    drops = {s: combine(drop, clean, r) for s, r in paired.items() if s}
+    p_values = {s: two_sided_p(lost) for s, lost in drops.items()}
     return CurveSummary(
         task,
         metric.name,
         corruption,
         levels,
-        {s: estimate(drop) for s, drop in drops.items()},
+        {s: estimate(lost) for s, lost in drops.items()},
         {s: p is not None and p < SIGNIFICANT for s, p in p_values.items()},
-        estimate(combine(mmi, clean, *corrupted)),
+        estimate(combine(percent_lost, clean, *corrupted)),
         estimate(combine(relative, clean, *corrupted)),
         estimate(combine(area, clean, *corrupted)),
     )
