@@ -8,6 +8,8 @@ MafsBenchError
 ├── WeightsError          weights that are missing or do not fit
 ├── AdapterError          an adapter that breaks its protocol
 ├── StoreError            a results folder of another run, or one that cannot be written
+├── ResourceError         memory, a worker process or a cluster that is not there or not enough
+├── InterruptedRunError   a run that was told to stop; carries the exit code
 └── SubmissionError       a bundle that does not pass validation
 """
 
@@ -43,6 +45,18 @@ class AdapterError(MafsBenchError):
 
 class StoreError(MafsBenchError):
     """A results folder of another run, or one that cannot be read or written."""
+
+
+class ResourceError(MafsBenchError):
+    """Memory, a worker process or a cluster that is not there or not enough."""
+
+
+class InterruptedRunError(MafsBenchError):
+    """A run that was told to stop (Ctrl-C, SIGTERM); ``exit_code`` is 128 + the signal's number."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class SubmissionError(MafsBenchError):

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 class Quiet:
-    """Says nothing."""
+    """Says nothing, but counts what is stored."""
+
+    _folder: Path | None = None
+    _cells = 0
+    _done = 0
 
     def __enter__(self) -> Self:
         return self
@@ -26,14 +30,25 @@ class Quiet:
     def close(self) -> None:
         """Give the terminal back."""
 
+    def kept(self) -> str:
+        """What is stored so far, for the line that ends a run that was stopped."""
+        if self._folder is None:
+            return "nothing was begun"
+        return (
+            f"{self._done} of {self._cells} cells are stored in {self._folder}; "
+            "the same command with this --out goes on from there"
+        )
+
     def start(self, cells: int, stored: int, folder: Path) -> None:
         """How many cells the run has, and how many were there already."""
+        self._folder, self._cells, self._done = folder, cells, stored
 
     def rows(self, n: int) -> None:
         """``n`` more images went through the model."""
 
     def cell(self, cell: Cell) -> None:
         """One more cell is stored."""
+        self._done += 1
 
     def note(self, line: str) -> None:
         """Something that the user should know."""
@@ -44,7 +59,8 @@ class Lines(Quiet):
 
     def start(self, cells: int, stored: int, folder: Path) -> None:
         """Say where the results go."""
-        self._cells, self._done, self._images = cells, stored, 0
+        super().start(cells, stored, folder)
+        self._images = 0
         self._began = time.monotonic()
         self.note(f"{folder}: {cells} cells" + (f", {stored} already stored" if stored else ""))
 
@@ -54,7 +70,7 @@ class Lines(Quiet):
 
     def cell(self, cell: Cell) -> None:
         """Print the cell with the time since the start."""
-        self._done += 1
+        super().cell(cell)
         spent = time.monotonic() - self._began
         self.note(
             f"[{self._done}/{self._cells}] {cell.task.name} {cell.condition.label} "
@@ -86,6 +102,7 @@ class Bars(Quiet):
 
     def start(self, cells: int, stored: int, folder: Path) -> None:
         """Draw the bar."""
+        super().start(cells, stored, folder)
         self.note(f"results in {folder}" + (f" ({stored} of {cells} cells are there)" if stored else ""))
         self._bar.start()
         self._task = self._bar.add_task("clean", total=cells, completed=stored, images=0)
@@ -97,6 +114,7 @@ class Bars(Quiet):
 
     def cell(self, cell: Cell) -> None:
         """Move the bar by one cell."""
+        super().cell(cell)
         self._bar.update(self._task, advance=1, description=cell.condition.label)
 
     def note(self, line: str) -> None:

@@ -31,6 +31,8 @@ def run(
     workers: Annotated[int | None, typer.Option(min=0, help="processes that corrupt images")] = None,
     engine: Annotated[str, typer.Option(help="native, or reference (imagecorruptions)")] = "native",
     on_error: Annotated[str, typer.Option(help="unreadable images: fail, or skip and count")] = "fail",
+    cache: Annotated[Path | None, typer.Option(help="folder that keeps image embeddings across runs")] = None,
+    cache_size: Annotated[str, typer.Option(help="what the cache may take, as in 500M or 10G")] = "10G",
     as_json: Annotated[bool, typer.Option("--json", help="print the results as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="print nothing but errors")] = False,
 ) -> None:
@@ -54,14 +56,23 @@ def run(
     )
     plan = make_plan(request)
 
+    from mafs_bench.cli.interrupt import stoppable
     from mafs_bench.report.summary import print_summary, write_curve
+    from mafs_bench.runner.cache import parse_bytes
     from mafs_bench.runner.execute import Resources, default_workers, execute
 
     progress = make_progress(quiet=quiet or as_json)
     for line in plan.left_out:
         progress.note(f"left out: {line}")
-    resources = Resources(device, precision, batch_size, default_workers() if workers is None else workers)
-    with progress:
+    resources = Resources(
+        device,
+        precision,
+        batch_size,
+        default_workers() if workers is None else workers,
+        cache,
+        parse_bytes(cache_size, "--cache-size"),
+    )
+    with stoppable(progress), progress:
         finished = execute(plan, resources, out, progress)
     curve = write_curve(finished.folder)
     if as_json:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import shutil
-from collections.abc import Callable, Sequence
+import zipfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +15,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mafs_bench.adapters.load import validated
 from mafs_bench.adapters.protocols import Embeddings
-from mafs_bench.runner.images import ImageItem, ImageJob, stream_images
+from mafs_bench.adapters.vectors import as_embeddings
+from mafs_bench.runner.forward import Forward, concatenate
+from mafs_bench.runner.images import ImageItem, ImageJob, stream_jobs
 from mafs_bench.runner.store import write_atomically
-from mafs_bench.types import FloatArray
 
 _CHUNK = 128
 """Sources a spooled file: what a kill loses at most."""
+
+Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +41,6 @@ class EncodedImages:
     unreadable: npt.NDArray[np.bool_]
 
 
-def as_embeddings(encoded: FloatArray | Embeddings, n: int, what: str) -> Embeddings:
-    """Wrap and validate what an adapter returned. Raises ``AdapterError``."""
-    if not isinstance(encoded, Embeddings):
-        encoded = Embeddings(encoded, np.ones(n, dtype=bool))
-    return replace(encoded, vectors=validated(encoded.vectors, n, what))
-
-
-def concatenate(parts: Sequence[Embeddings]) -> Embeddings:
-    """Put batches one after the other."""
-    first = parts[0]
-    return Embeddings(
-        np.concatenate([part.vectors for part in parts]),
-        np.concatenate([part.present for part in parts]),
-        {name: np.concatenate([part.signals[name] for part in parts]) for name in first.signals},
-        {name: np.concatenate([part.states[name] for part in parts]) for name in first.states},
-    )
-
-
 def encode_images(
     adapter: Any,
     job: ImageJob,
@@ -68,33 +54,122 @@ def encode_images(
 
     Finished chunks are kept in ``spool`` and found there again; ``advance`` is told the rows done.
     """
-    job = replace(job, preprocess=getattr(adapter, "preprocess", None))
-    chunks = [range(i, min(i + _CHUNK, len(job.sources))) for i in range(0, len(job.sources), _CHUNK)]
-    done = {chunk.start: file for chunk in chunks if (file := _spooled(spool, chunk.start)) is not None}
-    todo = [chunk for chunk in chunks if chunk.start not in done]
-    loaded = {start: _unpack(file.read_bytes()) for start, file in done.items()}
-    advance(sum(len(chunk) for chunk in chunks if chunk.start in done) * len(job.severities))
-    stream = stream_images(
-        job,
-        [position for chunk in todo for position in chunk],
-        batch=max(1, batch_size // len(job.severities)),
-        workers=workers,
-    )
-    pending: list[tuple[ImageItem, Embeddings]] = []
-    for items in stream:
-        encoded = _encode_items(adapter, items)
-        pending += [
-            (item, encoded.take(np.arange(i, len(encoded), len(items)))) for i, item in enumerate(items)
-        ]
-        advance(len(encoded))
-        while todo and len(pending) >= len(todo[0]):
-            chunk = todo.pop(0)
-            loaded[chunk.start] = _gather(pending[: len(chunk)])
-            pending = pending[len(chunk) :]
-            if spool is not None:
-                write_atomically(spool / f"{chunk.start}.npz", _pack(loaded[chunk.start]))
-    parts = [loaded[chunk.start] for chunk in chunks]
-    return {severity: _severity(parts, k) for k, severity in enumerate(job.severities)}
+    stream = encode_jobs(Forward(adapter, batch_size), [(job, spool)], workers=workers, advance=advance)
+    return next(stream)
+
+
+def encode_jobs(
+    forward: Forward,
+    jobs: Iterable[tuple[ImageJob, Path | None]],
+    *,
+    workers: int,
+    advance: Callable[[int], None] = lambda rows: None,
+) -> Iterator[dict[int, EncodedImages]]:
+    """Encode jobs in order, each with its spool; severity -> images for each.
+
+    A batch that the end of one job does not fill goes on with the next, whose images are already being made.
+    """
+    preprocess = getattr(forward.adapter, "preprocess", None)
+    made = [_Job(replace(job, preprocess=preprocess), spool, forward.note) for job, spool in jobs]
+    todo = ((one.job, one.missing()) for one in made)
+    rows = _encode_items(forward, stream_jobs(todo, workers=workers), advance)
+    for number, one in enumerate(made):
+        advance(one.rows_found())
+        while not one.complete():
+            owner, item, encoded = next(rows)
+            made[owner].add(item, encoded)
+        yield one.result()
+        made[number] = _Job(replace(one.job, sources=(), ids=()), None, forward.note)  # frees its arrays
+
+
+class _Job:
+    """What is there of one job, chunk by chunk."""
+
+    def __init__(self, job: ImageJob, spool: Path | None, note: Callable[[str], None]) -> None:
+        self.job = job
+        self._spool = spool
+        self._note = note
+        n = len(job.sources)
+        self._chunks = [range(i, min(i + _CHUNK, n)) for i in range(0, n, _CHUNK)]
+        self._loaded: dict[int, Arrays] = {}
+        self._pending: list[tuple[ImageItem, Embeddings]] = []
+        self._searched = False
+
+    def missing(self) -> list[int]:
+        """Positions of the sources that are not in the spool."""
+        if not self._searched:
+            found = {chunk.start: self._read(chunk.start) for chunk in self._chunks}
+            self._loaded = {start: arrays for start, arrays in found.items() if arrays is not None}
+            self._searched = True
+        return [i for chunk in self._chunks if chunk.start not in self._loaded for i in chunk]
+
+    def rows_found(self) -> int:
+        """Images that the spool already held."""
+        return (len(self.job.sources) - len(self.missing())) * len(self.job.severities)
+
+    def complete(self) -> bool:
+        """Whether every chunk is there."""
+        return len(self._loaded) == len(self._chunks)
+
+    def add(self, item: ImageItem, encoded: Embeddings) -> None:
+        """Take the next source's rows; a chunk that is full is spooled."""
+        self._pending.append((replace(item, arrays=[]), encoded))
+        chunk = self._chunks[item.position // _CHUNK]
+        if item.position == chunk[-1]:
+            self._loaded[chunk.start] = _gather(self._pending)
+            self._pending = []
+            if self._spool is not None:
+                write_atomically(self._file(chunk.start), _pack(self._loaded[chunk.start]))
+
+    def result(self) -> dict[int, EncodedImages]:
+        """All images a severity."""
+        parts = [self._loaded[chunk.start] for chunk in self._chunks]
+        return {severity: _severity(parts, k) for k, severity in enumerate(self.job.severities)}
+
+    def _file(self, start: int) -> Path:
+        assert self._spool is not None
+        return self._spool / f"{start}.npz"
+
+    def _read(self, start: int) -> Arrays | None:
+        """A spooled chunk; a damaged one is named and made again."""
+        if self._spool is None or not (file := self._file(start)).is_file():
+            return None
+        try:
+            return _unpack(file.read_bytes())
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            self._note(f"{file} is damaged ({type(error).__name__}); its images are encoded again")
+            return None
+
+
+def _encode_items(
+    forward: Forward, items: Iterator[tuple[int, ImageItem]], advance: Callable[[int], None]
+) -> Iterator[tuple[int, ImageItem, Embeddings]]:
+    """Encode the rows of items in batches that are always full but for the last one."""
+    waiting: deque[tuple[int, ImageItem]] = deque()
+    encoded: list[Embeddings] = []
+    rows: list[npt.NDArray[Any]] = []
+    digests: list[bytes] = []
+    more = True
+    while more or waiting:
+        while more and len(rows) < forward.batch_size:
+            number, item = next(items, (-1, None))
+            more = item is not None
+            if item is not None:
+                waiting.append((number, item))
+                rows += item.arrays
+                digests += item.digests
+        size = min(forward.batch_size, len(rows))
+        if size:
+            encoded = [concatenate([*encoded, forward(rows[:size], digests[:size])])]
+            del rows[:size], digests[:size]
+            advance(size)
+        used = 0
+        while waiting and len(encoded[0]) - used >= len(waiting[0][1].digests):
+            number, item = waiting.popleft()
+            index = np.arange(used, used + len(item.digests))
+            used += len(index)
+            yield number, item, encoded[0].take(index)
+        encoded = [encoded[0].take(np.arange(used, len(encoded[0])))] if encoded else []
 
 
 def drop_spool(spool: Path) -> None:
@@ -102,20 +177,10 @@ def drop_spool(spool: Path) -> None:
     shutil.rmtree(spool, ignore_errors=True)
 
 
-def _encode_items(adapter: Any, items: Sequence[ImageItem]) -> Embeddings:
-    """Rows severity by severity: all items at the first severity, then all at the second …"""
-    rows = [item.arrays[k] for k in range(len(items[0].arrays)) for item in items]
-    if hasattr(adapter, "encode_pixels"):
-        encoded = adapter.encode_pixels(np.stack(rows))
-    else:
-        encoded = adapter.encode_images(rows)
-    return as_embeddings(encoded, len(rows), "images")
-
-
-def _gather(pairs: Sequence[tuple[ImageItem, Embeddings]]) -> dict[str, npt.NDArray[Any]]:
+def _gather(pairs: Sequence[tuple[ImageItem, Embeddings]]) -> Arrays:
     """Stack a chunk's items into arrays (n, severities, …)."""
     embeddings = [embedded for _, embedded in pairs]
-    arrays: dict[str, npt.NDArray[Any]] = {
+    arrays: Arrays = {
         "vectors": np.stack([e.vectors for e in embeddings]),
         "digests": np.stack([[np.frombuffer(d, np.uint8) for d in item.digests] for item, _ in pairs]),
         "changes": np.array([item.changes for item, _ in pairs]),
@@ -127,7 +192,7 @@ def _gather(pairs: Sequence[tuple[ImageItem, Embeddings]]) -> dict[str, npt.NDAr
     return arrays
 
 
-def _severity(parts: Sequence[dict[str, npt.NDArray[Any]]], k: int) -> EncodedImages:
+def _severity(parts: Sequence[Arrays], k: int) -> EncodedImages:
     def joined(name: str) -> npt.NDArray[Any]:
         return np.concatenate([part[name][:, k] for part in parts])
 
@@ -141,18 +206,13 @@ def _severity(parts: Sequence[dict[str, npt.NDArray[Any]]], k: int) -> EncodedIm
     return EncodedImages(embeddings, joined("digests"), joined("changes"), unreadable)
 
 
-def _spooled(spool: Path | None, start: int) -> Path | None:
-    file = spool / f"{start}.npz" if spool is not None else None
-    return file if file is not None and file.is_file() else None
-
-
-def _pack(arrays: dict[str, npt.NDArray[Any]]) -> bytes:
+def _pack(arrays: Arrays) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
 
 
-def _unpack(data: bytes) -> dict[str, npt.NDArray[Any]]:
+def _unpack(data: bytes) -> Arrays:
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}
 

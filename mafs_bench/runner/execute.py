@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -12,9 +13,12 @@ from typing import Any, Protocol
 
 from mafs_bench import __version__
 from mafs_bench.adapters.load import load, resolve_settings
+from mafs_bench.adapters.protocols import Settings
 from mafs_bench.errors import StoreError
 from mafs_bench.metrics import metrics_of
+from mafs_bench.runner.cache import EmbeddingCache, model_key
 from mafs_bench.runner.encode import drop_spool
+from mafs_bench.runner.forward import Forward, memory_in_one_line
 from mafs_bench.runner.plan import Cell, Plan
 from mafs_bench.runner.store import (
     CellMeta,
@@ -26,8 +30,9 @@ from mafs_bench.runner.store import (
     write_cell,
 )
 from mafs_bench.runner.view import ConditionParts, ConditionView, CorruptedTexts, Encoder
+from mafs_bench.runner.workers import close_workers
 from mafs_bench.stats.resampling import Resampling, interval
-from mafs_bench.types import CellResult, Condition, RunSpec
+from mafs_bench.types import CellResult, Condition, Corruption, RunSpec
 
 _PACKAGES = ("torch", "open_clip_torch", "transformers", "numpy", "scipy", "opencv-python", "pillow")
 """Packages whose version can change a number."""
@@ -59,6 +64,8 @@ class Resources:
     precision: str = "fp32"
     batch_size: int = 64
     workers: int = 1
+    cache: Path | None = None
+    cache_bytes: int = 10 << 30
 
 
 def default_workers() -> int:
@@ -86,28 +93,26 @@ def execute(plan: Plan, resources: Resources, out: Path | None, progress: Progre
     notes = _notes(plan, adapter)
     spec = make_spec(plan, adapter, resources.precision, notes)
     folder = out if out is not None else Path("runs") / _folder_name(spec)
-    with open_folder(folder, spec):
+    with open_folder(folder, spec), closing_workers():
         todo = [cell for cell in plan.cells if not _is_stored(folder, cell, progress)]
         progress.start(len(plan.cells), len(plan.cells) - len(todo), folder)
         for line in notes:
             progress.note(line)
         spool = folder / ".partial"
-        encoder = Encoder(
-            adapter,
-            plan.dataset,
-            plan.request.seed,
-            resources.batch_size,
-            resources.workers,
-            plan.request.engine,
-            plan.request.on_error,
-            spool,
-            progress.rows,
-        )
-        _run_cells(encoder, todo, folder, progress)
+        run_cells(make_encoder(plan, adapter, settings, resources, spool, progress), todo, folder, progress)
         results = summarise(plan, folder)
         write_atomically(folder / "results.json", results_json(results).encode())
         drop_spool(spool)
     return FinishedRun(folder, spec, tuple(results))
+
+
+@contextmanager
+def closing_workers() -> Iterator[None]:
+    """Let worker processes go at the end, however it comes."""
+    try:
+        yield
+    finally:
+        close_workers()
 
 
 def _limit_threads() -> None:
@@ -117,8 +122,32 @@ def _limit_threads() -> None:
     torch.set_num_threads(max(1, (os.cpu_count() or 2) - default_workers()))
 
 
-def _run_cells(encoder: Encoder, todo: Sequence[Cell], folder: Path, progress: Progress) -> None:
+def make_encoder(
+    plan: Plan, adapter: Any, settings: Settings, resources: Resources, spool: Path, progress: Progress
+) -> Encoder:
+    """The encoder of a run. Raises ``StoreError`` where the cache cannot be opened."""
+    cache = None
+    if resources.cache is not None:
+        model = model_key(adapter, resources.precision, settings.device)
+        cache = EmbeddingCache(resources.cache, model, resources.cache_bytes)
+    return Encoder(
+        adapter,
+        plan.dataset,
+        plan.request.seed,
+        resources.batch_size,
+        resources.workers,
+        plan.request.engine,
+        plan.request.on_error,
+        spool,
+        progress.rows,
+        forward=Forward(adapter, resources.batch_size, cache, progress.note),
+    )
+
+
+def run_cells(encoder: Encoder, todo: Sequence[Cell], folder: Path, progress: Progress) -> None:
+    """Score and store cells, in order. Raises ``MafsBenchError`` subclasses."""
     left = list(todo)
+    encoder.planned = _planned(todo)
     encoder.severities_left = lambda corruption: tuple(
         {severity for cell in left if (severity := cell.severity_of(corruption)) is not None}
     )
@@ -128,9 +157,20 @@ def _run_cells(encoder: Encoder, todo: Sequence[Cell], folder: Path, progress: P
         made = {cell.condition.label: made.get(cell.condition.label, {})}
         parts = ConditionParts.of(cell.corruptions)
         view = ConditionView(encoder, cell.condition, parts, made[cell.condition.label])
-        _run_cell(view, cell, encoder, folder)
+        with memory_in_one_line(encoder.batch_size):
+            _run_cell(view, cell, encoder, folder)
         left.pop(0)
         progress.cell(cell)
+
+
+def _planned(cells: Sequence[Cell]) -> list[tuple[Corruption | None, tuple[int, ...]]]:
+    """The image corruptions of cells, in order, each with all its severities."""
+    found: dict[str, tuple[Corruption | None, set[int]]] = {}
+    for cell in cells:
+        images = [pair for pair in cell.corruptions if pair[0].modality == "image"]
+        corruption, severity = images[0] if images else (None, 0)
+        found.setdefault(corruption.name if corruption else "", (corruption, set()))[1].add(severity)
+    return [(corruption, tuple(sorted(severities))) for corruption, severities in found.values()]
 
 
 def _run_cell(view: ConditionView, cell: Cell, encoder: Encoder, folder: Path) -> None:
@@ -183,8 +223,10 @@ def _notes(plan: Plan, adapter: Any) -> list[str]:
     """What a reader of the numbers must know."""
     notes, domain = list(plan.dataset.notes), plan.dataset.domain
     if adapter.domain and domain and adapter.domain != domain:
+        public = getattr(adapter, "public", "")
         notes.append(
             f"{adapter.name} was made for {adapter.domain}, and {plan.dataset.name} is of the domain {domain}"
+            + (f"; made for it is {public}" if public else "")
         )
     return notes
 

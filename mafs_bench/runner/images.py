@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mafs_bench.errors import DataError, MafsBenchError
+from mafs_bench.errors import DataError, MafsBenchError, UnknownNameError, UsageError
 from mafs_bench.operators.engine import corrupt_image
 from mafs_bench.operators.pairs import blend_images
+from mafs_bench.runner.workers import ordered
 from mafs_bench.types import Corruption, Image, ImageSource
 
 Preprocess = Callable[[Image], npt.NDArray[Any]]
+
+_PART_ROWS = 20
+"""Images that a worker makes at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,34 +146,35 @@ def _change(clean: Image, image: Image) -> float:
     return float(cv2.norm(clean, image, cv2.NORM_L1) / clean.size)
 
 
-class _Items:
-    """A map-style data set for ``torch.utils.data.DataLoader``; errors travel as values."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A few sources of a job: what a worker makes at once. ``number`` is the job's."""
 
-    def __init__(self, job: ImageJob, positions: Sequence[int]) -> None:
-        self._job = job
-        self._positions = positions
-
-    def __len__(self) -> int:
-        return len(self._positions)
-
-    def __getitem__(self, index: int) -> ImageItem | MafsBenchError:
-        try:
-            return make_item(self._job, self._positions[index])
-        except MafsBenchError as error:
-            return error
+    number: int
+    positions: tuple[int, ...]
+    job: ImageJob
 
 
-def _one_thread(_worker: int) -> None:
-    """Keep a worker process to one core: the parent's model uses the others."""
-    import cv2
-    import torch
+def stream_jobs(
+    jobs: Iterable[tuple[ImageJob, Sequence[int]]], *, workers: int
+) -> Iterator[tuple[int, ImageItem]]:
+    """Make the images of one job after the other, in order, each with its job's number.
 
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-
-
-def _to_shared(batch: list[Any]) -> list[Any]:
-    return batch
+    The next job is begun while the last images of the one before are waited for; ``preprocess`` must be the
+    same in all. Raises ``DataError`` for an unreadable image unless ``on_error`` is "skip".
+    """
+    ahead = iter(jobs)
+    first = next(ahead, None)
+    if first is None:
+        return
+    parts = _parts(chain([first], ahead))
+    for part, made in ordered(_make_part, parts, first[0].preprocess, workers, _describe):
+        for item in made:
+            if isinstance(item, MafsBenchError):
+                raise item
+            if item.error is not None and part.job.on_error == "fail":
+                raise DataError(f"{item.error} (--on-error skip leaves such images out)")
+            yield part.number, item
 
 
 def stream_images(
@@ -178,20 +184,39 @@ def stream_images(
 
     Raises ``DataError`` for an unreadable image unless ``job.on_error`` is "skip".
     """
-    from torch.utils.data import DataLoader
+    items = (item for _, item in stream_jobs([(job, positions)], workers=workers))
+    while some := list(islice(items, batch)):
+        yield some
 
-    loader: Any = DataLoader(
-        _Items(job, positions),  # type: ignore[arg-type]
-        batch_size=batch,
-        num_workers=min(workers, -(-len(positions) // batch)),
-        collate_fn=_to_shared,
-        worker_init_fn=_one_thread,
-        prefetch_factor=4 if workers and positions else None,
-    )
-    for items in loader:
-        for item in items:
-            if isinstance(item, MafsBenchError):
-                raise item
-            if item.error is not None and job.on_error == "fail":
-                raise DataError(f"{item.error} (--on-error skip leaves such images out)")
-        yield items
+
+def _parts(jobs: Iterable[tuple[ImageJob, Sequence[int]]]) -> Iterator[_Part]:
+    for number, (job, positions) in enumerate(jobs):
+        size = max(1, _PART_ROWS // len(job.severities))
+        for start in range(0, len(positions), size):
+            some = tuple(positions[start : start + size])
+            own = replace(
+                job,
+                sources=[job.sources[i] for i in some],
+                ids=[job.ids[i] for i in some],
+                preprocess=None,
+            )
+            yield _Part(number, some, own)
+
+
+def _make_part(preprocess: Preprocess | None, part: _Part) -> tuple[_Part, list[ImageItem | MafsBenchError]]:
+    """Make the sources of a part; errors travel as values."""
+    job = replace(part.job, preprocess=preprocess)
+    made: list[ImageItem | MafsBenchError] = []
+    for own, position in enumerate(part.positions):
+        try:
+            made.append(replace(make_item(job, own), position=position))
+        except UnknownNameError as error:
+            made.append(UsageError(str(error)))  # the one error that does not survive pickling
+        except MafsBenchError as error:
+            made.append(error)
+    return part, made
+
+
+def _describe(part: _Part) -> str:
+    names = [source.name for source in part.job.sources]
+    return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}"

@@ -15,7 +15,8 @@ from mafs_bench.operators.audit import audit_text
 from mafs_bench.operators.base import PairItem, PairPlan
 from mafs_bench.operators.engine import corrupt_text, plan_pairs
 from mafs_bench.operators.pairs import mix_captions
-from mafs_bench.runner.encode import EncodedImages, digest_of, encode_images, encode_texts
+from mafs_bench.runner.encode import EncodedImages, digest_of, encode_jobs, encode_texts
+from mafs_bench.runner.forward import Forward
 from mafs_bench.runner.images import BlankImage, BlendedImage, ImageItem, ImageJob, stream_images
 from mafs_bench.seeding import stream
 from mafs_bench.tasks.base import Pair, PairBatch, PairEmbeddings, caption_pairs
@@ -50,7 +51,8 @@ class Encoder:
     """Everything of a run that outlives one condition: the adapter, its data set, what is encoded already.
 
     ``severities_left(corruption)`` tells which severities of an image corruption are still wanted, so that
-    all of them come from one decode and one draw.
+    all of them come from one decode and one draw. ``planned`` names, in order, the corruptions (None: clean)
+    with their severities that will be asked for: the next is begun while the one before is waited for.
     """
 
     adapter: Any
@@ -63,9 +65,17 @@ class Encoder:
     spool: Path | None = None
     advance: Callable[[int], None] = lambda rows: None
     severities_left: Callable[[Corruption], tuple[int, ...]] = lambda corruption: (1, 2, 3, 4, 5)
+    forward: Forward | None = None
+    planned: Sequence[tuple[Corruption | None, tuple[int, ...]]] = ()
+    _coming: Iterator[dict[int, EncodedImages]] = field(default_factory=lambda: iter(()))
+    _next: int = -1
     _clean: EncodedImages | None = None
     _corrupted: dict[str, dict[int, EncodedImages]] = field(default_factory=dict)
     _texts: dict[tuple[str, ...], Embeddings] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.forward is None:
+            self.forward = Forward(self.adapter, self.batch_size)
 
     def images(self, corruption: Corruption | None, severity: int) -> EncodedImages:
         """All images of the split under that corruption, or clean."""
@@ -82,8 +92,9 @@ class Encoder:
 
     def encode_sources(self, sources: Sequence[ImageSource], ids: Sequence[str]) -> EncodedImages:
         """Images that are in no split: blends and the blank one."""
+        assert self.forward is not None
         job = self.job(sources, ids, None, (0,))
-        return encode_images(self.adapter, job, batch_size=self.batch_size, workers=self.workers)[0]
+        return next(encode_jobs(self.forward, [(job, None)], workers=self.workers))[0]
 
     def texts(self, texts: Sequence[str]) -> Embeddings:
         """Encode texts; the last few lists are remembered."""
@@ -104,17 +115,34 @@ class Encoder:
         """An image job with this run's seed, engine and error handling."""
         return ImageJob(sources, ids, corruption, severities, self.seed, self.engine, self.on_error)
 
+    def record(self) -> dict[str, int]:
+        """What the record of a cell must hold of how it was encoded."""
+        halved = self.forward is not None and self.forward.halved
+        return {"batch_halved_to": self.forward.batch_size} if self.forward and halved else {}
+
     def _encode(self, corruption: Corruption | None, severities: tuple[int, ...]) -> dict[int, EncodedImages]:
+        """Take the next planned job where it is this one; else begin anew, with this one."""
+        wanted = (corruption, severities)
+        if not (0 <= self._next < len(self.planned) and self.planned[self._next] == wanted):
+            self._next = self.planned.index(wanted) if wanted in self.planned else -1
+            following = self.planned[self._next :] if self._next >= 0 else [wanted]
+            assert self.forward is not None
+            self._coming = encode_jobs(
+                self.forward,
+                [self._spooled_job(*one) for one in following],
+                workers=self.workers,
+                advance=self.advance,
+            )
+        self._next += self._next >= 0
+        return next(self._coming)
+
+    def _spooled_job(
+        self, corruption: Corruption | None, severities: tuple[int, ...]
+    ) -> tuple[ImageJob, Path | None]:
         samples = self.dataset.samples
         name = "clean" if corruption is None else f"{corruption.name}-{''.join(map(str, severities))}"
-        return encode_images(
-            self.adapter,
-            self.job([s.image for s in samples], [s.id for s in samples], corruption, severities),
-            batch_size=self.batch_size,
-            workers=self.workers,
-            spool=self.spool / name if self.spool is not None else None,
-            advance=self.advance,
-        )
+        job = self.job([s.image for s in samples], [s.id for s in samples], corruption, severities)
+        return job, self.spool / name if self.spool is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +293,7 @@ class ConditionView:
 
     def audit(self) -> Mapping[str, float | int | str | None]:
         """How much the corruption really changed."""
-        return dict(sorted(self._audit.items()))
+        return dict(sorted((self._audit | self.encoder.record()).items()))
 
     def _encoded_images(self) -> EncodedImages:
         encoded = self.encoder.images(self.parts.image, self.parts.image_severity)

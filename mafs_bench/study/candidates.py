@@ -20,7 +20,7 @@ from mafs_bench.mafs.fusion import FusionInput
 from mafs_bench.mafs.signals import Prototypes
 from mafs_bench.mafs.training import Budget
 from mafs_bench.mafs.weights import FusionWeights
-from mafs_bench.runner.encode import as_embeddings
+from mafs_bench.adapters.vectors import as_embeddings
 from mafs_bench.runner.view import ConditionView
 from mafs_bench.study.variants import Variant, variants
 from mafs_bench.tasks.base import Pair, PairEmbeddings

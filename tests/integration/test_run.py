@@ -46,7 +46,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_leaves_every_cell_and_its_metrics(reference: Path) -> None:
     cells = json.loads((reference / "reference" / "results.json").read_text())
     labels = {(c["task"], c["corruption"], c["severity"]) for c in cells}
-    assert len(labels) == len(cells) == 2 + 3 * 5 + 4 * 5
+    assert len(labels) == len(cells) == 3 + 3 * 5 + 4 * 5 + 4 * 5
     assert ("retrieval", "pair_shuffle", 1) not in labels
     clean = next(c for c in cells if c["task"] == "retrieval" and c["corruption"] is None)
     names = {f"{d}_r{k}" for d in ("t2i", "i2t") for k in (1, 5, 10)}

@@ -1,0 +1,166 @@
+"""An embedding cache on disk: one SQLite file, which keeps two runs at once and a killed one from harm.
+
+A row's key covers the weights' hash, the adapter and its preprocessing, the precision, the kind of device, and
+the SHA-256 of the corrupted bytes, so that no model is ever given another's rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import pickle
+import re
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.errors import StoreError, UsageError
+
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS rows (key BLOB PRIMARY KEY, data BLOB NOT NULL, used REAL NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS by_use ON rows (used)",
+    "CREATE TABLE IF NOT EXISTS total (bytes INTEGER NOT NULL)",
+    "INSERT INTO total SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM total)",
+    "CREATE TRIGGER IF NOT EXISTS added AFTER INSERT ON rows"
+    " BEGIN UPDATE total SET bytes = bytes + length(NEW.data); END",
+    "CREATE TRIGGER IF NOT EXISTS removed AFTER DELETE ON rows"
+    " BEGIN UPDATE total SET bytes = bytes - length(OLD.data); END",
+)
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_CHUNK = 500
+"""Keys a query: SQLite allows 999 parameters everywhere."""
+
+
+def parse_bytes(text: str, option: str) -> int:
+    """Read ``500M``, ``10G`` … (powers of 1,024). Raises ``UsageError``."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", text.strip(), re.IGNORECASE)
+    size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    if size < 1:
+        raise UsageError(f"{option} {text!r}: allowed is a size such as 500M or 10G")
+    return size
+
+
+def model_key(adapter: Any, precision: str, device: str) -> bytes:
+    """SHA-256 of everything but the image that decides an embedding."""
+    preprocess = getattr(adapter, "preprocess", None)
+    identity = {
+        "adapter": f"{type(adapter).__module__}.{type(adapter).__qualname__}",
+        "weights": adapter.weights,
+        "preprocess": hashlib.sha256(pickle.dumps(preprocess)).hexdigest(),
+        "precision": precision,
+        "device": device.partition(":")[0],
+        "packages": [metadata.version(name) for name in ("torch", "pillow", "numpy")],
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).digest()
+
+
+class EmbeddingCache:
+    """The rows of one model in a shared file; the least recently used go when ``limit`` bytes are reached."""
+
+    def __init__(self, folder: Path, model: bytes, limit: int) -> None:
+        """Open or create ``folder/embeddings.sqlite``. Raises ``StoreError``."""
+        self._file = folder / "embeddings.sqlite"
+        self._model = model
+        self._limit = limit
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot write {folder}: {error.strerror}") from error
+        with self._one_line():
+            self._base = sqlite3.connect(self._file, timeout=60, isolation_level=None)
+            self._base.execute("PRAGMA journal_mode = WAL")
+            self._base.execute("PRAGMA synchronous = NORMAL")
+            self._base.execute("BEGIN IMMEDIATE")
+            for statement in _SCHEMA:
+                self._base.execute(statement)
+            self._base.execute("COMMIT")
+
+    def get(self, digests: Sequence[bytes]) -> dict[bytes, Embeddings]:
+        """The rows that are there, by the SHA-256 of the corrupted bytes. Raises ``StoreError``."""
+        keys = {self._key(digest): digest for digest in digests}
+        found: dict[bytes, Embeddings] = {}
+        with self._one_line():
+            for some in _chunks(list(keys)):
+                marks = ",".join("?" * len(some))
+                rows = self._base.execute(f"SELECT key, data FROM rows WHERE key IN ({marks})", some)
+                found |= {keys[key]: _unpack(data) for key, data in rows}
+                self._base.execute(f"UPDATE rows SET used = ? WHERE key IN ({marks})", [time.time(), *some])
+        return found
+
+    def put(self, digests: Sequence[bytes], embeddings: Embeddings) -> None:
+        """Add rows, and drop the oldest where there are too many. Raises ``StoreError``."""
+        now = time.time()
+        rows = [
+            (self._key(digest), _pack(embeddings.take(np.array([i]))), now)
+            for i, digest in enumerate(digests)
+        ]
+        with self._one_line():
+            self._base.execute("BEGIN IMMEDIATE")
+            try:
+                self._base.executemany("INSERT OR IGNORE INTO rows VALUES (?, ?, ?)", rows)
+                self._evict()
+                self._base.execute("COMMIT")
+            except BaseException:
+                self._base.execute("ROLLBACK")
+                raise
+
+    def size(self) -> int:
+        """Bytes of the rows that are kept."""
+        return int(self._base.execute("SELECT bytes FROM total").fetchone()[0])
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._base.close()
+
+    def _evict(self) -> None:
+        """Drop what was used longest ago until a twentieth of the room is free, so that it happens rarely."""
+        excess = self.size() - self._limit
+        if excess <= 0:
+            return
+        excess += self._limit // 20
+        for key, n in self._base.execute("SELECT key, length(data) FROM rows ORDER BY used").fetchall():
+            if excess <= 0:
+                return
+            self._base.execute("DELETE FROM rows WHERE key = ?", (key,))
+            excess -= n
+
+    def _key(self, digest: bytes) -> bytes:
+        return hashlib.sha256(self._model + digest).digest()
+
+    @contextmanager
+    def _one_line(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, ValueError, KeyError, EOFError) as error:
+            raise StoreError(f"cache {self._file}: {error}; it can be deleted at any time") from error
+
+
+def _chunks(keys: list[bytes]) -> list[list[bytes]]:
+    return [keys[i : i + _CHUNK] for i in range(0, len(keys), _CHUNK)]
+
+
+def _pack(row: Embeddings) -> bytes:
+    buffer = io.BytesIO()
+    arrays = {"vectors": row.vectors, "present": row.present}
+    arrays |= {f"signals.{name}": values for name, values in row.signals.items()}
+    arrays |= {f"states.{name}": values for name, values in row.states.items()}
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def _unpack(data: bytes) -> Embeddings:
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        extras: dict[str, dict[str, Any]] = {"signals": {}, "states": {}}
+        for name in arrays.files:
+            kind, dot, rest = name.partition(".")
+            if dot:
+                extras[kind][rest] = arrays[name]
+        return Embeddings(arrays["vectors"], arrays["present"], extras["signals"], extras["states"])
