@@ -20,7 +20,7 @@ from mafs_bench.mafs.training import Budget, disagreement, kl_to_uniform, optimi
 class AnswerHead(nn.Module):
     """A fusion's weights and a two-layer head: pairs to logits over ``n_answers``."""
 
-    def __init__(self, fusion: WeightedFusion, dim: int, n_answers: int, hidden: int = 512) -> None:
+    def __init__(self, fusion: WeightedFusion, dim: int, n_answers: int, hidden: int = 256) -> None:
         super().__init__()
         self.fusion = fusion
         self.scale = dim**0.5

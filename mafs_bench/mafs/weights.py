@@ -61,7 +61,7 @@ def find(fusion: str, backbone: str) -> Path | None:
 
 
 def save(weights: FusionWeights, path: Path) -> None:
-    """Write the file. Raises ``WeightsError`` when the folder cannot be written."""
+    """Write the file, in half precision. Raises ``WeightsError`` when the folder cannot be written."""
     from safetensors.torch import save_file
 
     modules: dict[str, nn.Module | None] = {
@@ -71,7 +71,7 @@ def save(weights: FusionWeights, path: Path) -> None:
         "head": weights.head,
     }
     tensors = {
-        f"{part}.{name}": tensor.contiguous()
+        f"{part}.{name}": tensor.half().contiguous()
         for part, module in modules.items()
         if module is not None
         for name, tensor in module.state_dict().items()
@@ -88,7 +88,7 @@ def save(weights: FusionWeights, path: Path) -> None:
     shape["answers"] = list(weights.answers)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({**tensors, "prior": weights.prior}, path, metadata={"mafs_bench": json.dumps(shape)})
+        save_file({**tensors, "prior": weights.prior.half()}, path, metadata={"mafs_bench": json.dumps(shape)})
     except OSError as error:
         raise WeightsError(f"cannot write {path}: {error.strerror}") from error
 
@@ -100,7 +100,7 @@ def load(path: Path) -> FusionWeights:
     try:
         with safe_open(path, framework="pt") as file:
             shape = json.loads((file.metadata() or {})["mafs_bench"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         fused = FUSIONS[shape["fusion"]](shape["dim"])
         prototypes = Prototypes(shape["k"], shape["dim"])
         cross = None

@@ -44,7 +44,7 @@ families are unseen."""
 
 COPIES = 3
 PROTOTYPES = 64
-BANK = 2000
+BANK = 1000
 
 
 @dataclass(frozen=True)

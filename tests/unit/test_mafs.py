@@ -187,7 +187,7 @@ def test_weights_survive_the_disk(tmp_path: Path, name: str) -> None:
     restored = load(tmp_path / "w.safetensors")
     pairs = pairs_of()
     for ours, theirs in zip(fused(pairs), restored.fused(pairs), strict=True):
-        assert torch.equal(ours, theirs)
+        torch.testing.assert_close(ours, theirs, atol=2e-3, rtol=0)  # half precision on disk
     assert restored.backbone == "b" * 64
 
 
