@@ -33,6 +33,7 @@ def run(
     on_error: Annotated[str, typer.Option(help="unreadable images: fail, or skip and count")] = "fail",
     cache: Annotated[Path | None, typer.Option(help="folder that keeps image embeddings across runs")] = None,
     cache_size: Annotated[str, typer.Option(help="what the cache may take, as in 500M or 10G")] = "10G",
+    memory: Annotated[str, typer.Option(help="what a block of retrieval scores may take")] = "2G",
     as_json: Annotated[bool, typer.Option("--json", help="print the results as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="print nothing but errors")] = False,
 ) -> None:
@@ -71,6 +72,7 @@ def run(
         default_workers() if workers is None else workers,
         cache,
         parse_bytes(cache_size, "--cache-size"),
+        parse_bytes(memory, "--memory"),
     )
     with stoppable(progress), progress:
         finished = execute(plan, resources, out, progress)

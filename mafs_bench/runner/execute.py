@@ -32,6 +32,7 @@ from mafs_bench.runner.store import (
 from mafs_bench.runner.view import ConditionParts, ConditionView, CorruptedTexts, Encoder
 from mafs_bench.runner.workers import close_workers
 from mafs_bench.stats.resampling import Resampling, interval
+from mafs_bench.tasks.ranking import score_memory
 from mafs_bench.types import CellResult, Condition, Corruption, RunSpec
 
 _PACKAGES = ("torch", "open_clip_torch", "transformers", "numpy", "scipy", "opencv-python", "pillow")
@@ -66,6 +67,7 @@ class Resources:
     workers: int = 1
     cache: Path | None = None
     cache_bytes: int = 10 << 30
+    memory: int = 2 << 30
 
 
 def default_workers() -> int:
@@ -88,6 +90,7 @@ def execute(plan: Plan, resources: Resources, out: Path | None, progress: Progre
     Raises ``MafsBenchError`` subclasses; what was finished before stays stored.
     """
     _limit_threads()
+    score_memory.set(resources.memory)
     settings = resolve_settings(resources.device, resources.precision, resources.batch_size)
     adapter = load(plan.request.model, settings)
     notes = _notes(plan, adapter)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,17 @@ Index = npt.NDArray[np.int64]
 PairScores = Callable[[Index, Index], FloatArray]
 """Scores of aligned (query, gallery) positions, for re-ranking."""
 
+score_memory: ContextVar[int] = ContextVar("score_memory", default=2 << 30)
+"""Bytes that a block of scores may take, however large the gallery (``--memory``)."""
+
 _BLOCK = 1024
+"""Queries a block at most: more make a matrix product no faster."""
+
+_BYTES = 4
+"""Of a score."""
+
+_RERANK_BYTES = 24
+"""Of a score where the best are sorted out: itself, negated, and positions."""
 _PAIRS = 256
 
 
@@ -40,12 +51,15 @@ def first_correct_ranks(
     queries (n, d), gallery (m, d): float32; the score is their dot product. ``excluded`` items are not in
     that query's gallery. With ``pair_scores`` the ``rerank`` best by dot product are put in its order,
     ahead of all others (ALBEF, arXiv 2107.07651). Ties count against the model: an irrelevant item of the
-    same score stands before a relevant one.
+    same score stands before a relevant one. A block of queries is held against the whole gallery at once, as
+    many as ``score_memory`` allows.
     """
     ranks = np.full(len(queries), np.nan)
-    for start in range(0, len(queries), _BLOCK):
-        rows = np.arange(start, min(start + _BLOCK, len(queries)))
-        scores = queries[rows] @ gallery.T
+    size = _block_rows(len(gallery), reranks=pair_scores is not None and rerank > 0)
+    buffer = np.empty((min(size, len(queries)), len(gallery)), dtype=np.float32)
+    for start in range(0, len(queries), size):
+        rows = np.arange(start, min(start + size, len(queries)))
+        scores = np.matmul(queries[start : start + size], gallery.T, out=buffer[: len(rows)])
         if excluded is not None:
             for row in rows.tolist():
                 scores[row - start, excluded[row]] = -np.inf
@@ -55,13 +69,18 @@ def first_correct_ranks(
     return ranks
 
 
+def _block_rows(n_gallery: int, *, reranks: bool) -> int:
+    each = n_gallery * (_RERANK_BYTES if reranks else _BYTES)
+    return max(1, min(_BLOCK, score_memory.get() // max(1, each)))
+
+
 def _block_ranks(scores: FloatArray, relevant: Sequence[Index]) -> npt.NDArray[np.float64]:
     lengths = np.array([len(items) for items in relevant])
     rows = np.repeat(np.arange(len(relevant)), lengths)
     own = scores[rows, np.concatenate(relevant)] if len(rows) else np.empty(0, dtype=np.float32)
     best = np.full(len(relevant), -np.inf, dtype=np.float32)
     np.maximum.at(best, rows, own)
-    at_least = np.count_nonzero(scores >= best[:, None], axis=1)
+    at_least = np.array([np.count_nonzero(row >= least) for row, least in zip(scores, best, strict=True)])
     own_at_least = np.bincount(rows[own >= best[rows]], minlength=len(relevant))
     found = (lengths > 0) & np.isfinite(best)
     return np.where(found, 1.0 + at_least - own_at_least, np.nan)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mafs_bench.tasks.ranking import first_correct_ranks, invert
+from mafs_bench.tasks.ranking import first_correct_ranks, invert, score_memory
 
 
 def brute_force(scores: np.ndarray, relevant: list[np.ndarray], excluded: list[np.ndarray]) -> np.ndarray:
@@ -51,3 +51,16 @@ def test_reranking_orders_the_best_by_the_second_score() -> None:
 def test_invert_swaps_queries_and_items() -> None:
     items = invert([np.array([0, 2]), np.array([2]), np.array([], dtype=np.int64)], 4)
     assert [x.tolist() for x in items] == [[0], [], [0, 1], []]
+
+
+@pytest.mark.parametrize("memory", [1, 70 * 4, 70 * 4 * 100])
+def test_ranks_do_not_depend_on_the_memory(memory: int) -> None:
+    rng = np.random.default_rng(5)
+    queries, gallery = (rng.integers(-4, 5, size=(n, 6)).astype(np.float32) for n in (300, 70))
+    relevant = [np.sort(rng.choice(70, size=3, replace=False)) for _ in range(300)]
+    expected = first_correct_ranks(queries, gallery, relevant)
+    token = score_memory.set(memory)
+    try:
+        np.testing.assert_array_equal(first_correct_ranks(queries, gallery, relevant), expected)
+    finally:
+        score_memory.reset(token)
