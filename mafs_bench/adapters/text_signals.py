@@ -22,8 +22,12 @@ def piece_splitter(tokenizer: Any) -> Callable[[str], list[str]]:
     ``tokenizer`` is one of open_clip's: with ``encode`` and ``decoder`` (BPE) or around one of transformers.
     """
 
+    inner = getattr(tokenizer, "tokenizer", None)
+    if hasattr(inner, "deprecation_warnings"):
+        # Pieces are only counted here, so that a text beyond the model's context is no mistake.
+        inner.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
+
     def split(text: str) -> list[str]:
-        inner = getattr(tokenizer, "tokenizer", None)
         if inner is not None:
             return [_bare(piece) for piece in inner.tokenize(text)]
         return [_bare(tokenizer.decoder[token]) for token in tokenizer.encode(text)]
