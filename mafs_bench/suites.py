@@ -140,7 +140,7 @@ def parse(path: Path) -> Suite:
     try:
         raw = path.read_bytes().replace(b"\r\n", b"\n")
         table = tomllib.loads(raw.decode())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, RecursionError, ValueError) as error:
         raise SuiteError(f"{path}: {error}") from error
     name, version = table.get("name"), table.get("version")
     if not isinstance(name, str) or not name:

@@ -82,6 +82,8 @@ def _parse(path: Path, text: str, first_line: int) -> Any:
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
         raise DataError(f"{path}, line {line}, column {error.colno}: malformed JSON: {error.msg}") from error
+    except (RecursionError, ValueError) as error:  # nested too deeply, or a number of too many digits
+        raise DataError(f"{path}, line {first_line}: malformed JSON: {error}") from error
 
 
 def _read_json(path: Path) -> list[Entry]:

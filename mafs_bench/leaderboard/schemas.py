@@ -128,8 +128,11 @@ Model = TypeVar("Model", bound=Schema)
 
 def from_toml(schema: type[Model], raw: bytes) -> Model:
     """Parse TOML. Raises ``ValueError`` (pydantic's ``ValidationError``, or the TOML or Unicode error)."""
-    table = tomllib.loads(raw.decode())
-    return schema.model_validate_json(json.dumps(table, default=str))
+    try:
+        table = json.dumps(tomllib.loads(raw.decode()), default=str)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    return schema.model_validate_json(table)
 
 
 def to_toml(table: Schema) -> str:

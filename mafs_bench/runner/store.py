@@ -101,7 +101,7 @@ def read_cell(path: Path) -> tuple[pd.DataFrame, CellMeta]:
     try:
         table = pq.ParquetFile(path).read()
         meta = CellMeta(**json.loads(table.schema.metadata[_META]))
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, RecursionError) as error:
         raise StoreError(f"{path} is damaged: {type(error).__name__}: {error}") from error
     return table.to_pandas(), meta
 
@@ -176,7 +176,7 @@ def read_spec(folder: Path) -> RunSpec:
         return spec_of(json.loads(file.read_text()))
     except FileNotFoundError as error:
         raise StoreError(f"{folder} is not a results folder: it has no spec.json") from error
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"{file} is damaged: {error}") from error
 
 
@@ -188,7 +188,7 @@ def read_run(folder: Path) -> StoredRun:
         cells = tuple(_cell_of(row) for row in json.loads(file.read_text()))
     except FileNotFoundError as error:
         raise StoreError(f"{folder} has no results.json: the run was not finished") from error
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise StoreError(f"{file} is damaged: {error}") from error
     return StoredRun(folder, spec, cells)
 
