@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import typer
@@ -61,6 +62,8 @@ for _name in _COMMANDS:
 
 def main() -> None:
     """Run the command line; the entry point of ``mafs-bench``."""
+    # Threads that spin at OpenMP's barriers would take from the workers the time in which they corrupt images.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except MafsBenchError as error:

@@ -71,7 +71,7 @@ class Resources:
 
 
 def default_workers() -> int:
-    """Half of the cores corrupt images, the other half run the model."""
+    """One process that corrupts images for every two cores; the model goes before them (``nice``)."""
     return max(1, (os.cpu_count() or 2) // 2)
 
 
@@ -119,10 +119,10 @@ def closing_workers() -> Iterator[None]:
 
 
 def _limit_threads() -> None:
-    """Leave the workers' cores alone; the number does not depend on ``--workers``, as sums might."""
+    """Every core to the model, whatever ``--workers``, as sums might depend on it: workers yield to it."""
     import torch
 
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) - default_workers()))
+    torch.set_num_threads(os.cpu_count() or 1)
 
 
 def make_encoder(
