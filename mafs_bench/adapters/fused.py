@@ -124,7 +124,8 @@ class FusedBackbone:
 class ScheduledBackbone(FusedBackbone):
     """MA-AFS on a backbone: a scheduler for fused queries, and one for cross-modal retrieval."""
 
-    rerank: ClassVar[int] = 64
+    rerank: ClassVar[int] = 32
+    pairs_at_once: ClassVar[int] = 16384
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Encode n texts; their mass over the bank of images is kept for scoring pairs."""
@@ -136,15 +137,11 @@ class ScheduledBackbone(FusedBackbone):
 
     def score_pairs(self, images: Embeddings, texts: Embeddings) -> FloatArray:
         """α_v e_v + α_t e_t of n aligned pairs, float32 (n,); see ``mafs.cross_modal``."""
-        parts = []
-        for start in range(0, len(images), 16384):
-            rows = np.arange(start, min(start + 16384, len(images)))
-            with torch.inference_mode():
-                pairs = self._pairs(images.take(rows), texts.take(rows))
-                masses = [torch.from_numpy(side.states["mass"][rows]) for side in (images, texts)]
-                scores, _ = self._cross()(pairs.signals["agreement"], *masses, pairs.signals, pairs.present)
-            parts.append(scores.numpy())
-        return np.concatenate(parts)
+        with torch.inference_mode():
+            pairs = self._pairs(images, texts)
+            masses = [torch.from_numpy(side.states["mass"]) for side in (images, texts)]
+            scores, _ = self._cross()(pairs.signals["agreement"], *masses, pairs.signals, pairs.present)
+        return np.asarray(scores.numpy())
 
     def _cross(self) -> Any:
         return self._fusion.cross

@@ -25,7 +25,8 @@ _BYTES = 4
 
 _RERANK_BYTES = 24
 """Of a score where the best are sorted out: itself, negated, and positions."""
-_PAIRS = 256
+PAIRS_AT_ONCE = 256
+"""Pairs that are scored together: what a pair scorer reads again of an image may be large."""
 
 
 def invert(relevant: Sequence[Index], n_gallery: int) -> list[Index]:
@@ -45,6 +46,7 @@ def first_correct_ranks(
     excluded: Sequence[Index] | None = None,
     rerank: int = 0,
     pair_scores: PairScores | None = None,
+    pairs_at_once: int = PAIRS_AT_ONCE,
 ) -> npt.NDArray[np.float64]:
     """Rank of the best-placed relevant item of each query: 1 is best, NaN where none is relevant.
 
@@ -65,7 +67,7 @@ def first_correct_ranks(
                 scores[row - start, excluded[row]] = -np.inf
         ranks[rows] = _block_ranks(scores, [relevant[row] for row in rows.tolist()])
         if pair_scores is not None and rerank > 0:
-            _rerank(ranks, rows, scores, relevant, rerank, pair_scores)
+            _rerank(ranks, rows, scores, relevant, rerank, pair_scores, pairs_at_once)
     return ranks
 
 
@@ -93,6 +95,7 @@ def _rerank(
     relevant: Sequence[Index],
     rerank: int,
     pair_scores: PairScores,
+    pairs_at_once: int,
 ) -> None:
     """Overwrite the ranks of the queries that have a relevant item among their ``rerank`` best.
 
@@ -103,16 +106,12 @@ def _rerank(
     top.sort(axis=1)
     correct = np.stack([np.isin(top[i], relevant[row]) for i, row in enumerate(rows.tolist())])
     in_gallery = np.isfinite(np.take_along_axis(scores, top, axis=1))
-    for i in np.flatnonzero((correct & in_gallery).any(axis=1)):
-        second = _in_blocks(pair_scores, np.repeat(rows[i], k), top[i])
-        second = np.where(in_gallery[i], second, -np.inf)
-        best = second[correct[i]].max()
-        ranks[rows[i]] = 1.0 + np.count_nonzero(second[~correct[i]] >= best)
-
-
-def _in_blocks(pair_scores: PairScores, queries: Index, items: Index) -> FloatArray:
-    """Score a few pairs at a time: what a pair scorer reads again of an image is large."""
-    blocks = range(0, len(queries), _PAIRS)
-    return np.concatenate(
-        [pair_scores(queries[start : start + _PAIRS], items[start : start + _PAIRS]) for start in blocks]
-    )
+    needed = np.flatnonzero((correct & in_gallery).any(axis=1))
+    queries, items = np.repeat(rows[needed], k), top[needed].ravel()
+    blocks = [slice(start, start + pairs_at_once) for start in range(0, len(queries), pairs_at_once)]
+    parts = [pair_scores(queries[block], items[block]) for block in blocks]
+    second = np.concatenate(parts).reshape(-1, k) if parts else np.empty((0, k), dtype=np.float32)
+    second = np.where(in_gallery[needed], second, -np.inf)
+    for i, own in zip(needed, second, strict=True):
+        best = own[correct[i]].max()
+        ranks[rows[i]] = 1.0 + np.count_nonzero(own[~correct[i]] >= best)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mafs_bench.tasks.base import Task, View, caption_pairs, relevant_captions, true_captions
-from mafs_bench.tasks.ranking import Index, first_correct_ranks
+from mafs_bench.tasks.ranking import PAIRS_AT_ONCE, Index, first_correct_ranks
 from mafs_bench.types import FloatArray
 
 
@@ -34,6 +34,7 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
 
     reranks = hasattr(adapter, "score_pairs")
     k = adapter.rerank if reranks else 0
+    together = getattr(adapter, "pairs_at_once", PAIRS_AT_ONCE)
     t2i = first_correct_ranks(
         captions.vectors,
         images.vectors,
@@ -41,6 +42,7 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
         excluded=[bad_images] * len(pairs) if len(bad_images) else None,
         rerank=k,
         pair_scores=text_to_image if reranks else None,
+        pairs_at_once=together,
     )
     i2t = first_correct_ranks(
         images.vectors,
@@ -48,6 +50,7 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
         true_captions(dataset),
         rerank=k,
         pair_scores=image_to_text if reranks else None,
+        pairs_at_once=together,
     )
     t2i[view.inapplicable_captions()] = np.nan
     i2t[unreadable] = np.nan
