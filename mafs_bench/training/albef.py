@@ -1,15 +1,16 @@
 """A small ALBEF for scenes, in the official checkpoint format.
 
-Contrast, matching with hard negatives and masked language modelling (arXiv 2107.07651, section 3) together with
-answering, on shared encoders; no momentum distillation. Two checkpoints are written, as the official ones are:
-one for retrieval, one for question answering.
+The image encoder first learns to name what stands where, as the official one comes from ImageNet. Then contrast,
+matching with hard negatives and masked language modelling (arXiv 2107.07651, section 3) together with answering,
+on shared encoders; no momentum distillation. Two checkpoints are written, as the official ones are: one for
+retrieval, one for question answering.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,12 @@ def train_albef(folder: Path, budget: Budget, say: Callable[[str], None]) -> Pat
     def losses() -> Losses:
         return _losses(student, tokenizer, batches.draw(budget.batch_size), generator)
 
+    def scene_loss() -> Losses:
+        batch = batches.draw(budget.batch_size)
+        return {"scene": student.scene(encoder(batch.pixels), batch.targets)}
+
+    encoder = student.retrieval.visual_encoder
+    optimise([encoder, student.scene], scene_loss, replace(budget, steps=budget.scene_steps), say)
     run = optimise(student.modules(), losses, budget, say)
     _save(folder, student, bert)
     about = {
@@ -99,7 +106,11 @@ def _build(bert: BertConfig) -> _Student:
     retrieval = AlbefRetrieval(VISION, bert, _EMBED_DIM)
     vqa = AlbefVqa(VISION, bert, _DECODER_LAYERS)
     student = _Student(
-        retrieval, vqa, LanguageHead(bert), SceneHead(VISION.width), nn.Parameter(torch.tensor(_TEMPERATURE))
+        retrieval,
+        vqa,
+        LanguageHead(bert),
+        SceneHead(VISION.width, VISION.size // VISION.patch),
+        nn.Parameter(torch.tensor(_TEMPERATURE)),
     )
     for module in (retrieval, vqa):
         module.apply(_initialise)

@@ -19,9 +19,13 @@ _REPORT_EVERY = 50
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """steps of ``batch_size`` scenes; the learning rate rises over 5 % of them and falls along a cosine."""
+    """steps of ``batch_size`` scenes; the learning rate rises over 5 % of them and falls along a cosine.
+
+    scene_steps: steps before these in which the image encoder alone learns to name what it sees.
+    """
 
     steps: int = 1200
+    scene_steps: int = 1200
     batch_size: int = 32
     learning_rate: float = 1e-3
     weight_decay: float = 0.05

@@ -37,16 +37,23 @@ def matching_labels(n: int) -> torch.Tensor:
 
 
 class SceneHead(nn.Module):
-    """Reads off the image states what stands in each quarter and how the scene is set; thrown away in the end."""
+    """Reads off the image states what stands in each quarter and how the scene is set; thrown away in the end.
 
-    def __init__(self, width: int) -> None:
+    A quarter is read off the patches that lie in it, the setting off the class token.
+    """
+
+    def __init__(self, width: int, side: int) -> None:
+        """``side``: patches along an edge of the picture, an even number."""
         super().__init__()
-        self.quarters = nn.Linear(width, QUARTERS * sum(QUARTER_CLASSES))
+        self.half = side // 2
+        self.quarters = nn.Linear(self.half**2 * width, sum(QUARTER_CLASSES))
         self.settings = nn.Linear(width, sum(_SETTINGS))
 
     def forward(self, states: torch.Tensor, targets: SceneTargets) -> torch.Tensor:
         """Mean cross-entropy over all that is known, from states (n, tokens, width), class token first."""
-        quarters = self.quarters(states[:, 0]).unflatten(1, (QUARTERS, -1)).split(QUARTER_CLASSES, dim=-1)
+        n, _, width = states.shape
+        grid = states[:, 1:].reshape(n, 2, self.half, 2, self.half, width).transpose(2, 3)
+        quarters = self.quarters(grid.reshape(n, QUARTERS, -1)).split(QUARTER_CLASSES, dim=-1)
         settings = self.settings(states[:, 0]).split(_SETTINGS, dim=-1)
         losses = [
             functional.cross_entropy(

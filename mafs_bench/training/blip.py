@@ -1,14 +1,15 @@
 """A small BLIP for scenes, in the three folders that transformers reads.
 
-Contrast, matching with hard negatives, captioning and answering at once (arXiv 2201.12086, section 3); the
-three models share their image encoder, and matching and questions share the text encoder. No momentum
-distillation, no filtering of captions.
+The image encoder first learns to name what stands where, as the official one comes from ImageNet. Then contrast,
+matching with hard negatives, captioning and answering at once (arXiv 2201.12086, section 3); the three models
+share their image encoder, and matching and questions share the text encoder. No momentum distillation, no
+filtering of captions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,12 @@ def train_blip(folder: Path, budget: Budget, say: Callable[[str], None]) -> Path
     def losses() -> Losses:
         return _losses(student, reader, batches.draw(budget.batch_size), generator)
 
+    def scene_loss() -> Losses:
+        batch = batches.draw(budget.batch_size)
+        return {"scene": student.scene(encoder(pixel_values=batch.pixels)[0], batch.targets)}
+
+    encoder = student.itm.vision_model
+    optimise([encoder, student.scene], scene_loss, replace(budget, steps=budget.scene_steps), say)
     run = optimise(student.modules(), losses, budget, say)
     _save(folder, student, tokenizer)
     about = {
@@ -157,7 +164,9 @@ def _build(config: Any) -> _Student:
     vqa = transformers.BlipForQuestionAnswering(config)
     caption.vision_model = vqa.vision_model = itm.vision_model
     vqa.text_encoder = itm.text_encoder
-    return _Student(itm, caption, vqa, SceneHead(_WIDTH), nn.Parameter(torch.tensor(_TEMPERATURE)))
+    return _Student(
+        itm, caption, vqa, SceneHead(_WIDTH, _SIZE // _PATCH), nn.Parameter(torch.tensor(_TEMPERATURE))
+    )
 
 
 def _losses(student: _Student, reader: _Reader, batch: Batch, generator: torch.Generator) -> Losses:

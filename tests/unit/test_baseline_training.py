@@ -20,7 +20,7 @@ from mafs_bench.training.baseline_loop import Budget
 from mafs_bench.training.baseline_losses import contrastive, hard_negatives
 from mafs_bench.training.blip import train_blip
 
-TINY = Budget(steps=2, batch_size=8, limit=16)
+TINY = Budget(steps=2, scene_steps=2, batch_size=8, limit=16)
 
 
 def units(seed):
