@@ -65,7 +65,8 @@ def read_questions(root: Path, split: str) -> tuple[tuple[Path, Path], dict[int,
     answered = _annotations(root, split)
     records = field(asked, read_json(asked), "questions", list, "top level")
     answers = {a["question_id"]: a for a in _records(answered)}
-    bare = [str(q.get("question_id")) for q in records if q.get("question_id") not in answers]
+    numbers = [field(asked, q, "question_id", int, f"question {i}") for i, q in enumerate(records)]
+    bare = [str(number) for number in numbers if number not in answers]
     if bare:
         raise DataError(f"{answered} lacks the answers of {len(bare)} questions: {name_some(bare)}")
     questions: dict[int, list[Question]] = {}
