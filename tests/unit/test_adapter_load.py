@@ -70,7 +70,7 @@ def test_parse(spec, expected):
 
 def test_capabilities_are_known_from_the_class():
     able = capabilities(adapter_class("clip:ViT-B-32/openai"))
-    assert able == {"DualEncoder", "PixelEncoder", "FusedEncoder", "Answerer"}
+    assert able == {"DualEncoder", "PixelEncoder", "FusedEncoder", "Answerer", "EmbeddingAnswerer"}
 
 
 def test_a_users_class_without_load_is_called_and_described(file):
