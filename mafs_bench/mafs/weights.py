@@ -88,7 +88,9 @@ def save(weights: FusionWeights, path: Path) -> None:
     shape["answers"] = list(weights.answers)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({**tensors, "prior": weights.prior.half()}, path, metadata={"mafs_bench": json.dumps(shape)})
+        save_file(
+            {**tensors, "prior": weights.prior.half()}, path, metadata={"mafs_bench": json.dumps(shape)}
+        )
     except OSError as error:
         raise WeightsError(f"cannot write {path}: {error.strerror}") from error
 

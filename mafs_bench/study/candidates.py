@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from mafs_bench.adapters.fused import FusedBackbone
 from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.adapters.vectors import as_embeddings
 from mafs_bench.mafs.answering import AnswerHead
 from mafs_bench.mafs.bank import EmbeddingBank
 from mafs_bench.mafs.fusion import FusionInput
 from mafs_bench.mafs.signals import Prototypes
 from mafs_bench.mafs.training import Budget
 from mafs_bench.mafs.weights import FusionWeights
-from mafs_bench.adapters.vectors import as_embeddings
 from mafs_bench.runner.view import ConditionView
 from mafs_bench.study.variants import Variant, variants
 from mafs_bench.tasks.base import Pair, PairEmbeddings

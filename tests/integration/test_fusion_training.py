@@ -55,11 +55,28 @@ def test_too_few_training_images_are_one_line(folder: Path) -> None:
 
 
 def test_the_study_reports_and_resumes(folder: Path) -> None:
-    options = ["--backbone", TOY_ADAPTER, "--dataset", folder / "toy", "--train", "all", "--test", "all", *STUDY]
+    options = [
+        "--backbone",
+        TOY_ADAPTER,
+        "--dataset",
+        folder / "toy",
+        "--train",
+        "all",
+        "--test",
+        "all",
+        *STUDY,
+    ]
     done = mafs_bench(folder, "study", "fusion", "--out", folder / "study", *options)
     assert done.returncode == 0, done.stderr
     first = (folder / "study" / "study.md").read_text()
-    for name in ("image-only", "qmf", "mafs@2", "oracle", "mafs without agreement", "gain over the best fixed"):
+    for name in (
+        "image-only",
+        "qmf",
+        "mafs@2",
+        "oracle",
+        "mafs without agreement",
+        "gain over the best fixed",
+    ):
         assert name.lower() in first.lower()
     scores = pd.read_csv(folder / "study" / "fused-retrieval-scores.csv")
     assert len(scores) == 17
@@ -69,4 +86,6 @@ def test_the_study_reports_and_resumes(folder: Path) -> None:
     made = [line for line in again.stderr.splitlines() if line.startswith("noisy")]
     assert len(made) == 1
     assert "fog-3" in made[0]
-    assert (folder / "study" / "study.md").read_text().split("## Diagnostics")[0] == first.split("## Diagnostics")[0]
+    assert (folder / "study" / "study.md").read_text().split("## Diagnostics")[0] == first.split(
+        "## Diagnostics"
+    )[0]
