@@ -34,10 +34,14 @@ def run(
     cache: Annotated[Path | None, typer.Option(help="folder that keeps image embeddings across runs")] = None,
     cache_size: Annotated[str, typer.Option(help="what the cache may take, as in 500M or 10G")] = "10G",
     memory: Annotated[str, typer.Option(help="what a block of retrieval scores may take")] = "2G",
+    executor: Annotated[str, typer.Option(help="local, or ray: spread over a Ray cluster")] = "local",
+    ray_address: Annotated[str | None, typer.Option(help="of the cluster [one on this machine]")] = None,
+    gpus_per_worker: Annotated[float, typer.Option(min=0, help="GPUs of each Ray worker")] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="print the results as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="print nothing but errors")] = False,
 ) -> None:
     """Run a model under corruptions: a table, a curve and a results folder."""
+    from mafs_bench.adapters.load import resolve_settings
     from mafs_bench.cli.progress import make_progress
     from mafs_bench.runner.plan import RunRequest, make_plan
 
@@ -56,26 +60,30 @@ def run(
         on_error,
     )
     plan = make_plan(request)
+    resolve_settings(device, precision, batch_size)
 
     from mafs_bench.cli.interrupt import stoppable
     from mafs_bench.report.summary import print_summary, write_curve
     from mafs_bench.runner.cache import parse_bytes
+    from mafs_bench.runner.choose import choose_executor
     from mafs_bench.runner.execute import Resources, default_workers, execute
 
     progress = make_progress(quiet=quiet or as_json)
     for line in plan.left_out:
         progress.note(f"left out: {line}")
+    elsewhere = choose_executor(executor, ray_address, gpus_per_worker)
+    here = default_workers() if elsewhere is None or gpus_per_worker else 0
     resources = Resources(
         device,
         precision,
         batch_size,
-        default_workers() if workers is None else workers,
+        here if workers is None else workers,
         cache,
         parse_bytes(cache_size, "--cache-size"),
         parse_bytes(memory, "--memory"),
     )
     with stoppable(progress), progress:
-        finished = execute(plan, resources, out, progress)
+        finished = execute(plan, resources, out, progress, elsewhere)
     curve = write_curve(finished.folder)
     if as_json:
         typer.echo((finished.folder / "results.json").read_text(), nl=False)

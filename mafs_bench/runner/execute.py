@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -75,6 +75,10 @@ def default_workers() -> int:
     return max(1, (os.cpu_count() or 2) // 2)
 
 
+Elsewhere = Callable[[Plan, Sequence[Cell], str, Resources, Path, Progress], None]
+"""Runs and stores cells on other machines: (plan, cells, the weights' hash, resources, folder, progress)."""
+
+
 @dataclass(frozen=True)
 class FinishedRun:
     """Where a run is and what it found."""
@@ -84,8 +88,14 @@ class FinishedRun:
     results: tuple[CellResult, ...]
 
 
-def execute(plan: Plan, resources: Resources, out: Path | None, progress: Progress) -> FinishedRun:
-    """Run what is not stored yet and derive ``results.json``.
+def execute(
+    plan: Plan,
+    resources: Resources,
+    out: Path | None,
+    progress: Progress,
+    elsewhere: Elsewhere | None = None,
+) -> FinishedRun:
+    """Run what is not stored yet, here or ``elsewhere``, and derive ``results.json``.
 
     Raises ``MafsBenchError`` subclasses; what was finished before stays stored.
     """
@@ -102,7 +112,12 @@ def execute(plan: Plan, resources: Resources, out: Path | None, progress: Progre
         for line in notes:
             progress.note(line)
         spool = folder / ".partial"
-        run_cells(make_encoder(plan, adapter, settings, resources, spool, progress), todo, folder, progress)
+        if elsewhere is not None and todo:
+            elsewhere(plan, todo, adapter.weights, resources, folder, progress)
+        else:
+            run_cells(
+                make_encoder(plan, adapter, settings, resources, spool, progress), todo, folder, progress
+            )
         results = summarise(plan, folder)
         write_atomically(folder / "results.json", results_json(results).encode())
         drop_spool(spool)
@@ -126,7 +141,7 @@ def _limit_threads() -> None:
 
 
 def make_encoder(
-    plan: Plan, adapter: Any, settings: Settings, resources: Resources, spool: Path, progress: Progress
+    plan: Plan, adapter: Any, settings: Settings, resources: Resources, spool: Path | None, progress: Progress
 ) -> Encoder:
     """The encoder of a run. Raises ``StoreError`` where the cache cannot be opened."""
     cache = None

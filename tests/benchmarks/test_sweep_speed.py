@@ -15,6 +15,7 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,8 @@ def sweep(plan: Plan, adapter: Any, out: Path) -> None:
     encoder = make_encoder(plan, adapter, resolve_settings(), resources, out / ".partial", Quiet())
     with closing_workers():
         run_cells(encoder, plan.cells, out, Quiet())
+    for child in active_children():
+        child.join()  # its CPU time counts once it has ended
 
 
 def bare_passes(model: Any, plan: Plan, sizes: list[int]) -> None:

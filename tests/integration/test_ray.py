@@ -1,0 +1,146 @@
+"""A run on a Ray cluster of two processes: the same bytes, also when one of them is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mafs_bench.cli.progress import Quiet
+from mafs_bench.errors import ResourceError, UnknownNameError, UsageError
+from mafs_bench.runner.choose import choose_executor
+from mafs_bench.runner.execute import Resources, execute
+from mafs_bench.runner.plan import Cell, RunRequest, make_plan
+from mafs_bench.runner.ray_executor import Cluster, run_on_cluster
+from tests.support import survival_adapters
+from tests.support.toy import write_toy_folder
+
+ADAPTER = f"{survival_adapters.__file__}:Slow"
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    ray = pytest.importorskip("ray", reason="the extra ray is not installed")
+    root = str(Path(__file__).parents[2])
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        object_store_memory=80 << 20,
+        runtime_env={"env_vars": {"PYTHONPATH": root}},
+    )
+    yield ray
+    ray.shutdown()
+
+
+def request_of(folder: Path) -> RunRequest:
+    if not (folder / "toy").is_dir():
+        write_toy_folder(folder / "toy")
+    return RunRequest(
+        ADAPTER, "contrast,brightness,keyboard", "1,5", dataset=str(folder / "toy"), tasks=("retrieval",)
+    )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = [file for file in folder.rglob("*") if file.suffix in {".parquet", ".json"}]
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+
+class KillsOne(Quiet):
+    """Kills a worker when the first cell is stored."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.killed = 0
+
+    def cell(self, cell: Cell) -> None:
+        super().cell(cell)
+        if not self.killed and (workers := busy_workers()):
+            os.kill(workers[0], signal.SIGKILL)
+            self.killed = workers[0]
+
+    def note(self, line: str) -> None:
+        self.notes.append(line)
+
+
+def busy_workers() -> list[int]:
+    """Actors that are running a method, by their process title."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            title = file.read_bytes()
+        except OSError:
+            continue
+        if title.startswith(b"ray::Worker.run"):
+            found.append(int(file.parent.name))
+    return found
+
+
+def test_a_cluster_gives_the_same_bytes_also_when_a_worker_is_lost(cluster: Any, tmp_path: Path) -> None:
+    plan = make_plan(request_of(tmp_path))
+    resources = Resources(batch_size=4, workers=0)
+    began = time.perf_counter()
+    execute(plan, resources, tmp_path / "local", Quiet())
+    local = time.perf_counter() - began
+    elsewhere = choose_executor("ray", None, 0.0)
+    assert elsewhere is not None
+    began = time.perf_counter()
+    execute(plan, resources, tmp_path / "spread", Quiet(), elsewhere)
+    print(f"\nlocal {local:.1f} s, two Ray processes {time.perf_counter() - began:.1f} s")
+    assert contents(tmp_path / "spread") == contents(tmp_path / "local")
+    progress = KillsOne()
+    execute(plan, resources, tmp_path / "killed", progress, elsewhere)
+    assert progress.killed
+    assert [note for note in progress.notes if "a Ray worker was lost" in note]
+    assert contents(tmp_path / "killed") == contents(tmp_path / "local")
+
+
+def test_more_gpus_than_there_are_is_one_line(cluster: Any, tmp_path: Path) -> None:
+    plan = make_plan(request_of(tmp_path))
+    with pytest.raises(ResourceError, match="a worker needs 8 GPU, the cluster has 0"):
+        run_on_cluster(Cluster(None, 8.0), plan, plan.cells, "", Resources(), tmp_path, Quiet())
+
+
+def test_other_weights_are_refused(cluster: Any, tmp_path: Path) -> None:
+    plan = make_plan(request_of(tmp_path))
+    with pytest.raises(Exception, match="other weights than the driver's"):
+        run_on_cluster(
+            Cluster(), plan, plan.cells[:1], "another", Resources(workers=0), tmp_path / "out", Quiet()
+        )
+
+
+def test_a_cluster_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="the extra ray is not installed")
+    write_toy_folder(tmp_path / "toy")
+    words = ["run", "--model", ADAPTER, "--dataset", "toy", "--corruption", "contrast", "--executor", "ray"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mafs_bench", *words, "--ray-address", "auto"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("mafs-bench: no Ray cluster at auto")
+    assert "Traceback" not in done.stderr
+
+
+def test_without_the_package_it_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    plan = make_plan(request_of(tmp_path))
+    with pytest.raises(ResourceError, match=r"pip install 'mafs-bench\[ray\]'"):
+        run_on_cluster(Cluster(), plan, plan.cells, "", Resources(), tmp_path, Quiet())
+
+
+def test_names_and_options_are_checked() -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'ray'"):
+        choose_executor("rai", None, 0)
+    with pytest.raises(UsageError, match="go with --executor ray"):
+        choose_executor("local", "auto", 0)
