@@ -14,12 +14,15 @@ from torch import Tensor
 
 from mafs_bench.adapters import ADAPTERS
 from mafs_bench.adapters.protocols import Answer, Embeddings, Fused, Settings
+from mafs_bench.adapters.tiles import run_in_tiles
 from mafs_bench.errors import WeightsError
 from mafs_bench.mafs.fusion import FusionInput
 from mafs_bench.mafs.signals import pair_signals
 from mafs_bench.mafs.weights import FusionWeights, find
 from mafs_bench.mafs.weights import load as load_fusion
 from mafs_bench.types import FloatArray, Image
+
+_TILE = 16
 
 
 class FusedBackbone:
@@ -132,7 +135,7 @@ class ScheduledBackbone(FusedBackbone):
         encoded = super().encode_texts(texts)
         cross = self._cross()
         with torch.inference_mode():
-            mass = cross.text_mass(torch.from_numpy(encoded.vectors)).numpy()
+            mass = run_in_tiles(cross.text_mass, torch.from_numpy(encoded.vectors), _TILE).numpy()
         return replace(encoded, states={**encoded.states, "mass": mass})
 
     def score_pairs(self, images: Embeddings, texts: Embeddings) -> FloatArray:
@@ -149,7 +152,8 @@ class ScheduledBackbone(FusedBackbone):
     def _described(self, encoded: FloatArray | Embeddings, n: int) -> Embeddings:
         embeddings = super()._described(encoded, n)
         with torch.inference_mode():
-            mass = self._cross().image_mass(torch.from_numpy(embeddings.vectors)).numpy()
+            vectors = torch.from_numpy(embeddings.vectors)
+            mass = run_in_tiles(self._cross().image_mass, vectors, _TILE).numpy()
         return replace(embeddings, states={**embeddings.states, "mass": mass})
 
 

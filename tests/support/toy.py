@@ -24,7 +24,10 @@ def write_toy_folder(folder: Path, n: int = 12) -> Path:
         base = rng.integers(30, 225, size=3)
         pixels = np.clip(base + rng.normal(0, 20, size=(48, 64, 3)), 0, 255).astype(np.uint8)
         PILImage.fromarray(pixels).save(folder / "images" / f"{i:03d}.png")
-        captions = [f"a {COLOURS[i % 8]} picture number {i}", f"this shows something {COLOURS[i % 8]}, item {i}"]
+        captions = [
+            f"a {COLOURS[i % 8]} picture number {i}",
+            f"this shows something {COLOURS[i % 8]}, item {i}",
+        ]
         lines.append(json.dumps({"image": f"{i:03d}.png", "captions": captions}))
     (folder / "captions.jsonl").write_text("\n".join(lines) + "\n")
     return folder
