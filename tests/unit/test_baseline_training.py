@@ -18,6 +18,7 @@ from mafs_bench.training.albef import train_albef
 from mafs_bench.training.baseline_data import SPECIAL, SceneBatches, make_vocabulary
 from mafs_bench.training.baseline_loop import Budget
 from mafs_bench.training.baseline_losses import contrastive, hard_negatives
+from mafs_bench.training.baseline_measure import add_measured
 from mafs_bench.training.blip import train_blip
 
 TINY = Budget(steps=2, scene_steps=2, batch_size=8, limit=16)
@@ -73,16 +74,26 @@ def test_batches_know_which_captions_are_true():
 
 @pytest.mark.parametrize(("train", "adapter"), [(train_albef, Albef), (train_blip, Blip)])
 def test_what_is_trained_loads_through_the_adapter(train, adapter, tmp_path, monkeypatch):
-    monkeypatch.setattr("mafs_bench.training.baseline_measure.IMAGES", 6)
+    monkeypatch.setattr(f"{train.__module__}.add_measured", lambda card, model: None)
     lines = []
     card = json.loads(train(tmp_path, TINY, lines.append).read_text())
     assert card["budget"]["steps"] == 2
     assert set(card["losses over the last steps"]) >= {"contrast", "matching", "answers"}
     assert any(line.startswith("step 2/2") for line in lines)
-    assert {"retrieval t2i_r1", "matching auroc", "vqa accuracy"} <= card["measured"].keys()
     model = adapter.load(str(tmp_path), Settings())
     picture = np.random.default_rng(0).integers(0, 256, (50, 60, 3), dtype=np.uint8)
     images, texts = model.encode_images([picture]), model.encode_texts(["a red square"])
     assert 0 <= model.match_probabilities(images, texts)[0] <= 1
     model.prepare_answers(("yes", "no"))
     assert model.answer([picture], ["Is it red?"], np.ones((1, 2), dtype=bool))[0].text in ("yes", "no")
+
+
+def test_the_benchmark_measures_what_goes_into_a_card(tmp_path, monkeypatch):
+    monkeypatch.setattr("mafs_bench.training.baseline_measure.IMAGES", 6)
+    card = tmp_path / "card.json"
+    card.write_text('{"model": "none"}')
+    add_measured(card, "chance")
+    written = json.loads(card.read_text())
+    assert written["model"] == "none"
+    assert {"retrieval t2i_r1", "matching auroc", "vqa accuracy"} <= written["measured"].keys()
+    assert 0 <= written["measured"]["vqa accuracy"] <= 1
