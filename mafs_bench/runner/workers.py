@@ -92,7 +92,13 @@ _kept: list[tuple[Any, int, ProcessPoolExecutor]] = []
 
 
 def _pool(constant: Any, workers: int) -> ProcessPoolExecutor:
-    """The processes of the last call where they fit, else new ones."""
+    """The processes of the last call where they fit, else new ones.
+
+    OpenCV's threads are ended here first: a forked child would wait for ever for threads it does not have.
+    """
+    import cv2
+
+    cv2.setNumThreads(1)
     if not _kept or _kept[0][0] is not constant or _kept[0][1] != workers:
         close_workers()
         context = get_context("fork" if sys.platform == "linux" else "spawn")
@@ -114,7 +120,8 @@ def _start(constant: Any) -> None:
     import cv2
 
     _constant = constant
-    cv2.setNumThreads(1)
+    if cv2.getNumThreads() != 1:
+        cv2.setNumThreads(1)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
