@@ -23,7 +23,7 @@ def piece_splitter(tokenizer: Any) -> Callable[[str], list[str]]:
     """
 
     inner = getattr(tokenizer, "tokenizer", None)
-    if hasattr(inner, "deprecation_warnings"):
+    if inner is not None and hasattr(inner, "deprecation_warnings"):
         # Pieces are only counted here, so that a text beyond the model's context is no mistake.
         inner.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from mafs_bench.errors import UsageError
 from mafs_bench.mafs.bank import Batch, EmbeddingBank, clean_twins, draw_batch
 from mafs_bench.mafs.cross_modal import CrossModalFusion
 from mafs_bench.mafs.fusion import Targets, WeightedFusion
@@ -31,9 +32,14 @@ class Budget:
 
 
 def fit_standardise(standardise: Standardise, prototypes: Prototypes, bank: EmbeddingBank) -> None:
-    """Set mean and deviation of every signal over the clean training pairs."""
+    """Set mean and deviation of every signal over the clean training pairs.
+
+    Raises ``UsageError`` where the backbone does not give a signal.
+    """
     tokens = {name: values[:, 0] for name, values in bank.tokens.items()}
     signals = pair_signals(prototypes, bank.images[bank.owner, 0], bank.texts[:, 0], tokens)
+    if absent := set(standardise.names) - set(signals):
+        raise UsageError(f"the fusion reads {', '.join(sorted(absent))}, which this backbone does not give")
     columns = torch.stack([signals[name] for name in standardise.names], dim=1)
     standardise.mean.copy_(columns.mean(0))
     standardise.deviation.copy_(columns.std(0).clamp_min(1e-6))

@@ -140,7 +140,7 @@ def _take_lock(lock: IO[str], folder: Path) -> None:
     except ImportError:  # Windows: no advisory locks; the atomic writes still keep every file whole
         return
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock, not inherited by worker processes
     except OSError as error:
         raise StoreError(f"{folder} is in use by another run; wait for it or choose another --out") from error
 

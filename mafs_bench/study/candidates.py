@@ -97,7 +97,7 @@ def train_candidates(
     """Every variant for every seed, by ``<variant>#<seed>``; weights are kept in ``folder``."""
     made: dict[str, Candidate] = {}
     for seed in range(seeds):
-        for variant in variants(budget):
+        for variant in variants(budget, data.bank.tokens):
             name = f"{variant.name}#{seed}"
             weights = _fit_once(variant, data, seed, backbone.weights, folder / f"{name}.safetensors")
             made[name] = Candidate(backbone, weights)

@@ -60,6 +60,10 @@ class Study:
             dict.fromkeys(c.partition("#")[0] for c in map(str, self.cells[0][1]) if c.endswith("|score"))
         )
 
+    def methods(self) -> list[str]:
+        """The methods that were scored."""
+        return [name for name in METHODS if name in self.names()]
+
     def columns(self, variant: str, what: str) -> list[str]:
         """A variant's columns ("score" or "alpha"), one a seed."""
         return [f"{variant}#{seed}|{what}" for seed in range(self.request.seeds)]
@@ -112,7 +116,7 @@ def gains(study: Study, n_resamples: int = 2000) -> list[Gain]:
     resampling = Resampling(clusters, n_resamples)
     metric = mean_of()
     made: list[Gain] = []
-    for method in METHODS:
+    for method in study.methods():
         pairs = {g: (method, best_fixed(scores)) for g, scores in groups.items()}
         tests = cluster_permutations([(metric, groups[g][m], groups[g][b]) for g, (m, b) in pairs.items()])
         corrected = holm([test.p for test in tests])

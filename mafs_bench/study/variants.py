@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from mafs_bench.mafs.catalogue import FUSIONS
 from mafs_bench.mafs.fusion import ScheduledFusion, WeightedFusion
-from mafs_bench.mafs.signals import PLAIN_SIGNALS
+from mafs_bench.mafs.signals import PLAIN_SIGNALS, TOKEN_SIGNALS
 from mafs_bench.mafs.training import Budget
 
 FIXED = ("image-only", "text-only", "mean", "static")
@@ -27,10 +27,13 @@ class Variant:
     budget: Budget
 
 
-def variants(budget: Budget) -> list[Variant]:
-    """Every variant, each with the same budget but for the loss term that an ablation takes away."""
+def variants(budget: Budget, tokens: Collection[str] = TOKEN_SIGNALS) -> list[Variant]:
+    """Every variant, each with the same budget but for the loss term that an ablation takes away.
+
+    mafs@2 is left out where the backbone does not give all of its ``tokens``.
+    """
     kinds = dict.fromkeys(FIXED, "fixed") | dict.fromkeys(ADAPTIVE, "adaptive")
-    kinds |= dict.fromkeys(METHODS, "method") | {UPPER_BOUND: "upper bound"}
+    kinds |= dict.fromkeys(methods(tokens), "method") | {UPPER_BOUND: "upper bound"}
     listed = [Variant(name, kind, FUSIONS[name], budget) for name, kind in kinds.items()]
     for signal in PLAIN_SIGNALS:
         listed.append(Variant(f"mafs without {signal}", "ablation", _without(signal), budget))
@@ -40,6 +43,11 @@ def variants(budget: Budget) -> list[Variant]:
         Variant("mafs without consistency loss", "ablation", mafs, replace(budget, consistency=0.0))
     )
     return listed
+
+
+def methods(tokens: Collection[str]) -> list[str]:
+    """The methods that a backbone with these token signals can have."""
+    return [name for name in METHODS if name != "mafs@2" or set(TOKEN_SIGNALS) <= set(tokens)]
 
 
 def _without(signal: str) -> Callable[[int], WeightedFusion]:

@@ -18,7 +18,7 @@ from mafs_bench.study.findings import (
     read_studies,
     weights_against_severity,
 )
-from mafs_bench.study.variants import METHODS, UPPER_BOUND, variants
+from mafs_bench.study.variants import UPPER_BOUND, variants
 
 NOTE = (
     "MA-AFS here is a reconstruction from the public abstract of arXiv 2506.12733; no number below is that paper's. "
@@ -35,7 +35,7 @@ def write_study(out: Path, command: str) -> Path:
     request = studies[0].request
     parts = [f"# Fusion study: {request.backbone} on {request.dataset}\n\n{NOTE}\n\n```\n{command}\n```\n"]
     for study in studies:
-        weights = {method: weights_against_severity(study, method) for method in METHODS}
+        weights = {method: weights_against_severity(study, method) for method in study.methods()}
         tables = {
             "scores": _scores(study),
             "gains": _gains(study),
@@ -95,7 +95,7 @@ def _diagnostics(study: Study) -> Table:
         Column("image alone", SCORE),
     ]
     rows: list[list[Value]] = []
-    for method in METHODS:
+    for method in study.methods():
         missing = missing_modality(study, method)
         rows.append(
             [

@@ -45,14 +45,14 @@ class SceneHead(nn.Module):
     def __init__(self, width: int, side: int) -> None:
         """``side``: patches along an edge of the picture, an even number."""
         super().__init__()
-        self.half = side // 2
-        self.quarters = nn.Linear(self.half**2 * width, sum(QUARTER_CLASSES))
+        self.half_side = side // 2
+        self.quarters = nn.Linear(self.half_side**2 * width, sum(QUARTER_CLASSES))
         self.settings = nn.Linear(width, sum(_SETTINGS))
 
     def forward(self, states: torch.Tensor, targets: SceneTargets) -> torch.Tensor:
         """Mean cross-entropy over all that is known, from states (n, tokens, width), class token first."""
         n, _, width = states.shape
-        grid = states[:, 1:].reshape(n, 2, self.half, 2, self.half, width).transpose(2, 3)
+        grid = states[:, 1:].reshape(n, 2, self.half_side, 2, self.half_side, width).transpose(2, 3)
         quarters = self.quarters(grid.reshape(n, QUARTERS, -1)).split(QUARTER_CLASSES, dim=-1)
         settings = self.settings(states[:, 0]).split(_SETTINGS, dim=-1)
         losses = [
