@@ -281,7 +281,7 @@ def _card(
     """What the weights were made from: data, corruptions seen, seed, time, loss curves."""
     command = (
         f"mafs-bench train scheduler --backbone {request.backbone} --fusion {request.fusion} "
-        f"--dataset {request.dataset} --split {request.split} --seed {request.seed}"
+        f"--dataset {request.dataset} --split {request.split} --seed {request.seed} --steps {budget.steps}"
     )
     card = {
         "method": "a reconstruction of MA-AFS from the public abstract of arXiv 2506.12733"
