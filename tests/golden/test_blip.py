@@ -191,7 +191,9 @@ def test_reranking_adds_the_similarity(
     with torch.inference_mode():
         ids, mask = torch.tensor(texts.states["tokens"]).unbind(dim=1)
         logits = retrieval.match(torch.tensor(encoded.states["tokens"]), ids, mask)
-    close(adapter.score_pairs(encoded, texts), logits[:, 1].numpy() + np.diag(encoded.vectors @ texts.vectors.T))
+    close(
+        adapter.score_pairs(encoded, texts), logits[:, 1].numpy() + np.diag(encoded.vectors @ texts.vectors.T)
+    )
     close(adapter.match_probabilities(encoded, texts), logits.softmax(dim=-1)[:, 1])
 
 
