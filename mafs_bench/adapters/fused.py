@@ -16,6 +16,7 @@ from mafs_bench.adapters import ADAPTERS
 from mafs_bench.adapters.protocols import Answer, Embeddings, Fused, Settings
 from mafs_bench.adapters.tiles import run_in_tiles
 from mafs_bench.errors import WeightsError
+from mafs_bench.mafs.answering import AnswerHead
 from mafs_bench.mafs.fusion import FusionInput
 from mafs_bench.mafs.signals import pair_signals
 from mafs_bench.mafs.weights import FusionWeights, find
@@ -96,22 +97,24 @@ class FusedBackbone:
 
         Raises ``WeightsError`` where no head was trained.
         """
-        if self._fusion.head is None:
-            raise WeightsError(f"{self.name} has no answer head: it was trained on data without questions")
+        self._head()
 
     def answer_embedded(
         self, images: Embeddings, texts: Embeddings, questions: Sequence[str]
     ) -> list[Answer]:
         """Answer n pairs; confidence is the sigmoid of the best answer's logit."""
-        if self._fusion.head is None:
-            raise WeightsError(f"{self.name} has no answer head: it was trained on data without questions")
         with torch.inference_mode():
-            logits, alpha = self._fusion.head(self._pairs(images, texts))
+            logits, alpha = self._head()(self._pairs(images, texts))
         confidence, best = logits.sigmoid().max(1)
         return [
             Answer(self._fusion.answers[k], c, {"alpha_image": a, "alpha_text": b})
             for k, c, (a, b) in zip(best.tolist(), confidence.tolist(), alpha.tolist(), strict=True)
         ]
+
+    def _head(self) -> AnswerHead:
+        if self._fusion.head is None:
+            raise WeightsError(f"{self.name} has no answer head: it was trained on data without questions")
+        return self._fusion.head
 
     def _pairs(self, images: Embeddings, texts: Embeddings) -> FusionInput:
         v, t = torch.from_numpy(images.vectors), torch.from_numpy(texts.vectors)

@@ -40,13 +40,14 @@ class FusionWeights:
     answers: tuple[str, ...] = ()
 
 
-def search_path() -> list[Path]:
-    """Where trained fusions are looked for: the user's folder, then what is bundled.
+def home() -> Path:
+    """The user's folder for what is trained and cached: ``$MAFS_BENCH_HOME``, by default ``~/.mafs-bench``."""
+    return Path(os.environ.get("MAFS_BENCH_HOME", Path.home() / ".mafs-bench"))
 
-    The user's folder is ``$MAFS_BENCH_HOME/fusion``, by default ``~/.mafs-bench/fusion``.
-    """
-    home = Path(os.environ.get("MAFS_BENCH_HOME", Path.home() / ".mafs-bench"))
-    return [home / "fusion", Path(__file__).parents[1] / "weights" / "fusion"]
+
+def search_path() -> list[Path]:
+    """Where trained fusions are looked for: ``home()/fusion``, then what is bundled."""
+    return [home() / "fusion", Path(__file__).parents[1] / "weights" / "fusion"]
 
 
 def file_name(fusion: str, backbone: str) -> str:

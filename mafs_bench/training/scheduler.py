@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -28,7 +27,7 @@ from mafs_bench.mafs.cross_modal import CrossModalFusion
 from mafs_bench.mafs.fusion import ScheduledFusion, WeightedFusion
 from mafs_bench.mafs.signals import Prototypes, fit_prototypes
 from mafs_bench.mafs.training import Budget, fit_standardise, train_cross_modal, train_fused
-from mafs_bench.mafs.weights import FusionWeights, file_name, save, search_path
+from mafs_bench.mafs.weights import FusionWeights, file_name, home, save, search_path
 from mafs_bench.metrics.vqa import soft_accuracy
 from mafs_bench.operators.engine import corrupt_text
 from mafs_bench.runner.encode import encode_images, encode_texts
@@ -217,8 +216,7 @@ def embed(adapter: Any, dataset: Dataset, seed: int, say: Callable[[str], None])
 def _cache_file(weights: str, dataset: Dataset, suite: str, seed: int) -> Path:
     seen = (SEEN_IMAGE, SEEN_TEXT, COPIES)
     parts = (weights, dataset.name, dataset.split, dataset.revision, len(dataset.samples), suite, seed, seen)
-    home = Path(os.environ.get("MAFS_BENCH_HOME", Path.home() / ".mafs-bench"))
-    return home / "cache" / f"bank-{hashlib.sha256(repr(parts).encode()).hexdigest()[:20]}.npz"
+    return home() / "cache" / f"bank-{hashlib.sha256(repr(parts).encode()).hexdigest()[:20]}.npz"
 
 
 def _bank(dataset: Dataset, arrays: dict[str, Any]) -> EmbeddingBank:
