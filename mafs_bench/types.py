@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -214,8 +214,3 @@ class CellResult:
     metrics: Mapping[str, Estimate]
     content_hash: str
     audit: Mapping[str, float | int | str | None] = field(default_factory=dict)
-
-
-def positions(counts: Sequence[int]) -> npt.NDArray[np.int64]:
-    """Number the owner of each of ``sum(counts)`` items: (2, 1) -> [0, 0, 1]."""
-    return np.repeat(np.arange(len(counts)), counts)
