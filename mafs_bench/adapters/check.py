@@ -48,9 +48,9 @@ def check_adapter(spec: str, settings: Settings, dataset: Dataset) -> Iterator[C
     Raises what ``load`` raises and ``DataError`` for a data set without captions; whatever the adapter does
     wrong afterwards is a check that did not pass.
     """
-    able = capabilities(adapter_class(spec))
     inputs = _inputs(dataset)
     adapter = load(spec, settings)
+    able = capabilities(adapter_class(spec)) - getattr(adapter, "lacks", {}).keys()
     yield Check("protocols", True, ", ".join(sorted(able)))
     for protocol, name, look in _CHECKS:
         if protocol is None or protocol in able:
@@ -242,6 +242,17 @@ def _captions(adapter: Any, inputs: _Inputs) -> str:
     return f"captions, e.g. {captions[0]!r}"
 
 
+def _captions_embedded(adapter: Any, inputs: _Inputs) -> str:
+    images, texts = _images(adapter, inputs.images), _texts(adapter, inputs.texts)
+    together = [caption.text for caption in adapter.caption_embedded(images, texts)]
+    _need(len(together) == len(images), f"{len(together)} captions for {len(images)} images")
+    _need(all(isinstance(caption, str) for caption in together), "captions must be str")
+    rows = [np.array([row]) for row in range(len(images))]
+    alone = [adapter.caption_embedded(images.take(row), texts.take(row))[0].text for row in rows]
+    _need(alone == together, "captions differ between one at a time and all at once")
+    return f"captions, the same one at a time, e.g. {together[0]!r}"
+
+
 _CHECKS: tuple[tuple[str | None, str, Callable[[Any, _Inputs], str]], ...] = (
     (None, "description", _description),
     ("DualEncoder", "vectors", _shapes),
@@ -255,4 +266,5 @@ _CHECKS: tuple[tuple[str | None, str, Callable[[Any, _Inputs], str]], ...] = (
     ("PairScorer", "pair scores", _pairs),
     ("Answerer", "answers", _answers),
     ("Captioner", "captions", _captions),
+    ("EmbeddingCaptioner", "captions of embeddings", _captions_embedded),
 )

@@ -12,15 +12,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mafs_bench.adapters import ADAPTERS
+from mafs_bench.adapters.load import adapter_class, capabilities, load
 from mafs_bench.adapters.protocols import Answer, Embeddings, Fused, Settings
 from mafs_bench.adapters.tiles import run_in_tiles
-from mafs_bench.errors import WeightsError
+from mafs_bench.errors import UsageError, WeightsError
 from mafs_bench.mafs.answering import AnswerHead
 from mafs_bench.mafs.fusion import FusionInput
 from mafs_bench.mafs.signals import pair_signals
 from mafs_bench.mafs.weights import FusionWeights, find
 from mafs_bench.mafs.weights import load as load_fusion
+from mafs_bench.registry import is_file_reference
 from mafs_bench.types import FloatArray, Image
 
 _TILE = 16
@@ -51,18 +52,41 @@ class FusedBackbone:
     def load(cls, argument: str, settings: Settings) -> Self:
         """Load the backbone that ``argument`` names and the fusion that was trained for its weights.
 
-        Raises ``WeightsError``, naming the command that trains one, when there is none.
+        An argument of the form ``path/to/file.py:Class`` names a dual encoder of the user's own. Raises
+        ``WeightsError``, naming the commands that make one, when there is no fusion, and ``UsageError`` for a
+        user's class that encodes no images and texts.
         """
-        backbone = ADAPTERS.get(cls.backbone).load(argument, settings)
-        spec = f"{cls.backbone}:{argument}" if argument else cls.backbone
+        spec = cls.backbone_spec(argument)
+        if not capabilities(adapter_class(spec)) & {"DualEncoder", "PixelEncoder"}:
+            raise UsageError(f"{spec} cannot be fused: it is no dual encoder")
+        backbone = load(spec, settings)
         file = find(cls.fusion, backbone.weights)
         if file is None:
-            raise WeightsError(
-                f"no {cls.fusion!r} fusion has been trained for {spec}; train one with: mafs-bench train "
-                f"scheduler --backbone {spec} --fusion {cls.fusion} --dataset DATASET"
-            )
+            raise WeightsError(cls._no_fusion(spec))
         name = f"{cls.spec_name()}:{argument}" if argument else cls.spec_name()
         return cls(name, backbone, load_fusion(file))
+
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """Protocols that these weights do not support, each with the reason."""
+        lacking = {} if self._fusion.head is not None else {"EmbeddingAnswerer": self._no_head()}
+        if not hasattr(self._backbone, "encode_pixels"):
+            lacking["PixelEncoder"] = "its backbone preprocesses images itself"
+        return lacking
+
+    @classmethod
+    def _no_fusion(cls, spec: str) -> str:
+        return (
+            f"no {cls.fusion!r} fusion has been trained for {spec}; train one with: mafs-bench train "
+            f"scheduler --backbone {spec} --fusion {cls.fusion} --dataset DATASET"
+        )
+
+    @classmethod
+    def backbone_spec(cls, argument: str) -> str:
+        """The spec of the backbone that ``argument`` names."""
+        if not argument or is_file_reference(argument):
+            return argument or cls.backbone
+        return f"{cls.backbone}:{argument}"
 
     @classmethod
     def spec_name(cls) -> str:
@@ -113,8 +137,11 @@ class FusedBackbone:
 
     def _head(self) -> AnswerHead:
         if self._fusion.head is None:
-            raise WeightsError(f"{self.name} has no answer head: it was trained on data without questions")
+            raise WeightsError(self._no_head())
         return self._fusion.head
+
+    def _no_head(self) -> str:
+        return f"{self.name} has no answer head: it was trained on data without questions"
 
     def _pairs(self, images: Embeddings, texts: Embeddings) -> FusionInput:
         v, t = torch.from_numpy(images.vectors), torch.from_numpy(texts.vectors)
@@ -132,6 +159,14 @@ class ScheduledBackbone(FusedBackbone):
 
     rerank: ClassVar[int] = 32
     pairs_at_once: ClassVar[int] = 16384
+
+    @classmethod
+    def _no_fusion(cls, spec: str) -> str:
+        option = "" if cls.fusion == "mafs" else f" --fusion {cls.fusion}"
+        return (
+            f"{super()._no_fusion(spec)}, or take a trained scheduler over, in a minute, with: mafs-bench "
+            f"calibrate --backbone {spec}{option} --dataset DATASET"
+        )
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Encode n texts; their mass over the bank of images is kept for scoring pairs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from mafs_bench.adapters.fused import FusedBackbone
+from mafs_bench.adapters.fused_captions import CaptioningBackbone
 
 
 class ImageOnly(FusedBackbone):
@@ -19,13 +20,13 @@ class TextOnly(FusedBackbone):
     fusion: ClassVar[str] = "text-only"
 
 
-class Mean(FusedBackbone):
+class Mean(CaptioningBackbone):
     """Equal weights."""
 
     fusion: ClassVar[str] = "mean"
 
 
-class Static(FusedBackbone):
+class Static(CaptioningBackbone):
     """One learned weight for all pairs."""
 
     fusion: ClassVar[str] = "static"

@@ -1,6 +1,7 @@
 """From a spec to an adapter. What a class can do is known before any weight is read.
 
-A spec is ``name``, ``name:argument``, ``path/to/file.py:Class`` or ``path/to/file.py:Class:argument``.
+A spec is ``name``, ``name:argument``, ``path/to/file.py:Class`` or ``path/to/file.py:Class:argument``. The argument
+of a model that stands on another (``mafs-clip``, ``clip+mean``) may be such a file too.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ _USER_FILE = re.compile(r"(?P<name>.*\.py:[^:]+)(?::(?P<argument>.*))?")
 
 def parse(spec: str) -> tuple[str, str]:
     """Split a spec into the name of its class and the argument for it ("" for none)."""
-    file = _USER_FILE.fullmatch(spec)
-    if file is not None:
-        return file["name"], file["argument"] or ""
     name, _, argument = spec.partition(":")
+    file = _USER_FILE.fullmatch(spec)
+    if file is not None and name not in ADAPTERS.names():
+        return file["name"], file["argument"] or ""
     return name, argument
 
 

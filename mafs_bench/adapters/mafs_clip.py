@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from mafs_bench.adapters.fused import ScheduledBackbone
+from mafs_bench.adapters.fused_captions import CaptioningBackbone
 
 
-class MafsClip(ScheduledBackbone):
+class MafsClip(CaptioningBackbone, ScheduledBackbone):
     """MA-AFS: fusion weights from visual entropy, textual entropy and cross-modal agreement."""
 
     fusion: ClassVar[str] = "mafs"
@@ -19,9 +20,13 @@ class MafsClip(ScheduledBackbone):
 
 
 class MafsClip2(MafsClip):
-    """A variant beyond the abstract: the scheduler also reads how the text's words fall into tokens."""
+    """A variant beyond the abstract: the scheduler also reads how the text's words fall into tokens.
+
+    A caption in the making has no damaged words to read, so that captions are plain MA-AFS's.
+    """
 
     fusion: ClassVar[str] = "mafs@2"
+    captions: ClassVar[str] = "mafs"
 
     @classmethod
     def spec_name(cls) -> str:

@@ -70,12 +70,21 @@ class Answer:
     diagnostics: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """One caption; diagnostics are stored beside its score."""
+
+    text: str
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+
+
 class Adapter(Protocol):
     """What every adapter says of itself.
 
     weights: SHA-256 of the weights (or of the source, for a model without). missing: convention a modality,
     e.g. {"image": "blank", "text": "empty"} or {"image": "masked", …}. domain: the visual domain it was made
-    for ("scenes", "photo", "" for any).
+    for ("scenes", "photo", "" for any). An adapter whose class has a method that its weights do not support may
+    say so in ``lacks``: protocol to reason.
     """
 
     name: str
@@ -176,6 +185,14 @@ class Captioner(Protocol):
         """One caption an image."""
 
 
+@runtime_checkable
+class EmbeddingCaptioner(Protocol):
+    """A captioner that needs no more of an image than its embedding: images are encoded once for all tasks."""
+
+    def caption_embedded(self, images: Embeddings, texts: Embeddings) -> Sequence[Caption]:
+        """One caption an image; ``texts`` are embedded contexts, ``present`` False where there is none."""
+
+
 PROTOCOLS: dict[str, type] = {
     "DualEncoder": DualEncoder,
     "PixelEncoder": PixelEncoder,
@@ -185,4 +202,5 @@ PROTOCOLS: dict[str, type] = {
     "Answerer": Answerer,
     "EmbeddingAnswerer": EmbeddingAnswerer,
     "Captioner": Captioner,
+    "EmbeddingCaptioner": EmbeddingCaptioner,
 }

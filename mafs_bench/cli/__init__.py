@@ -28,6 +28,7 @@ _COMMANDS = (
     "train_backbone",
     "train_baselines",
     "train_scheduler",
+    "calibrate",
     "study",
 )
 """Modules of this package; each registers its commands with ``register(app)``."""

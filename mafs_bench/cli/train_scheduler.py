@@ -23,6 +23,9 @@ def scheduler(
         str, typer.Option(help="split to train on; not one that the backbone was trained on")
     ] = "val",
     data_root: Annotated[Path | None, typer.Option(help="folder of the data set's official layout")] = None,
+    task: Annotated[
+        str, typer.Option(help="all, or one: fused-retrieval, retrieval, vqa, captioning (a file of its own)")
+    ] = "all",
     limit: Annotated[int | None, typer.Option(help="only the first N images")] = None,
     seed: Annotated[int, typer.Option(help="of weights, batches and corruptions")] = 0,
     steps: Annotated[int, typer.Option(min=1, help="optimiser steps")] = 1500,
@@ -32,6 +35,6 @@ def scheduler(
     from mafs_bench.mafs.training import Budget
     from mafs_bench.training.scheduler import TrainingRequest, train_scheduler
 
-    request = TrainingRequest(backbone, fusion, dataset, split, data_root, limit, seed, out)
-    trained = train_scheduler(request, Budget(steps=steps), lambda line: typer.echo(line, err=True))
-    typer.echo(f"weights  {trained.weights}\ncard     {trained.card}")
+    request = TrainingRequest(backbone, fusion, dataset, split, data_root, limit, seed, out, task)
+    for trained in train_scheduler(request, Budget(steps=steps), lambda line: typer.echo(line, err=True)):
+        typer.echo(f"weights  {trained.weights}\ncard     {trained.card}")

@@ -29,3 +29,7 @@ FUSIONS: dict[str, Callable[[int], WeightedFusion]] = {
     "mafs@2": lambda dim: ScheduledFusion(dim, (*PLAIN_SIGNALS, *TOKEN_SIGNALS)),
 }
 """Fusions by name; "mafs" is plain MA-AFS, "mafs@2" a variant that also reads the text's tokens."""
+
+CAPTIONING = ("mafs", "mean", "static")
+"""Fusions that write captions: those whose weights are fixed or scheduled. The others weigh what is whole, not a
+caption in the making; and captions need both sides, the image and the words that were said."""

@@ -19,7 +19,7 @@ from mafs_bench.metrics import metrics_of
 from mafs_bench.runner.cache import EmbeddingCache, model_key
 from mafs_bench.runner.encode import drop_spool
 from mafs_bench.runner.forward import Forward, memory_in_one_line
-from mafs_bench.runner.plan import Cell, Plan
+from mafs_bench.runner.plan import Cell, Plan, without_lacking
 from mafs_bench.runner.store import (
     CellMeta,
     cell_file,
@@ -103,7 +103,8 @@ def execute(
     score_memory.set(resources.memory)
     settings = resolve_settings(resources.device, resources.precision, resources.batch_size)
     adapter = load(plan.request.model, settings)
-    notes = _notes(plan, adapter)
+    plan, lines = without_lacking(plan, adapter)
+    notes = [*_notes(plan, adapter), *lines]
     spec = make_spec(plan, adapter, resources.precision, notes)
     folder = out if out is not None else Path("runs") / _folder_name(spec)
     with open_folder(folder, spec), closing_workers():

@@ -58,7 +58,8 @@ class Forward:
         return self._encode(rows)
 
     def _batch(self, rows: Sequence[npt.NDArray[Any]]) -> Embeddings:
-        if hasattr(self.adapter, "encode_pixels"):
+        lacks = getattr(self.adapter, "lacks", {})
+        if hasattr(self.adapter, "encode_pixels") and "PixelEncoder" not in lacks:
             encoded = self.adapter.encode_pixels(np.stack(rows))
         else:
             encoded = self.adapter.encode_images(list(rows))

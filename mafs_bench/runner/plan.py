@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mafs_bench import suites
 from mafs_bench.adapters.load import adapter_class, capabilities
@@ -118,6 +119,26 @@ def make_plan(request: RunRequest) -> Plan:
         ),
         tuple(left_out + refused),
     )
+
+
+def without_lacking(plan: Plan, adapter: Any) -> tuple[Plan, list[str]]:
+    """Leave out the tasks that an adapter's class can do and its weights cannot, with a line for each.
+
+    Raises ``UsageError`` where such a task was asked for by name, or none is left.
+    """
+    lacks: Mapping[str, str] = getattr(adapter, "lacks", {})
+    able = capabilities(type(adapter)) - lacks.keys()
+    lines = []
+    for task in plan.tasks:
+        if task.refuse_adapter(able) is None:
+            continue
+        needed = (protocol for need in task.needs for protocol in sorted(need))
+        lines.append(f"{task.name}: {next(lacks[protocol] for protocol in needed if protocol in lacks)}")
+    kept = tuple(task for task in plan.tasks if task.refuse_adapter(able) is None)
+    if lines and (plan.request.tasks or not kept):
+        raise UsageError(f"{plan.request.model} cannot do {'; '.join(lines)}")
+    cells = tuple(cell for cell in plan.cells if cell.task in kept)
+    return replace(plan, tasks=kept, cells=cells), lines
 
 
 def _check_options(request: RunRequest) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from mafs_bench.adapters.protocols import Caption
 from mafs_bench.errors import UsageError
 from mafs_bench.metrics.captioning import caption_statistics
 from mafs_bench.metrics.java_metrics import start_meteor
@@ -22,7 +23,7 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
     """A row an image: id, group, score = CIDEr-D of the caption, the caption, and the other statistics.
 
     All captions of an image are references; those of the whole split set CIDEr's document frequencies. Images
-    that could not be read are unscored.
+    that could not be read are unscored. The adapter's diagnostics (``alpha_image`` …) stand beside the score.
     """
     pairs = [Pair(s.id, i, "") for i, s in enumerate(view.dataset.samples) if s.captions]
     references = [view.dataset.samples[pair.sample].captions for pair in pairs]
@@ -53,26 +54,44 @@ def context_pairs(dataset: Dataset) -> list[Pair]:
 def _score(
     adapter: Any, view: View, pairs: Sequence[Pair], references: Sequence[Sequence[str]]
 ) -> pd.DataFrame:
-    captions: list[str | None] = [None] * len(pairs)
     start_meteor()
-    for batch in view.pair_batches(pairs):
-        given = adapter.caption(batch.images, batch.texts)
-        for row, caption, applicable in zip(batch.rows, given, batch.applicable, strict=True):
-            captions[row] = caption if applicable else None
+    embedded = hasattr(adapter, "caption_embedded")
+    captions = _caption_embedded(adapter, view, pairs) if embedded else _caption_raw(adapter, view, pairs)
+    texts = [None if caption is None else caption.text for caption in captions]
     named = pd.DataFrame(
         {
             "id": [pair.id for pair in pairs],
             "group": [view.dataset.samples[pair.sample].group for pair in pairs],
-            "caption": captions,
+            "caption": texts,
         }
     )
-    return pd.concat([named, caption_statistics(captions, references)], axis=1)
+    diagnostics = pd.DataFrame(
+        [{} if c is None else dict(c.diagnostics) for c in captions], index=named.index
+    )
+    return pd.concat([named, caption_statistics(texts, references), diagnostics], axis=1)
+
+
+def _caption_embedded(adapter: Any, view: View, pairs: Sequence[Pair]) -> list[Caption | None]:
+    """Captions from embeddings: each image is encoded once for all tasks."""
+    inputs = view.pair_embeddings(pairs)
+    given = adapter.caption_embedded(inputs.images, inputs.texts)
+    return [caption if asked else None for caption, asked in zip(given, inputs.applicable, strict=True)]
+
+
+def _caption_raw(adapter: Any, view: View, pairs: Sequence[Pair]) -> list[Caption | None]:
+    """Captions of a model that reads image and context together."""
+    captions: list[Caption | None] = [None] * len(pairs)
+    for batch in view.pair_batches(pairs):
+        given = adapter.caption(batch.images, batch.texts)
+        for row, text, applicable in zip(batch.rows, given, batch.applicable, strict=True):
+            captions[row] = Caption(text) if applicable else None
+    return captions
 
 
 TASK = Task(
     name="captioning",
     primary="cider_d",
-    needs=(frozenset({"Captioner"}),),
+    needs=(frozenset({"Captioner"}), frozenset({"EmbeddingCaptioner"})),
     requires="captions",
     joint_input=False,
     score=score,
@@ -82,7 +101,7 @@ TASK = Task(
 CONTEXT_TASK = Task(
     name="context-captioning",
     primary="cider_d",
-    needs=(frozenset({"Captioner"}),),
+    needs=(frozenset({"Captioner"}), frozenset({"EmbeddingCaptioner"})),
     requires="captions",
     joint_input=True,
     score=score_with_context,

@@ -22,7 +22,9 @@ from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UnknownNameError, UsageError
 from mafs_bench.mafs.answering import AnswerHead, train_answers
 from mafs_bench.mafs.bank import MODES, EmbeddingBank
-from mafs_bench.mafs.catalogue import FUSIONS
+from mafs_bench.mafs.caption_training import make_captioner, train_captioner
+from mafs_bench.mafs.caption_weights import CaptionerWeights, captioner_file, save_captioner
+from mafs_bench.mafs.catalogue import CAPTIONING, FUSIONS
 from mafs_bench.mafs.cross_modal import CrossModalFusion
 from mafs_bench.mafs.fusion import ScheduledFusion, WeightedFusion
 from mafs_bench.mafs.signals import Prototypes, fit_prototypes
@@ -41,9 +43,12 @@ SEEN_TEXT = ("keyboard", "char_swap", "char_delete")
 """Training corruptions: families noise, blur and text-char, beside dropout and mismatched pairs. All other
 families are unseen."""
 
+TASKS = ("all", "fused-retrieval", "retrieval", "vqa", "captioning")
 COPIES = 3
 PROTOTYPES = 64
 BANK = 1000
+CAPTION_BATCH = 64
+"""Captions a step; the steps are as many as for the other tasks."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class TrainingRequest:
     limit: int | None = None
     seed: int = 0
     out: Path | None = None
+    task: str = "all"
 
 
 @dataclass(frozen=True)
@@ -67,32 +73,103 @@ class Trained:
     weights: Path
     card: Path
 
+    @classmethod
+    def write(cls, weights: Path, card: str) -> Trained:
+        """Put the card beside weights that are there."""
+        beside = weights.with_suffix(".json")
+        beside.write_text(card)
+        return cls(weights, beside)
 
-def train_scheduler(request: TrainingRequest, budget: Budget, say: Callable[[str], None]) -> Trained:
-    """Train and write ``<fusion>-<backbone>.safetensors`` with its card beside it.
 
-    Raises ``UnknownNameError``, ``DataError`` or ``WeightsError``.
+def train_scheduler(request: TrainingRequest, budget: Budget, say: Callable[[str], None]) -> list[Trained]:
+    """Train and write ``<fusion>-<backbone>.safetensors`` and the captioner's file, each with its card.
+
+    ``request.task`` "captioning" writes the captioner alone; every other one the fusion's file, which always
+    holds its retrieval, and an answer head for "vqa"; "all" whatever the data and the fusion allow. Raises
+    ``UnknownNameError``, ``UsageError``, ``DataError`` or ``WeightsError``.
     """
-    if request.fusion not in FUSIONS:
-        raise UnknownNameError("fusion", request.fusion, FUSIONS)
+    _check(request)
     dataset = resolve(request.dataset, request.split, request.data_root, request.limit)
     if len(dataset.samples) < 2 * PROTOTYPES:
         raise UsageError(
             f"{dataset.name} has {len(dataset.samples)} training images; at least {2 * PROTOTYPES} needed"
         )
+    if request.task == "vqa" and not dataset.answer_vocabulary:
+        raise UsageError(f"--task vqa: {dataset.name} has no questions")
     adapter = load(request.backbone, resolve_settings())
     began = time.monotonic()
     bank = embed(adapter, dataset, request.seed, say)
     say(f"embedded in {time.monotonic() - began:.0f} s")
-    trained, curves = fit(request.fusion, adapter.weights, bank, budget, request.seed)
-    if dataset.answer_vocabulary:
-        trained, curves["vqa"] = fit_answers(trained, adapter, dataset, budget, request.seed, say)
-    folder = request.out if request.out is not None else search_path()[0]
-    path = folder / file_name(request.fusion, adapter.weights)
+    job = _Job(request, dataset, adapter, bank, budget, say)
+    made = [] if request.task == "captioning" else [_train_fusion(job)]
+    if request.task == "captioning" or (request.task == "all" and request.fusion in CAPTIONING):
+        made.append(_train_captioner(job))
+    return made
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What there is once a split has been embedded."""
+
+    request: TrainingRequest
+    dataset: Dataset
+    adapter: Any
+    bank: EmbeddingBank
+    budget: Budget
+    say: Callable[[str], None]
+
+    def file(self, name: str) -> Path:
+        return (self.request.out if self.request.out is not None else search_path()[0]) / name
+
+
+def _train_fusion(job: _Job) -> Trained:
+    request, weights, began = job.request, job.adapter.weights, time.monotonic()
+    trained, curves = fit(request.fusion, weights, job.bank, job.budget, request.seed)
+    if job.dataset.answer_vocabulary and request.task in ("all", "vqa"):
+        trained, curves["vqa"] = fit_answers(
+            trained, job.adapter, job.dataset, job.budget, request.seed, job.say
+        )
+    path = job.file(file_name(request.fusion, weights))
     save(trained, path)
-    card = path.with_suffix(".json")
-    card.write_text(_card(request, dataset, adapter, budget, curves, time.monotonic() - began))
-    return Trained(path, card)
+    return Trained.write(path, _card(job, curves, time.monotonic() - began))
+
+
+def _train_captioner(job: _Job) -> Trained:
+    request, weights, began = job.request, job.adapter.weights, time.monotonic()
+    job = replace(job, budget=replace(job.budget, batch=CAPTION_BATCH))
+    captions = [pair.text for pair in caption_pairs(job.dataset)]
+    captioner, curve = fit_captioner(request.fusion, weights, job.bank, captions, job.budget, request.seed)
+    path = job.file(captioner_file(request.fusion, weights))
+    save_captioner(captioner, path)
+    return Trained.write(path, _card(job, {"captioning": curve}, time.monotonic() - began))
+
+
+def _check(request: TrainingRequest) -> None:
+    """Raise ``UnknownNameError`` or ``UsageError`` for what cannot be trained."""
+    if request.fusion not in FUSIONS:
+        raise UnknownNameError("fusion", request.fusion, FUSIONS)
+    if request.task not in TASKS:
+        raise UnknownNameError("task of a fusion", request.task, TASKS)
+    if request.task == "captioning" and request.fusion not in CAPTIONING:
+        raise UsageError(
+            f"--task captioning: {request.fusion} has no captioner; allowed: {', '.join(CAPTIONING)}"
+        )
+    if request.task == "retrieval" and not isinstance(FUSIONS[request.fusion](1), ScheduledFusion):
+        raise UsageError(
+            f"--task retrieval: {request.fusion} fuses queries only; allowed: fused-retrieval, vqa"
+        )
+
+
+def fit_captioner(
+    name: str, backbone: str, bank: EmbeddingBank, captions: list[str], budget: Budget, seed: int
+) -> tuple[CaptionerWeights, list[float]]:
+    """Train a caption decoder with a fusion of its own on the bank's captions; and the loss curve."""
+    generator = torch.Generator().manual_seed(seed)
+    prototypes = fit_prototypes(bank.images[bank.owner, 0], bank.texts[:, 0], PROTOTYPES, generator)
+    torch.manual_seed(seed)  # initial weights only; batches have their own generator
+    captioner, words, encoded = make_captioner(FUSIONS[name](bank.images.shape[-1]), prototypes, captions)
+    curve = train_captioner(captioner, bank, encoded, budget, seed)
+    return CaptionerWeights(name, backbone, captioner.eval(), words), curve
 
 
 def fit(
@@ -213,6 +290,12 @@ def embed(adapter: Any, dataset: Dataset, seed: int, say: Callable[[str], None])
     return _bank(dataset, arrays)
 
 
+def embed_clean(adapter: Any, dataset: Dataset) -> EmbeddingBank:
+    """Embed a split as it is: a bank without corrupted copies."""
+    arrays = {"images": _embed_images(adapter, dataset, (), 0, copies=0)}
+    return _bank(dataset, arrays | _embed_texts(adapter, caption_pairs(dataset), (), 0, copies=0))
+
+
 def _cache_file(weights: str, dataset: Dataset, suite: str, seed: int) -> Path:
     seen = (SEEN_IMAGE, SEEN_TEXT, COPIES)
     parts = (weights, dataset.name, dataset.split, dataset.revision, len(dataset.samples), suite, seed, seen)
@@ -237,50 +320,45 @@ def _draw(corruptions: Sequence[Corruption], seed: int, sample_id: str, copy: in
 
 
 def _embed_images(
-    adapter: Any, dataset: Dataset, corruptions: Sequence[Corruption], seed: int
+    adapter: Any, dataset: Dataset, corruptions: Sequence[Corruption], seed: int, copies: int = COPIES
 ) -> np.ndarray[Any, Any]:
-    """float32 (n, 1 + COPIES, d): clean, then one random corruption and severity a copy."""
+    """float32 (n, 1 + copies, d): clean, then one random corruption and severity a copy."""
     sources: list[ImageSource] = []
     for sample in dataset.samples:
         sources.append(sample.image)
-        for copy in range(COPIES):
+        for copy in range(copies):
             corruption, severity = _draw(corruptions, seed, sample.id, copy)
             sources.append(CorruptedImage(sample.image, corruption, severity, seed, sample.id))
     job = ImageJob(sources, [source.name for source in sources], None, (0,), seed)
     vectors = encode_images(adapter, job, batch_size=64, workers=1)[0].embeddings.vectors
-    return vectors.reshape(-1, 1 + COPIES, vectors.shape[1])
+    return vectors.reshape(-1, 1 + copies, vectors.shape[1])
 
 
 def _embed_texts(
-    adapter: Any, pairs: Sequence[Pair], corruptions: Sequence[Corruption], seed: int
+    adapter: Any, pairs: Sequence[Pair], corruptions: Sequence[Corruption], seed: int, copies: int = COPIES
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """``texts`` float32 (m, 1 + COPIES, d) and ``tokens.<signal>`` float32 (m, 1 + COPIES)."""
+    """``texts`` float32 (m, 1 + copies, d) and ``tokens.<signal>`` float32 (m, 1 + copies)."""
     texts: list[str] = []
     for pair in pairs:
         texts.append(pair.text)
-        for copy in range(COPIES):
+        for copy in range(copies):
             corruption, severity = _draw(corruptions, seed, pair.id, copy)
             made = corrupt_text(pair.text, corruption, (severity,), seed=seed, sample_id=pair.id)[0]
             texts.append(pair.text if made is None else made)
     encoded = encode_texts(adapter, texts)
-    shape = (-1, 1 + COPIES)
+    shape = (-1, 1 + copies)
     tokens = {f"tokens.{name}": values.reshape(shape) for name, values in encoded.signals.items()}
     return {"texts": encoded.vectors.reshape(*shape, encoded.vectors.shape[1]), **tokens}
 
 
-def _card(
-    request: TrainingRequest,
-    dataset: Dataset,
-    adapter: Any,
-    budget: Budget,
-    curves: dict[str, list[float]],
-    seconds: float,
-) -> str:
+def _card(job: _Job, curves: dict[str, list[float]], seconds: float) -> str:
     """What the weights were made from: data, corruptions seen, seed, time, loss curves."""
+    request, dataset, adapter, budget = job.request, job.dataset, job.adapter, job.budget
     command = (
         f"mafs-bench train scheduler --backbone {request.backbone} --fusion {request.fusion} "
         f"--dataset {request.dataset} --split {request.split} --seed {request.seed} --steps {budget.steps}"
     )
+    command += f" --task {request.task}" if request.task != "all" else ""
     card = {
         "method": "a reconstruction of MA-AFS from the public abstract of arXiv 2506.12733"
         if request.fusion.startswith("mafs")

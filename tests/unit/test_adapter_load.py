@@ -62,6 +62,7 @@ def file(tmp_path):
         ("clip:local-dir:some/where", ("clip", "local-dir:some/where")),
         ("some/where.py:Mine", ("some/where.py:Mine", "")),
         ("some/where.py:Mine:a:b", ("some/where.py:Mine", "a:b")),
+        ("mafs-clip:some/where.py:Mine", ("mafs-clip", "some/where.py:Mine")),
     ],
 )
 def test_parse(spec, expected):

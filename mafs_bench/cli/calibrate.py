@@ -1,0 +1,33 @@
+"""``mafs-bench calibrate``: a trained scheduler for another backbone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("calibrate")(calibrate)
+
+
+def calibrate(
+    backbone: Annotated[str, typer.Option(help="spec of the frozen dual encoder, or file.py:Class")],
+    dataset: Annotated[str, typer.Option(help="name, name:variant or a folder of yours")],
+    split: Annotated[str, typer.Option(help="split of unlabelled pairs; not one to be scored")] = "val",
+    data_root: Annotated[Path | None, typer.Option(help="folder of the data set's official layout")] = None,
+    pairs: Annotated[int | None, typer.Option(min=1, help="only the first N images with their texts")] = None,
+    scheduler: Annotated[Path | None, typer.Option(help="weights that hold the scheduler [bundled]")] = None,
+    fusion: Annotated[str, typer.Option(help="which bundled scheduler: mafs or mafs@2")] = "mafs",
+    seed: Annotated[int, typer.Option(help="of prototypes and banks")] = 0,
+    out: Annotated[Path | None, typer.Option(help="folder for the weights [~/.mafs-bench/fusion]")] = None,
+) -> None:
+    """Fit a trained scheduler to another backbone without gradients; then mafs-clip:SPEC works."""
+    from mafs_bench.training.calibrate import CalibrationRequest
+    from mafs_bench.training.calibrate import calibrate as fit
+
+    request = CalibrationRequest(backbone, dataset, split, data_root, pairs, scheduler, fusion, seed, out)
+    made = fit(request, lambda line: typer.echo(line, err=True))
+    typer.echo(f"weights  {made.weights}\ncard     {made.card}")

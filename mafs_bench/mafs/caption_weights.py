@@ -1,0 +1,90 @@
+"""Caption decoders on disk: one safetensors file a backbone and fusion, beside the fusion's own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from mafs_bench.errors import WeightsError
+from mafs_bench.mafs.captioning import CaptionDecoder, Captioner
+from mafs_bench.mafs.catalogue import FUSIONS
+from mafs_bench.mafs.signals import Prototypes
+from mafs_bench.mafs.weights import file_name, search_path
+from mafs_bench.mafs.words import Words
+
+
+@dataclass(frozen=True)
+class CaptionerWeights:
+    """A trained captioner with its vocabulary.
+
+    fusion: its name among ``FUSIONS``. backbone: SHA-256 of the weights it was trained on. digest: SHA-256 of
+    the file, "" before it is written.
+    """
+
+    fusion: str
+    backbone: str
+    captioner: Captioner
+    words: Words
+    digest: str = ""
+
+
+def captioner_file(fusion: str, backbone: str) -> str:
+    """The name under which a captioner for that backbone is found."""
+    return f"captions-{file_name(fusion, backbone)}"
+
+
+def find_captioner(fusion: str, backbone: str) -> Path | None:
+    """The trained captioner for a backbone's weights, or None."""
+    files = (folder / captioner_file(fusion, backbone) for folder in search_path())
+    return next((file for file in files if file.is_file()), None)
+
+
+def save_captioner(weights: CaptionerWeights, path: Path) -> None:
+    """Write the file, in half precision. Raises ``WeightsError`` when the folder cannot be written."""
+    from safetensors.torch import save_file
+
+    prototypes, decoder = weights.captioner.prototypes, weights.captioner.decoder
+    shape = {
+        "fusion": weights.fusion,
+        "backbone": weights.backbone,
+        "k": prototypes.image.shape[0],
+        "dim": prototypes.image.shape[1],
+        "length": decoder.length,
+        "words": weights.words.words,
+    }
+    tensors = {
+        name: tensor.half().contiguous()
+        for name, tensor in weights.captioner.state_dict().items()
+        if not name.startswith(_UNUSED)
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, path, metadata={"mafs_bench": json.dumps(shape)})
+    except OSError as error:
+        raise WeightsError(f"cannot write {path}: {error.strerror}") from error
+
+
+_UNUSED = ("fusion.image.", "fusion.text.")
+"""The projections of fused retrieval, which no caption reads."""
+
+
+def load_captioner(path: Path) -> CaptionerWeights:
+    """Read a file. Raises ``WeightsError`` naming it when it does not hold a captioner."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            shape = json.loads((file.metadata() or {})["mafs_bench"])
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        dim, words = shape["dim"], Words(shape["words"])
+        decoder = CaptionDecoder(dim, len(words), shape["length"])
+        captioner = Captioner(FUSIONS[shape["fusion"]](dim), decoder, Prototypes(shape["k"], dim))
+        missing, unexpected = captioner.load_state_dict(tensors, strict=False)
+        if lacking := [name for name in missing if not name.startswith(_UNUSED)] + unexpected:
+            raise KeyError(*lacking[:1])
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
+        raise WeightsError(f"{path} does not hold a captioner: {error}") from error
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return CaptionerWeights(shape["fusion"], shape["backbone"], captioner.eval(), words, digest)
