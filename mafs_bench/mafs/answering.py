@@ -39,8 +39,7 @@ def train_answers(
 ) -> list[float]:
     """Train a head and its fusion; the loss curve. ``bank.texts`` are questions, targets (m, answers) soft.
 
-    A mismatched pair holds another question, and its target is that question's on this image where the image
-    has it, else it is left out of the task loss.
+    Nothing can be learnt of the answer from another's image: mismatched pairs are left out of the task loss.
     """
     generator = torch.Generator().manual_seed(seed)
     label_of = (bank.images[:, 0] @ prototypes.image.T).argmax(1)
@@ -49,10 +48,10 @@ def train_answers(
     def loss() -> Tensor:
         batch = draw_batch(bank, prototypes, budget.batch, generator)
         logits, alpha = head(batch.pairs)
-        answerable = bank.owner[batch.held] == batch.image
+        answerable = batch.shown == batch.image
         twins = head.fusion.weigh(clean_twins(bank, prototypes, batch, generator))
         return (
-            loss_of(logits[answerable], batch.held[answerable])
+            loss_of(logits[answerable], batch.text[answerable])
             + budget.uniform * kl_to_uniform(alpha, batch.pairs.present)
             + budget.consistency * disagreement(alpha, twins, batch.mode == 0)
             + head.fusion.extra_loss(batch.pairs, alpha, Targets(label_of[batch.image]))

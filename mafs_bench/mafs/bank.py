@@ -12,7 +12,7 @@ from mafs_bench.mafs.fusion import FusionInput
 from mafs_bench.mafs.signals import Prototypes, pair_signals
 
 MODES = {"clean": 0.3, "image": 0.2, "text": 0.2, "no image": 0.08, "no text": 0.08, "mismatched": 0.14}
-"""How often a training pair is left as it is, corrupted, robbed of a modality, or given another text."""
+"""How often a training pair is left as it is, corrupted, robbed of a modality, or given another's image."""
 
 
 @dataclass(frozen=True)
@@ -33,41 +33,39 @@ class EmbeddingBank:
 
 @dataclass(frozen=True)
 class Batch:
-    """Training pairs: ``own`` (b,) is the caption that the pair was made from, ``held`` the one it holds."""
+    """Training pairs: text (b,) is the caption, image (b,) its image, shown (b,) the image that the pair holds.
+
+    The last two differ where pairs are mismatched, as they do under ``pair_shuffle``.
+    """
 
     pairs: FusionInput
     mode: Tensor
+    text: Tensor
     image: Tensor
-    own: Tensor
-    held: Tensor
+    shown: Tensor
 
 
-def draw_batch(
-    bank: EmbeddingBank,
-    prototypes: Prototypes,
-    size: int,
-    generator: torch.Generator,
-    own: Tensor | None = None,
-) -> Batch:
+def draw_batch(bank: EmbeddingBank, prototypes: Prototypes, size: int, generator: torch.Generator) -> Batch:
     """Draw ``size`` captions with their images and corrupt each pair in one of ``MODES``."""
-    m, copies = bank.texts.shape[:2]
+    n, (m, copies) = len(bank.images), bank.texts.shape[:2]
 
     def randint(high: int) -> Tensor:
         return torch.randint(high, (size,), generator=generator)
 
-    own = randint(m) if own is None else own
-    image = bank.owner[own]
+    text = randint(m)
+    image = bank.owner[text]
     shares = torch.tensor(list(MODES.values()))
     mode = torch.multinomial(shares, size, replacement=True, generator=generator)
     image_copy = torch.where(mode == _mode("image"), 1 + randint(copies - 1), 0)
     text_copy = torch.where(mode == _mode("text"), 1 + randint(copies - 1), 0)
-    held = torch.where(mode == _mode("mismatched"), randint(m), own)
+    mismatched = mode == _mode("mismatched")
+    shown = torch.where(mismatched, randint(n), image)
     present = torch.stack([mode != _mode("no image"), mode != _mode("no text")], dim=1).float()
     corrupted = torch.stack(
-        [mode == _mode("image"), (mode == _mode("text")) | (mode == _mode("mismatched"))], dim=1
+        [(mode == _mode("image")) | mismatched, (mode == _mode("text")) | mismatched], dim=1
     ).float()
-    pairs = make_pairs(bank, prototypes, image, image_copy, held, text_copy, present, corrupted)
-    return Batch(pairs, mode, image, own, held)
+    pairs = make_pairs(bank, prototypes, shown, image_copy, text, text_copy, present, corrupted)
+    return Batch(pairs, mode, text, image, shown)
 
 
 def make_pairs(
@@ -75,14 +73,14 @@ def make_pairs(
     prototypes: Prototypes,
     image: Tensor,
     image_copy: Tensor,
-    held: Tensor,
+    text: Tensor,
     text_copy: Tensor,
     present: Tensor,
     corrupted: Tensor,
 ) -> FusionInput:
     """Look pairs up in the bank and compute their signals; all arguments are (b,) but the last two (b, 2)."""
-    v, t = bank.images[image, image_copy], bank.texts[held, text_copy]
-    tokens = {name: values[held, text_copy] for name, values in bank.tokens.items()}
+    v, t = bank.images[image, image_copy], bank.texts[text, text_copy]
+    tokens = {name: values[text, text_copy] for name, values in bank.tokens.items()}
     return FusionInput(v, t, pair_signals(prototypes, v, t, tokens), present, corrupted)
 
 

@@ -19,6 +19,8 @@ FUSIONS: dict[str, Callable[[int], WeightedFusion]] = {
     "image-only": lambda dim: FixedFusion(dim, 1.0, 1e-9),
     "text-only": lambda dim: FixedFusion(dim, 1e-9, 1.0),
     "mean": lambda dim: FixedFusion(dim, 0.5, 0.5),
+    "quarter-image": lambda dim: FixedFusion(dim, 0.25, 0.75),
+    "quarter-text": lambda dim: FixedFusion(dim, 0.75, 0.25),
     "static": StaticFusion,
     "concat": ConcatFusion,
     "qmf": QMF,

@@ -19,7 +19,8 @@ from mafs_bench.mafs.scheduler import Scheduler, masked_softmax
 class FusionInput:
     """n aligned pairs: v, t (n, d) unit; signals (n,) each; present (n, 2), 0 or 1.
 
-    corrupted: (n, 2), 1 where that modality was corrupted or mismatched; only the oracle may read it.
+    corrupted: (n, 2), 1 where that modality was corrupted, both where the image is another's; only the oracle may
+    read it.
     """
 
     v: Tensor
@@ -74,6 +75,10 @@ class FixedFusion(WeightedFusion):
         return masked_softmax(scores.expand(len(pairs.v), 2), pairs.present)
 
 
+_QUICK = 10.0
+"""Weights that are bare numbers, and start at zero, are learnt this many times as fast as matrices."""
+
+
 class StaticFusion(WeightedFusion):
     """One learned weight for all pairs."""
 
@@ -83,7 +88,7 @@ class StaticFusion(WeightedFusion):
 
     def weigh(self, pairs: FusionInput) -> Tensor:
         """α, (n, 2)."""
-        return masked_softmax(self.scores.expand(len(pairs.v), 2), pairs.present)
+        return masked_softmax(_QUICK * self.scores.expand(len(pairs.v), 2), pairs.present)
 
 
 class ScheduledFusion(WeightedFusion):
@@ -121,9 +126,10 @@ class ConcatFusion(WeightedFusion):
 
 
 class OracleFusion(WeightedFusion):
-    """Told which modality was corrupted: one learned pair of weights for each of the four cases.
+    """Told which modality was corrupted, or that both do not belong together: learned weights for each case.
 
-    An upper bound on what any rule can gain from knowing where the damage is, not a method.
+    An upper bound on what any rule can gain from knowing where the damage is, not a method. It is not told how
+    bad the damage is.
     """
 
     def __init__(self, dim: int) -> None:
@@ -135,4 +141,4 @@ class OracleFusion(WeightedFusion):
         if pairs.corrupted is None:
             raise ValueError("the oracle must be told which modality was corrupted")
         case = (pairs.corrupted[:, 0] * 2 + pairs.corrupted[:, 1]).long()
-        return masked_softmax(self.scores[case], pairs.present)
+        return masked_softmax(_QUICK * self.scores[case], pairs.present)

@@ -48,18 +48,22 @@ def fit_standardise(standardise: Standardise, prototypes: Prototypes, bank: Embe
 def train_fused(
     fusion: WeightedFusion, prototypes: Prototypes, bank: EmbeddingBank, budget: Budget, seed: int
 ) -> list[float]:
-    """Train a fusion for fused retrieval against the bank's clean captions; the loss curve, a value a step."""
+    """Train a fusion for fused retrieval against the clean captions of a batch's images; the loss curve.
+
+    A pair's own caption is no candidate for it.
+    """
     generator = torch.Generator().manual_seed(seed)
     gallery = bank.texts[:, 0]
     label_of = (bank.images[:, 0] @ prototypes.image.T).argmax(1)
 
     def task_loss(z: Tensor, batch: Batch) -> Tensor:
-        logits = z @ gallery.T / budget.tau
-        truth = bank.true_of[batch.image]
-        rows = torch.arange(len(z))
-        for hidden in (batch.own, batch.held):
-            logits[rows, hidden] = float("-inf")
-            truth[rows, hidden] = False
+        drawn = torch.isin(bank.owner, batch.image).nonzero()[:, 0]
+        position = torch.full((len(bank.owner),), -1).index_copy_(0, drawn, torch.arange(len(drawn)))
+        logits = z @ gallery[drawn].T / budget.tau
+        truth = bank.true_of[batch.image][:, drawn]
+        rows, own = torch.arange(len(z)), position[batch.text]
+        logits[rows, own] = float("-inf")
+        truth[rows, own] = False
         return _nce(logits, truth)
 
     def loss() -> Tensor:
@@ -90,7 +94,7 @@ def train_cross_modal(
     def loss() -> Tensor:
         batch = draw_batch(bank, prototypes, pairs_a_side, generator)
         scores, alpha = score_square(fusion, prototypes, batch)
-        truth = bank.true_of[batch.image][:, batch.held].T
+        truth = bank.true_of[batch.shown][:, batch.text].T
         uniform = kl_to_uniform(alpha, torch.ones_like(alpha))
         return _nce(scores, truth) + _nce(scores.T, truth.T) + budget.uniform * uniform
 
@@ -99,7 +103,7 @@ def train_cross_modal(
 
 def score_square(fusion: CrossModalFusion, prototypes: Prototypes, batch: Batch) -> tuple[Tensor, Tensor]:
     """Scores (b, b) of every text (rows) with every image (columns) of a batch, and α (b², 2)."""
-    b = len(batch.own)
+    b = len(batch.text)
     text, image = torch.arange(b).repeat_interleave(b), torch.arange(b).repeat(b)
     pairs = batch.pairs
     tokens = {n: x[text] for n, x in pairs.signals.items() if n.startswith("text") and n != "text_entropy"}

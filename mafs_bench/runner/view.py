@@ -251,6 +251,7 @@ class ConditionView:
             self._with_blanks(images, plan.image_present),
             self._encode_present(held, plan.text_present),
             made.applicable & readable,
+            plan.image_from,
             plan.text_from,
             held,
         )

@@ -47,13 +47,13 @@ class Candidate(FusedBackbone):
         pairs = super()._pairs(images, texts)
         told = torch.tensor(self.corrupted).repeat(len(images), 1)
         if self.mismatched is not None:
-            told[:, 1] = torch.from_numpy(self.mismatched.astype(np.float32))
+            told[torch.from_numpy(self.mismatched)] = 1.0
         return replace(pairs, corrupted=told)
 
 
 @dataclass
 class SharedView:
-    """A view whose pairs are embedded once for all candidates, and which knows who holds another's text."""
+    """A view whose pairs are embedded once for all candidates, and which knows who holds another's image."""
 
     view: ConditionView
     _made: dict[int, PairEmbeddings] = field(default_factory=dict)
@@ -68,8 +68,8 @@ class SharedView:
         return self._made[len(pairs)]
 
     def mismatched(self, pairs: Sequence[Pair]) -> np.ndarray[Any, Any]:
-        """bool (n,): pairs that hold another's text."""
-        return np.asarray(self.pair_embeddings(pairs).text_from != np.arange(len(pairs)))
+        """bool (n,): pairs whose image is another's."""
+        return np.asarray(self.pair_embeddings(pairs).image_from != np.arange(len(pairs)))
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,8 @@ class StudyRequest:
 def evaluate(request: StudyRequest, budget: Budget, out: Path, say: Callable[[str], None]) -> None:
     """Write ``scores/<task>--<condition>.parquet`` a cell, and ``study.json``; what is there is not made again.
 
-    A table has id, group, mismatched, and for every variant and seed the score (R@1 hit, or soft accuracy) and
-    the image's weight. Raises ``MafsBenchError`` subclasses.
+    A table has id, group, mismatched, and for every variant and seed the score (R@1 hit, or soft accuracy), the
+    image's weight, and of answers the confidence. Raises ``MafsBenchError`` subclasses.
     """
     torch.set_num_threads(1)
     backbone = load(request.backbone, resolve_settings())
@@ -102,6 +102,8 @@ def _score(task: str, candidates: dict[str, Candidate], encoder: Encoder, cell: 
         columns |= {"id": frame["id"], "group": frame["group"], "mismatched": mismatched}
         columns[f"{name}|score"] = score
         columns[f"{name}|alpha"] = frame["alpha_image"].astype(np.float32)
+        if task == VQA:
+            columns[f"{name}|confidence"] = frame["confidence"].astype(np.float32)
     return pd.DataFrame(columns)
 
 

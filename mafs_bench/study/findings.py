@@ -15,6 +15,7 @@ import scipy.stats
 from mafs_bench import suites
 from mafs_bench.errors import StoreError
 from mafs_bench.mafs.training import Budget
+from mafs_bench.metrics.calibration import ece
 from mafs_bench.stats.resampling import Resampling, combine, estimate, replicate, replicate_paired
 from mafs_bench.stats.simple import mean_of
 from mafs_bench.stats.tests import cluster_permutations, holm, non_inferiority
@@ -56,16 +57,18 @@ class Study:
 
     def names(self) -> list[str]:
         """The variants that were scored."""
-        return list(
-            dict.fromkeys(c.partition("#")[0] for c in map(str, self.cells[0][1]) if c.endswith("|score"))
-        )
+        return list(dict.fromkeys(name.partition("#")[0] for name in self.columns_of("score")))
 
     def methods(self) -> list[str]:
         """The methods that were scored."""
         return [name for name in METHODS if name in self.names()]
 
+    def columns_of(self, what: str) -> list[str]:
+        """All columns of one kind: "score", "alpha" or "confidence"."""
+        return [name for name in map(str, self.cells[0][1]) if name.endswith(f"|{what}")]
+
     def columns(self, variant: str, what: str) -> list[str]:
-        """A variant's columns ("score" or "alpha"), one a seed."""
+        """A variant's columns of one kind, one a seed."""
         return [f"{variant}#{seed}|{what}" for seed in range(self.request.seeds)]
 
 
@@ -206,7 +209,7 @@ def moved_to_the_cleaner(study: Study, method: str) -> float:
 
 
 def mismatch_auroc(study: Study, method: str) -> float:
-    """AUROC of α_image for telling mismatched pairs from matched ones, over the shuffled conditions."""
+    """AUROC of α_text for telling mismatched pairs, whose image is another's, from matched ones."""
     parts = [
         (frame["mismatched"].to_numpy(dtype=bool), _alpha(study, frame, method))
         for cells in _by_corruption(study, ("pair",)).values()
@@ -214,8 +217,7 @@ def mismatch_auroc(study: Study, method: str) -> float:
         if cell.group == "mismatched"
     ]
     label, alpha = (np.concatenate(x) for x in zip(*parts, strict=True))
-    test = scipy.stats.mannwhitneyu(alpha[label], alpha[~label])
-    return float(test.statistic / (label.sum() * (~label).sum()))
+    return _auroc(1 - alpha[label], 1 - alpha[~label])
 
 
 def missing_modality(study: Study, method: str) -> dict[str, tuple[float, float]]:
@@ -229,6 +231,55 @@ def missing_modality(study: Study, method: str) -> dict[str, tuple[float, float]
         ]
         found[name] = (_mean_score(study, frames, method), _mean_score(study, frames, baseline))
     return found
+
+
+def right_modality(study: Study, method: str) -> float:
+    """AUROC of α_image for telling which modality alone would do, over the rows that only one of them does.
+
+    0.5: the weights know nothing of it.
+    """
+    image, text = _only_one_right(study, ("image-only", "text-only"))
+    alpha = np.concatenate([_alpha(study, frame, method) for _, frame in study.cells])
+    return _auroc(alpha[image], alpha[text])
+
+
+def _only_one_right(study: Study, names: tuple[str, str]) -> tuple[np.ndarray[Any, Any], ...]:
+    """Rows of all conditions whose score is higher by the first alone, and those by the second alone."""
+    first, second = (
+        np.concatenate([frame[study.columns(name, "score")].mean(axis=1) for _, frame in study.cells])
+        for name in names
+    )
+    return first > second, second > first
+
+
+def calibration(study: Study) -> dict[str, dict[str, float]]:
+    """Expected calibration error of the answers' confidence by variant and group, over all seeds; empty without."""
+    if not study.columns_of("confidence"):
+        return {}
+    return {
+        name: {group: _ece(study, name, [f for c, f in study.cells if c.group == group]) for group in GROUPS}
+        for name in study.names()
+    }
+
+
+def _ece(study: Study, name: str, frames: Sequence[pd.DataFrame]) -> float:
+    parts = [
+        pd.DataFrame({"stated": frame[stated], "found": frame[found]})
+        for frame in frames
+        for stated, found in zip(study.columns(name, "confidence"), study.columns(name, "score"), strict=True)
+    ]
+    rows = pd.concat(parts).astype(np.float64).dropna()
+    metric = ece(study.task, lambda f: f["stated"].to_numpy(), lambda f: f["found"].to_numpy())
+    assert metric.columns is not None
+    assert metric.value is not None
+    return float(metric.value(metric.columns(rows).sum(axis=0)))
+
+
+def _auroc(positive: np.ndarray[Any, Any], negative: np.ndarray[Any, Any]) -> float:
+    """How often a positive lies above a negative, ties counting half; NaN where there are none of a kind."""
+    if not len(positive) or not len(negative):
+        return float("nan")
+    return float(scipy.stats.mannwhitneyu(positive, negative).statistic / (len(positive) * len(negative)))
 
 
 def _mean_score(study: Study, frames: Iterable[pd.DataFrame], name: str) -> float:

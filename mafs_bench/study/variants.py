@@ -10,7 +10,7 @@ from mafs_bench.mafs.fusion import ScheduledFusion, WeightedFusion
 from mafs_bench.mafs.signals import PLAIN_SIGNALS, TOKEN_SIGNALS
 from mafs_bench.mafs.training import Budget
 
-FIXED = ("image-only", "text-only", "mean", "static")
+FIXED = ("image-only", "text-only", "quarter-image", "mean", "quarter-text", "static")
 """Fusions whose weights are the same for every pair."""
 ADAPTIVE = ("concat", "qmf", "pdf", "tmc")
 METHODS = ("mafs", "mafs@2")

@@ -9,6 +9,7 @@ from mafs_bench.study.conditions import GROUPS
 from mafs_bench.study.findings import (
     Study,
     WeightCurve,
+    calibration,
     gains,
     gap_closed,
     group_estimates,
@@ -16,6 +17,7 @@ from mafs_bench.study.findings import (
     missing_modality,
     moved_to_the_cleaner,
     read_studies,
+    right_modality,
     weights_against_severity,
 )
 from mafs_bench.study.variants import UPPER_BOUND, variants
@@ -40,6 +42,7 @@ def write_study(out: Path, command: str) -> Path:
             "scores": _scores(study),
             "gains": _gains(study),
             "diagnostics": _diagnostics(study),
+            **_calibration(study),
             **{f"weights-{method}": _weights(method, curves) for method, curves in weights.items()},
         }
         parts.append(f"## {study.task}\n")
@@ -88,7 +91,12 @@ def _diagnostics(study: Study) -> Table:
         Column("method"),
         Column("oracle gap closed", SCORE, "(method - best fixed) / (oracle - best fixed), noisy, unseen"),
         Column("moved to the cleaner", SCORE, "share of corrupted rows whose corrupted modality lost weight"),
-        Column("mismatch AUROC", SCORE, "of the image's weight, mismatched against matched pairs"),
+        Column("mismatch AUROC", SCORE, "of the text's weight, mismatched against matched pairs"),
+        Column(
+            "right modality AUROC",
+            SCORE,
+            "of the image's weight, rows that the image alone gets right against rows that the text alone does",
+        ),
         Column("no image", SCORE, "score over rows without the image"),
         Column("text alone", SCORE),
         Column("no text", SCORE, "score over rows without the text"),
@@ -103,12 +111,22 @@ def _diagnostics(study: Study) -> Table:
                 gap_closed(study, method),
                 moved_to_the_cleaner(study, method),
                 mismatch_auroc(study, method),
+                right_modality(study, method),
                 *missing["image_dropout"],
                 *missing["text_dropout"],
             ]
         )
     cost = "; ".join(f"{name} {value:.2f} %" for name, value in study.cost.items())
     return Table("Diagnostics", columns, rows, [f"added to the backbone by plain MA-AFS: {cost}"])
+
+
+def _calibration(study: Study) -> dict[str, Table]:
+    """The table of calibration, where the task's answers state a confidence."""
+    found = calibration(study)
+    columns = [Column("fusion"), *(Column(group, SCORE) for group in GROUPS)]
+    rows: list[list[Value]] = [[name, *(errors[g] for g in GROUPS)] for name, errors in found.items()]
+    title = "Expected calibration error of the answers, 15 bins"
+    return {"calibration": Table(title, columns, rows)} if found else {}
 
 
 def _weights(method: str, curves: list[WeightCurve]) -> Table:

@@ -49,13 +49,15 @@ class PairBatch:
 class PairEmbeddings:
     """Encoded pairs: images and texts row by row; applicable as in ``PairBatch``.
 
-    text_from: int64 (n,), the position of the pair whose text each pair holds (its own where not shuffled).
+    image_from, text_from: int64 (n,), the positions of the pairs whose image and text each pair holds (its own
+    where not shuffled).
     words: the texts themselves, "" where missing.
     """
 
     images: Embeddings
     texts: Embeddings
     applicable: npt.NDArray[np.bool_]
+    image_from: npt.NDArray[np.int64]
     text_from: npt.NDArray[np.int64]
     words: Sequence[str]
 

@@ -17,8 +17,9 @@ from mafs_bench.tasks.ranking import first_correct_ranks
 def score(adapter: Any, view: View) -> pd.DataFrame:
     """A row a query (image, caption): id, group, score = rank of the first correct other caption.
 
-    Correct is every caption that is true of the query's image. The query's own caption, and the one that it
-    holds instead where pairs are shuffled, are not in its gallery. The fusion's diagnostics (``alpha_image``,
+    Correct is every caption that is true of the query's own image; where pairs are shuffled the image that it is
+    shown is another's, and only its text tells what is asked for. The query's own caption, and one that it holds
+    instead, are not in its gallery. The fusion's diagnostics (``alpha_image``,
     ``alpha_text`` …) stand beside the score.
     """
     dataset = view.dataset

@@ -22,6 +22,9 @@ from PIL import Image
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
+from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.adapters.text_signals import text_signals
+
 TOP_CLASSES = 10
 BATCH = 32
 PHRASES = [f"a photo of a {name}" for name in open_clip.IMAGENET_CLASSNAMES]
@@ -44,7 +47,7 @@ class ConSE:
         self._classifier = load_classifier(image_file)
         self._tokenizer = AutoTokenizer.from_pretrained(text_folder)
         self._encoder = AutoModel.from_pretrained(text_folder).eval()
-        self._class_names = torch.from_numpy(self.encode_texts(PHRASES))
+        self._class_names = self._embed(PHRASES)
 
     @torch.inference_mode()
     def encode_images(self, images: Sequence[np.ndarray]) -> np.ndarray:
@@ -54,16 +57,29 @@ class ConSE:
         mean = (top[:, :, None] * self._class_names[classes]).sum(dim=1)
         return torch.nn.functional.normalize(mean, dim=1).numpy()
 
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray | Embeddings:
+        return self._embed(texts).numpy()
+
     @torch.inference_mode()
-    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+    def _embed(self, texts: Sequence[str]) -> torch.Tensor:
         batches = [list(texts[start : start + BATCH]) for start in range(0, len(texts), BATCH)]
-        return torch.cat([self._encode_sentences(batch) for batch in batches]).numpy()
+        return torch.cat([self._encode_sentences(batch) for batch in batches])
 
     def _encode_sentences(self, sentences: list[str]) -> torch.Tensor:
         tokens = self._tokenizer(sentences, padding=True, truncation=True, return_tensors="pt")
         states = self._encoder(**tokens).last_hidden_state
         mask = tokens["attention_mask"][:, :, None]
         return torch.nn.functional.normalize((states * mask).sum(dim=1) / mask.sum(dim=1), dim=1)
+
+
+class ConSETokens(ConSE):
+    """The same, and it tells how each text falls into word pieces: what ``mafs-clip@2`` reads beside the vectors."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+        signals = text_signals(
+            texts, lambda text: [p.removeprefix("##") for p in self._tokenizer.tokenize(text)]
+        )
+        return Embeddings(self._embed(texts).numpy(), np.ones(len(texts), dtype=bool), signals)
 
 
 def load_classifier(file: Path) -> torch.nn.Module:

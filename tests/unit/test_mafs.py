@@ -11,8 +11,9 @@ import scipy.spatial.distance
 import scipy.stats
 import torch
 
+from mafs_bench import suites
 from mafs_bench.errors import WeightsError
-from mafs_bench.mafs.bank import EmbeddingBank
+from mafs_bench.mafs.bank import MODES, EmbeddingBank, draw_batch
 from mafs_bench.mafs.catalogue import FUSIONS
 from mafs_bench.mafs.cross_modal import CrossModalFusion
 from mafs_bench.mafs.fusion import FusionInput
@@ -26,6 +27,8 @@ from mafs_bench.mafs.signals import (
 )
 from mafs_bench.mafs.training import Budget, train_fused
 from mafs_bench.mafs.weights import FusionWeights, load, save
+from mafs_bench.operators.base import PairItem
+from mafs_bench.operators.engine import plan_pairs
 
 DIM = 16
 
@@ -196,3 +199,24 @@ def test_a_file_that_holds_no_fusion_is_named(tmp_path: Path) -> None:
     file.write_bytes(b"nothing")
     with pytest.raises(WeightsError, match=r"w\.safetensors does not hold a fusion"):
         load(file)
+
+
+def test_mismatched_pairs_of_training_are_those_of_the_benchmark() -> None:
+    """Both ``pair_shuffle`` and training give a text the image of another sample; the text stays."""
+    items = [PairItem(str(i), str(i), "a text") for i in range(200)]
+    corruption = suites.load("core@1").corruptions["pair_shuffle"]
+    plan = plan_pairs(items, corruption, 5, seed=0)
+    assert (plan.text_from == np.arange(200)).all()
+    assert (plan.image_from != np.arange(200)).any()
+    made = bank()
+    prototypes = fit_prototypes(made.images[:, 0], made.images[:, 0], 8, torch.Generator().manual_seed(0))
+    batch = draw_batch(made, prototypes, 500, torch.Generator().manual_seed(1))
+    mismatched = batch.mode == list(MODES).index("mismatched")
+    assert (batch.image == made.owner[batch.text]).all()
+    assert (batch.shown == batch.image)[~mismatched].all()
+    assert (batch.shown != batch.image)[mismatched].float().mean() > 0.9
+    assert batch.pairs.corrupted is not None
+    assert (batch.pairs.corrupted[mismatched] == 1).all()
+    here = batch.pairs.present.prod(1) > 0
+    clean = here & (batch.mode != list(MODES).index("image"))
+    torch.testing.assert_close(batch.pairs.v[clean], made.images[batch.shown[clean], 0])
