@@ -24,8 +24,10 @@ HEADS = 4
 MEMORY = 4
 """Tokens into which an embedding is unfolded to be attended to."""
 
-Cache = list[tuple[Tensor, Tensor]]
-"""Keys and values (n, heads, positions, width / heads) of every layer's self-attention."""
+KeysValues = tuple[Tensor, Tensor]
+"""What is attended to, each (n, heads, positions, width / heads)."""
+Cache = list[KeysValues]
+"""Of every layer."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +82,14 @@ class MixedLayer(nn.Module):
         )
 
     def forward(
-        self, x: Tensor, alpha: Tensor, image: Tensor, past: tuple[Tensor, Tensor], mask: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """x (n, l, width), α (n, l, 2), image (n, MEMORY, width) -> x, and the keys and values so far."""
+        self, x: Tensor, alpha: Tensor, image: KeysValues, past: KeysValues, mask: Tensor
+    ) -> tuple[Tensor, KeysValues]:
+        """x (n, l, width), α (n, l, 2), keys and values of image and past -> x, and those of past and x."""
         normed = self.norm(x)
         said = tuple(torch.cat(both, dim=2) for both in zip(past, self.said.keys_values(normed), strict=True))
         keys, values = said
         language = self.said(normed, keys, values, mask)
-        seen = self.seen(normed, *self.seen.keys_values(image))
+        seen = self.seen(normed, *image)
         x = x + alpha[..., 1:] * language + alpha[..., :1] * seen
         return x + self.feed(x), (keys, values)
 
@@ -109,22 +111,25 @@ class CaptionDecoder(nn.Module):
         nn.init.normal_(self.words.weight, std=width**-0.5)
         nn.init.normal_(self.positions.weight, std=width**-0.5)
 
-    def unfold(self, inputs: Inputs) -> tuple[Tensor, Cache]:
-        """The image's tokens (n, MEMORY, width), and every layer's keys and values of the context."""
+    def unfold(self, inputs: Inputs) -> tuple[Cache, Cache]:
+        """Every layer's keys and values of the image, and of the context."""
         image = self.image(self.scale * inputs.v).unflatten(-1, (MEMORY, -1))
         context = self.context(self.scale * inputs.context).unflatten(-1, (MEMORY, -1))
-        return image, [layer.said.keys_values(context) for layer in self.layers]  # type: ignore[union-attr, operator]
+        layers: list[MixedLayer] = list(self.layers)  # type: ignore[arg-type]
+        return [one.seen.keys_values(image) for one in layers], [
+            one.said.keys_values(context) for one in layers
+        ]
 
     def forward(
-        self, ids: Tensor, alpha: Tensor, image: Tensor, cache: Cache, context: Tensor
+        self, ids: Tensor, alpha: Tensor, image: Cache, cache: Cache, context: Tensor
     ) -> tuple[Tensor, Tensor, Cache]:
         """Go on from ``cache`` with words (n, l) weighed by α (n, l, 2); context (n,), 0 where there is none."""
         start = cache[0][0].shape[2] - MEMORY
         x = self.words(ids) + self.positions(torch.arange(start, start + ids.shape[1]))
         mask = self._mask(ids.shape[1], start, context)
         kept = []
-        for layer, past in zip(self.layers, cache, strict=True):
-            x, now = layer(x, alpha, image, past, mask)
+        for layer, seen, past in zip(self.layers, image, cache, strict=True):
+            x, now = layer(x, alpha, seen, past, mask)
             kept.append(now)
         x = self.norm(x)
         return x @ self.words.weight.T, nn.functional.normalize(self.meaning(x), dim=-1), kept
