@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
+from mafs_bench.adapters.inference import inference, to_device, to_host
 from mafs_bench.adapters.open_clip_models import OpenClipModel, load_model
 from mafs_bench.adapters.protocols import Answer, Embeddings, Fused, Settings
 from mafs_bench.adapters.ranked_answers import AnswerRanker
@@ -20,8 +20,6 @@ from mafs_bench.adapters.text_towers import encode_texts
 from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
 from mafs_bench.adapters.vectors import unit_rows
 from mafs_bench.types import FloatArray, Image
-
-_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Clip:
@@ -58,13 +56,14 @@ class Clip:
 
     def encode_pixels(self, pixels: npt.NDArray[Any]) -> FloatArray:
         """Encode float32 (n, 3, h, w) of ``preprocess`` to float32 (n, d), unit length."""
+        return self.start_pixels(pixels)()
+
+    def start_pixels(self, pixels: npt.NDArray[Any]) -> Callable[[], FloatArray]:
+        """Begin ``encode_pixels``; only the function that is given back waits for the device."""
         model, device = self._loaded.model, self._loaded.device
-
-        def forward(tile: torch.Tensor) -> Any:
-            return model.encode_image(tile.to(device))
-
-        features = self._infer(lambda: run_in_tiles(forward, torch.tensor(pixels), tile_rows(device)))
-        return unit_rows(features, self.name, "image")
+        with inference(self._settings):
+            features = run_in_tiles(model.encode_image, to_device(pixels, device), tile_rows(device))
+        return lambda: unit_rows(to_host(features), self.name, "image")
 
     def tokenize(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         """Token ids (n, context), truncated to the context as open_clip does."""
@@ -72,7 +71,8 @@ class Clip:
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Encode n texts, with the signals of ``text_signals``; empty ones count as not present."""
-        features = self._infer(lambda: encode_texts(self._loaded, texts))
+        with inference(self._settings):
+            features = to_host(encode_texts(self._loaded, texts))
         present = np.array([text != "" for text in texts], dtype=bool)
         return Embeddings(unit_rows(features, self.name, "text"), present, text_signals(texts, self._split))
 
@@ -97,10 +97,3 @@ class Clip:
     ) -> list[Answer]:
         """Rank "question answer" against image vectors."""
         return self._ranker.answer(images.vectors, questions)
-
-    def _infer(self, forward: Callable[[], torch.Tensor]) -> FloatArray:
-        """Run ``forward`` without gradients in the precision asked for; float32 (n, d) on the host."""
-        dtype = _AUTOCAST.get(self._settings.precision)
-        device = self._loaded.device.type
-        with torch.inference_mode(), torch.autocast(device, dtype=dtype, enabled=dtype is not None):
-            return forward().float().cpu().numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mafs_bench.adapters.load import adapter_class, capabilities, load
-from mafs_bench.adapters.protocols import Answer, Embeddings, Fused, Settings
+from mafs_bench.adapters.protocols import Answer, Embeddings, Fused, Settings, start_pixels
 from mafs_bench.adapters.tiles import run_in_tiles
 from mafs_bench.errors import UsageError, WeightsError
 from mafs_bench.mafs.answering import AnswerHead
@@ -99,7 +99,12 @@ class FusedBackbone:
 
     def encode_pixels(self, pixels: npt.NDArray[Any]) -> Embeddings:
         """Encode n preprocessed images to float32 (n, d), unit length."""
-        return self._described(self._backbone.encode_pixels(pixels), len(pixels))
+        return self.start_pixels(pixels)()
+
+    def start_pixels(self, pixels: npt.NDArray[Any]) -> Callable[[], Embeddings]:
+        """Begin ``encode_pixels``; only the function that is given back waits for the backbone's device."""
+        finish = start_pixels(self._backbone, pixels)
+        return lambda: self._described(finish(), len(pixels))
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Encode n texts to float32 (n, d), unit length, with the backbone's own signals."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from mafs_bench.adapters.protocols import Settings
@@ -20,6 +22,12 @@ def inference(settings: Settings) -> Iterator[None]:
     device = torch.device(settings.device).type
     with torch.inference_mode(), torch.autocast(device, dtype=dtype, enabled=dtype is not None):
         yield
+
+
+def to_device(array: npt.NDArray[np.generic], device: torch.device) -> torch.Tensor:
+    """Copy an array to a device. The host does not wait for the copy to CUDA, which comes from pinned memory."""
+    host = torch.tensor(array)
+    return host.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else host.to(device)
 
 
 def to_host(tensor: torch.Tensor) -> FloatArray:

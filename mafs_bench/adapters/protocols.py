@@ -109,13 +109,23 @@ class PixelEncoder(Protocol):
     """A dual encoder whose preprocessing runs in worker processes.
 
     ``preprocess`` is picklable and turns one image into an array of fixed shape; ``encode_pixels`` takes a
-    stack of those.
+    stack of those. An adapter may have ``start_pixels`` beside it, which begins the same work and gives back
+    what waits for its result: an accelerator then runs one batch while the host prepares the next.
     """
 
     preprocess: Callable[[Image], npt.NDArray[Any]]
 
     def encode_pixels(self, pixels: npt.NDArray[Any]) -> FloatArray | Embeddings:
         """(n, …) stacked preprocessed images to (n, d) float32, unit length."""
+
+
+def start_pixels(adapter: Any, pixels: npt.NDArray[Any]) -> Callable[[], FloatArray | Embeddings]:
+    """Begin to encode preprocessed images; an adapter without ``start_pixels`` has done it all by then."""
+    if hasattr(adapter, "start_pixels"):
+        begun: Callable[[], FloatArray | Embeddings] = adapter.start_pixels(pixels)
+        return begun
+    encoded = adapter.encode_pixels(pixels)
+    return lambda: encoded
 
 
 @runtime_checkable

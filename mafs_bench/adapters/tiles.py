@@ -11,7 +11,8 @@ from collections.abc import Callable
 import torch
 
 _CPU_ROWS = 16
-_ACCELERATOR_ROWS = 128
+_ACCELERATOR_ROWS = 64
+"""The batch unless told otherwise: larger tiles would be half padding."""
 
 
 def tile_rows(device: torch.device) -> int:

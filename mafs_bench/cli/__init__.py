@@ -38,6 +38,7 @@ app = typer.Typer(
     help="How robust is a vision-language model? Graded corruptions, per-sample scores, error bars.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # drawing boxes around the help would double the time it takes
     add_completion=False,
 )
 

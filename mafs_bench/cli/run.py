@@ -60,7 +60,7 @@ def run(
         on_error,
     )
     plan = make_plan(request)
-    resolve_settings(device, precision, batch_size)
+    settings = resolve_settings(device, precision, batch_size)
 
     from mafs_bench.cli.interrupt import stoppable
     from mafs_bench.report.summary import print_summary, write_curve
@@ -72,7 +72,7 @@ def run(
     for line in plan.left_out:
         progress.note(f"left out: {line}")
     elsewhere = choose_executor(executor, ray_address, gpus_per_worker)
-    here = default_workers() if elsewhere is None or gpus_per_worker else 0
+    here = default_workers(settings.device) if elsewhere is None or gpus_per_worker else 0
     resources = Resources(
         device,
         precision,

@@ -19,6 +19,7 @@ from mafs_bench.types import RunSpec
 
 _META = b"mafs_bench_baseline"
 _CELL = ["task", "corruption", "severity"]
+_MALFORMED = (OSError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,6 @@ def read_baseline(path: Path) -> Baseline:
             frames[task][corruption or None, int(severity)] = part[columns[task]].reset_index(drop=True)
     except FileNotFoundError as error:
         raise StoreError(f"{path}: no such file; mafs-bench baseline RUN --out {path} makes it") from error
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+    except (pa.ArrowException, *_MALFORMED) as error:
         raise StoreError(f"{path} is not a baseline: {type(error).__name__}: {error}") from error
     return Baseline(path, spec, frames)

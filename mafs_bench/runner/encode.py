@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from mafs_bench.adapters.protocols import Embeddings
 from mafs_bench.adapters.vectors import as_embeddings
-from mafs_bench.runner.forward import Forward, concatenate
+from mafs_bench.runner.forward import Finish, Forward, concatenate
 from mafs_bench.runner.images import ImageItem, ImageJob, stream_jobs
 from mafs_bench.runner.store import write_atomically
 
@@ -113,7 +113,7 @@ class _Job:
 
     def add(self, item: ImageItem, encoded: Embeddings) -> None:
         """Take the next source's rows; a chunk that is full is spooled."""
-        self._pending.append((replace(item, arrays=[]), encoded))
+        self._pending.append((item, encoded))
         chunk = self._chunks[item.position // _CHUNK]
         if item.position == chunk[-1]:
             self._loaded[chunk.start] = _gather(self._pending)
@@ -146,30 +146,47 @@ def _encode_items(
 ) -> Iterator[tuple[int, ImageItem, Embeddings]]:
     """Encode the rows of items in batches that are always full but for the last one."""
     waiting: deque[tuple[int, ImageItem]] = deque()
-    encoded: list[Embeddings] = []
-    rows: list[npt.NDArray[Any]] = []
-    digests: list[bytes] = []
-    more = True
-    while more or waiting:
-        while more and len(rows) < forward.batch_size:
-            number, item = next(items, (-1, None))
-            more = item is not None
-            if item is not None:
-                waiting.append((number, item))
-                rows += item.arrays
-                digests += item.digests
-        size = min(forward.batch_size, len(rows))
-        if size:
-            encoded = [concatenate([*encoded, forward(rows[:size], digests[:size])])]
-            del rows[:size], digests[:size]
-            advance(size)
-        used = 0
-        while waiting and len(encoded[0]) - used >= len(waiting[0][1].digests):
+    left: list[Embeddings] = []
+    for new in _one_ahead(forward, _batches(forward, items, waiting)):
+        advance(len(new))
+        encoded, used = concatenate([*left, new]), 0
+        while waiting and len(encoded) - used >= len(waiting[0][1].digests):
             number, item = waiting.popleft()
             index = np.arange(used, used + len(item.digests))
             used += len(index)
-            yield number, item, encoded[0].take(index)
-        encoded = [encoded[0].take(np.arange(used, len(encoded[0])))] if encoded else []
+            yield number, item, encoded.take(index)
+        left = [encoded.take(np.arange(used, len(encoded)))]
+
+
+def _batches(
+    forward: Forward, items: Iterator[tuple[int, ImageItem]], waiting: deque[tuple[int, ImageItem]]
+) -> Iterator[tuple[list[npt.NDArray[Any]], list[bytes]]]:
+    """Cut the rows of items, with their digests, into batches; the items go to ``waiting``."""
+    rows: list[npt.NDArray[Any]] = []
+    digests: list[bytes] = []
+    for number, item in items:
+        waiting.append((number, replace(item, arrays=[])))
+        rows += item.arrays
+        digests += item.digests
+        while len(rows) >= (size := forward.batch_size):
+            yield rows[:size], digests[:size]
+            del rows[:size], digests[:size]
+    if rows:
+        yield rows, digests
+
+
+def _one_ahead(
+    forward: Forward, batches: Iterable[tuple[list[npt.NDArray[Any]], list[bytes]]]
+) -> Iterator[Embeddings]:
+    """Begin a batch before the one ahead of it is waited for: a device is never without work."""
+    ahead: Finish | None = None
+    for rows, digests in batches:
+        begun = forward.start(rows, digests)
+        if ahead is not None:
+            yield ahead()
+        ahead = begun
+    if ahead is not None:
+        yield ahead()
 
 
 def drop_spool(spool: Path) -> None:

@@ -70,9 +70,25 @@ class Resources:
     memory: int = 2 << 30
 
 
-def default_workers() -> int:
-    """One process that corrupts images for every two cores; the model goes before them (``nice``)."""
-    return max(1, (os.cpu_count() or 2) // 2)
+def core_count() -> int:
+    """Cores for this run: ``OMP_NUM_THREADS``, else those that the process may use (as on a shared node)."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_workers(device: str = "cpu") -> int:
+    """Processes that corrupt images.
+
+    On a CPU one for every two cores: the model goes before them (``nice``). A GPU takes images faster than a few
+    cores make them: it gets its share of all cores but the one that feeds it.
+    """
+    if not device.startswith("cuda"):
+        return max(1, core_count() // 2)
+    import torch
+
+    return max(1, core_count() // torch.cuda.device_count() - 1)
 
 
 Elsewhere = Callable[[Plan, Sequence[Cell], str, Resources, Path, Progress], None]
@@ -135,10 +151,10 @@ def closing_workers() -> Iterator[None]:
 
 
 def _limit_threads() -> None:
-    """Every core to the model, whatever ``--workers``, as sums might depend on it: workers yield to it."""
+    """Every core to the model, whatever ``--workers``: workers yield to it."""
     import torch
 
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(core_count())
 
 
 def make_encoder(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.adapters.protocols import Embeddings, start_pixels
 from mafs_bench.adapters.vectors import as_embeddings
 from mafs_bench.errors import ResourceError
 from mafs_bench.runner.cache import EmbeddingCache
+
+Finish = Callable[[], Embeddings]
+"""Waits for rows that are being encoded."""
 
 
 @dataclass
@@ -28,14 +31,24 @@ class Forward:
 
     def __call__(self, rows: Sequence[npt.NDArray[Any]], digests: Sequence[bytes]) -> Embeddings:
         """Encode rows whose corrupted bytes have these SHA-256. Raises ``AdapterError``, ``ResourceError``."""
+        return self.start(rows, digests)()
+
+    def start(self, rows: Sequence[npt.NDArray[Any]], digests: Sequence[bytes]) -> Finish:
+        """Begin that; what is given back waits for it, so that the next rows can be got ready meanwhile."""
         known = self.cache.get(digests) if self.cache is not None else {}
         missing = [i for i, digest in enumerate(digests) if digest not in known]
-        if not known:
-            made = self._encode([rows[i] for i in missing])
-        elif missing:
-            made = concatenate([*known.values(), self._encode([rows[i] for i in missing])])
-        else:
-            made = concatenate(list(known.values()))
+        finish = self._encode([rows[i] for i in missing]) if missing else None
+        return lambda: self._put_together(digests, known, missing, finish)
+
+    def _put_together(
+        self,
+        digests: Sequence[bytes],
+        known: Mapping[bytes, Embeddings],
+        missing: Sequence[int],
+        finish: Finish | None,
+    ) -> Embeddings:
+        """The known rows and those that are being made, in the order of ``digests``; the latter are kept."""
+        made = concatenate([*known.values(), *([finish()] if finish is not None else [])])
         place = {digest: i for i, digest in enumerate(known)}
         place |= {digests[i]: len(known) + k for k, i in enumerate(missing)}
         ordered = made.take(np.array([place[digest] for digest in digests], dtype=np.int64))
@@ -43,10 +56,11 @@ class Forward:
             self.cache.put([digests[i] for i in missing], ordered.take(np.array(missing, dtype=np.int64)))
         return ordered
 
-    def _encode(self, rows: Sequence[npt.NDArray[Any]]) -> Embeddings:
+    def _encode(self, rows: Sequence[npt.NDArray[Any]]) -> Finish:
         try:
             parts = [rows[i : i + self.batch_size] for i in range(0, len(rows), self.batch_size)]
-            return concatenate([self._batch(part) for part in parts])
+            begun = [self._batch(part) for part in parts]
+            return lambda: concatenate([finish() for finish in begun])
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -57,13 +71,13 @@ class Forward:
         self.batch_size, self.halved = self.batch_size // 2, True
         return self._encode(rows)
 
-    def _batch(self, rows: Sequence[npt.NDArray[Any]]) -> Embeddings:
+    def _batch(self, rows: Sequence[npt.NDArray[Any]]) -> Finish:
         lacks = getattr(self.adapter, "lacks", {})
         if hasattr(self.adapter, "encode_pixels") and "PixelEncoder" not in lacks:
-            encoded = self.adapter.encode_pixels(np.stack(rows))
-        else:
-            encoded = self.adapter.encode_images(list(rows))
-        return as_embeddings(encoded, len(rows), "images")
+            finish = start_pixels(self.adapter, np.stack(rows))
+            return lambda: as_embeddings(finish(), len(rows), "images")
+        encoded = as_embeddings(self.adapter.encode_images(list(rows)), len(rows), "images")
+        return lambda: encoded
 
 
 def concatenate(parts: Sequence[Embeddings]) -> Embeddings:

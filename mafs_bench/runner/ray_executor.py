@@ -8,7 +8,9 @@ stored as the bytes that an actor made, which are those of a local run.
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,9 +29,13 @@ from mafs_bench.errors import (
 from mafs_bench.runner.execute import Progress, Resources, make_encoder, run_cells
 from mafs_bench.runner.plan import Cell, Plan, RunRequest, make_plan
 from mafs_bench.runner.store import cell_file, write_atomically
+from mafs_bench.tasks.ranking import score_memory
 
 _DEATHS = 3
 """Workers lost in a row before a run gives up."""
+
+_ANSWERS_WITHIN = 10.0
+"""Seconds in which a cluster must take a connection; Ray itself would try for minutes."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +47,11 @@ class Cluster:
 
 
 @dataclass(frozen=True)
-class Identity:
-    """What a worker's data and weights must be."""
+class Driver:
+    """Where a run was started, and what a worker's data and weights must be."""
 
+    node: str
+    folder: str
     revision: str
     weights: str
 
@@ -51,8 +59,8 @@ class Identity:
 class Worker:
     """An actor's whole state: a plan and an encoder, made once."""
 
-    def __init__(self, request: RunRequest, resources: Resources, identity: Identity, folder: str) -> None:
-        self._given = (request, resources, identity, folder)
+    def __init__(self, request: RunRequest, resources: Resources, driver: Driver) -> None:
+        self._given = (request, resources, driver)
         self._plan: Plan | None = None
         self._encoder: Any = None
 
@@ -71,6 +79,7 @@ class Worker:
         assert self._plan is not None
         with tempfile.TemporaryDirectory() as name:
             folder, counter = Path(name), _Counter()
+            score_memory.set(self._given[1].memory)
             self._encoder.advance = counter.rows
             cells = [self._plan.cells[number] for number in numbers]
             run_cells(self._encoder, cells, folder, counter)
@@ -85,19 +94,21 @@ class Worker:
 
         from mafs_bench.adapters.load import load, resolve_settings
 
-        request, resources, identity, folder = self._given
-        if Path(folder).is_dir():
-            os.chdir(folder)  # names of files are relative to where the run was started
+        request, resources, driver = self._given
+        if Path(driver.folder).is_dir():
+            os.chdir(driver.folder)  # names of files are relative to where the run was started
         torch.set_num_threads(1 + resources.workers)
         plan = make_plan(request)
-        if plan.dataset.revision != identity.revision:
-            raise DataError(
-                f"{os.uname().nodename}: {plan.dataset.name} is another revision than the driver's"
-            )
+        node = os.uname().nodename
+        if plan.dataset.revision != driver.revision:
+            raise DataError(f"{node}: {plan.dataset.name} is another revision than the driver's")
         settings = resolve_settings(resources.device, resources.precision, resources.batch_size)
         adapter = load(request.model, settings)
-        if adapter.weights != identity.weights:
-            raise WeightsError(f"{os.uname().nodename}: {request.model} has other weights than the driver's")
+        if adapter.weights != driver.weights:
+            raise WeightsError(f"{node}: {request.model} has other weights than the driver's")
+        if resources.cache is not None and node != driver.node:
+            # On a folder that nodes share, SQLite's locks cannot be relied on: a node writes a file of its own.
+            resources = replace(resources, cache=resources.cache / node)
         self._encoder = make_encoder(plan, adapter, settings, resources, None, _Counter())
         self._plan = plan
 
@@ -135,8 +146,8 @@ def run_on_cluster(
     """Run and store cells. Raises ``ResourceError`` for a cluster that is not there, and what a run raises."""
     numbers = {id(cell): number for number, cell in enumerate(plan.cells)}
     waiting = [[numbers[id(cell)] for cell in group] for group in _groups(todo)]
-    identity = Identity(plan.dataset.revision, weights)
-    given = (plan.request, replace(resources, cache=None), identity, str(Path.cwd()))
+    driver = Driver(os.uname().nodename, str(Path.cwd()), plan.dataset.revision, weights)
+    given = (plan.request, resources, driver)
     with _connected(cluster) as ray:
         actor_class = ray.remote(Worker).options(
             num_cpus=1 + resources.workers, num_gpus=cluster.gpus_per_worker, max_restarts=0
@@ -214,10 +225,11 @@ def _connected(cluster: Cluster) -> Iterator[Any]:
     was_connected = ray.is_initialized()
     on_sigterm = signal.getsignal(signal.SIGTERM)
     if not was_connected:
+        where = cluster.address or os.environ.get("RAY_ADDRESS") or "this machine"
         try:
+            _require_answer(where)
             ray.init(cluster.address, log_to_driver=False, logging_level="error", include_dashboard=False)
         except (OSError, RuntimeError, ValueError) as error:
-            where = cluster.address or "this machine"
             raise ResourceError(f"no Ray cluster at {where}: {_short(error)}") from error
         signal.signal(signal.SIGTERM, on_sigterm)  # Ray's own would end the run without a word
     try:
@@ -225,6 +237,14 @@ def _connected(cluster: Cluster) -> Iterator[Any]:
     finally:
         if not was_connected:
             ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Raise ``OSError`` where nothing takes connections at HOST:PORT; other forms are left to Ray."""
+    parts = re.fullmatch(r"(?:ray://)?(?P<host>[^:/]+):(?P<port>\d+)", address)
+    if parts is not None:
+        with socket.create_connection((parts["host"], int(parts["port"])), _ANSWERS_WITHIN):
+            pass
 
 
 def _short(error: Exception) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,10 +23,12 @@ from mafs_bench import suites
 from mafs_bench.datasets.annotations import read_entries
 from mafs_bench.datasets.vqav2 import read_questions
 from mafs_bench.errors import MafsBenchError
+from mafs_bench.leaderboard.boards import load_board
 from mafs_bench.leaderboard.bundle import read_bundle, write_bundle
 from mafs_bench.leaderboard.schemas import Card, from_toml
 from mafs_bench.leaderboard.submission import make_bundle
 from mafs_bench.leaderboard.validation import validate
+from mafs_bench.report.baseline import read_baseline, write_baseline
 from mafs_bench.runner.store import read_cell, read_run
 from tests.support.fake_board import CARD, open_board, write_card
 from tests.support.fake_run import write_run
@@ -241,3 +244,30 @@ def test_results_folders(folder: Path, bundle: dict[str, bytes], data: st.DataOb
         raw = (run / name).read_bytes()
         put(other / name, data.draw(damaged(raw) | json_like(json.loads(raw))))
     harmless(lambda: read_run(other))
+
+
+@fuzz
+@given(data=st.data())
+def test_boards(folder: Path, bundle: dict[str, bytes], data: st.DataObject) -> None:
+    [name] = [file.parent.name for file in (folder / "boards").glob("*/board.toml")]
+    raw = (folder / "boards" / name / "board.toml").read_bytes()
+    (folder / "hostile" / name).mkdir(parents=True, exist_ok=True)
+    put(folder / "hostile" / name / "board.toml", data.draw(damaged(raw)))
+    harmless(lambda: load_board(folder / "hostile", name))
+
+
+@fuzz
+@given(data=st.data())
+def test_baselines(folder: Path, bundle: dict[str, bytes], data: st.DataObject) -> None:
+    """The file damaged anywhere, or whole with other things in its metadata."""
+    good, bad = folder / "good.parquet", folder / "bad.parquet"
+    if not good.exists():
+        write_baseline(read_run(folder / "run"), good)
+    if data.draw(st.booleans()):
+        put(bad, data.draw(damaged(good.read_bytes())))
+    else:
+        table = pq.read_table(good)
+        [(key, meta)] = table.schema.metadata.items()
+        other = data.draw(damaged(meta) | json_like(json.loads(meta)))
+        pq.write_table(table.replace_schema_metadata({key: other}), bad)
+    harmless(lambda: read_baseline(bad))

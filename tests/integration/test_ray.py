@@ -1,24 +1,32 @@
-"""A run on a Ray cluster of two processes: the same bytes, also when one of them is lost."""
+"""A run on a Ray cluster of two processes: the same bytes, also when one of them is lost.
+
+What starts a cluster is ``slow``: ``pytest -m slow tests/integration/test_ray.py``.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
+import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextvars import copy_context
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.cli.progress import Quiet
 from mafs_bench.errors import ResourceError, UnknownNameError, UsageError
 from mafs_bench.runner.choose import choose_executor
 from mafs_bench.runner.execute import Resources, execute
-from mafs_bench.runner.plan import Cell, RunRequest, make_plan
-from mafs_bench.runner.ray_executor import Cluster, run_on_cluster
+from mafs_bench.runner.plan import Cell, Plan, RunRequest, make_plan
+from mafs_bench.runner.ray_executor import Cluster, Driver, Worker, run_on_cluster
+from mafs_bench.tasks.ranking import score_memory
 from tests.support import survival_adapters
 from tests.support.toy import write_toy_folder
 
@@ -83,31 +91,44 @@ def busy_workers() -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_the_same_bytes_also_when_a_worker_is_lost(cluster: Any, tmp_path: Path) -> None:
     plan = make_plan(request_of(tmp_path))
     resources = Resources(batch_size=4, workers=0)
-    began = time.perf_counter()
     execute(plan, resources, tmp_path / "local", Quiet())
-    local = time.perf_counter() - began
     elsewhere = choose_executor("ray", None, 0.0)
-    assert elsewhere is not None
-    began = time.perf_counter()
-    execute(plan, resources, tmp_path / "spread", Quiet(), elsewhere)
-    print(f"\nlocal {local:.1f} s, two Ray processes {time.perf_counter() - began:.1f} s")
-    assert contents(tmp_path / "spread") == contents(tmp_path / "local")
     progress = KillsOne()
     execute(plan, resources, tmp_path / "killed", progress, elsewhere)
     assert progress.killed
     assert [note for note in progress.notes if "a Ray worker was lost" in note]
     assert contents(tmp_path / "killed") == contents(tmp_path / "local")
+    cached = replace(resources, cache=tmp_path / "cache")
+    execute(plan, cached, tmp_path / "spread", Quiet(), elsewhere)
+    assert contents(tmp_path / "spread") == contents(tmp_path / "local")
+    assert rows_in(tmp_path / "cache") == images_encoded(plan)
 
 
+def rows_in(cache: Path) -> int:
+    with sqlite3.connect(cache / "embeddings.sqlite") as base:
+        return int(base.execute("SELECT count(*) FROM rows").fetchone()[0])
+
+
+def images_encoded(plan: Plan) -> int:
+    """Of the clean condition and of each image corruption's."""
+    conditions = {
+        cell.condition for cell in plan.cells if all(c.modality == "image" for c, _ in cell.corruptions)
+    }
+    return len(conditions) * len(plan.dataset.samples)
+
+
+@pytest.mark.slow
 def test_more_gpus_than_there_are_is_one_line(cluster: Any, tmp_path: Path) -> None:
     plan = make_plan(request_of(tmp_path))
     with pytest.raises(ResourceError, match="a worker needs 8 GPU, the cluster has 0"):
         run_on_cluster(Cluster(None, 8.0), plan, plan.cells, "", Resources(), tmp_path, Quiet())
 
 
+@pytest.mark.slow
 def test_other_weights_are_refused(cluster: Any, tmp_path: Path) -> None:
     plan = make_plan(request_of(tmp_path))
     with pytest.raises(Exception, match="other weights than the driver's"):
@@ -116,19 +137,23 @@ def test_other_weights_are_refused(cluster: Any, tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="the extra ray is not installed")
     write_toy_folder(tmp_path / "toy")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
     words = ["run", "--model", ADAPTER, "--dataset", "toy", "--corruption", "contrast", "--executor", "ray"]
     done = subprocess.run(
-        [sys.executable, "-m", "mafs_bench", *words, "--ray-address", "auto"],
+        [sys.executable, "-m", "mafs_bench", *words, "--ray-address", address],
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=120,
     )
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("mafs-bench: no Ray cluster at auto")
+    assert done.stderr.splitlines()[-1].startswith(f"mafs-bench: no Ray cluster at {address}: ")
     assert "Traceback" not in done.stderr
 
 
@@ -144,3 +169,15 @@ def test_names_and_options_are_checked() -> None:
         choose_executor("rai", None, 0)
     with pytest.raises(UsageError, match="go with --executor ray"):
         choose_executor("local", "auto", 0)
+
+
+def test_a_worker_keeps_to_the_memory_and_to_a_cache_of_its_node(tmp_path: Path) -> None:
+    """Without Ray: what an actor does with its resources on the driver's node and on another."""
+    plan, model = make_plan(request_of(tmp_path)), load(ADAPTER, resolve_settings("cpu"))
+    resources = Resources("cpu", workers=0, cache=tmp_path / "cache", memory=12345)
+    for node, cache in ((os.uname().nodename, "."), ("another", os.uname().nodename)):
+        driver = Driver(node, str(Path.cwd()), plan.dataset.revision, model.weights)
+        worker, context = Worker(plan.request, resources, driver), copy_context()
+        assert not isinstance(context.run(worker.run, [0]), Exception)
+        assert context[score_memory] == 12345
+        assert rows_in(tmp_path / "cache" / cache) == len(plan.dataset.samples)
