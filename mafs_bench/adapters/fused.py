@@ -43,6 +43,7 @@ class FusedBackbone:
         self.name = name
         self.domain = backbone.domain
         self.weights = hashlib.sha256(f"{backbone.weights}{weights.digest}".encode()).hexdigest()
+        self.encoder = f"{type(backbone).__module__}.{type(backbone).__qualname__} {backbone.weights}, fused"
         self._backbone = backbone
         self._fusion = weights
         if hasattr(backbone, "preprocess"):
@@ -163,6 +164,8 @@ class ScheduledBackbone(FusedBackbone):
     """MA-AFS on a backbone: a scheduler for fused queries, and one for cross-modal retrieval."""
 
     rerank: ClassVar[int] = 32
+    derived: ClassVar[frozenset[str]] = frozenset({"mass"})
+    """States that ``complete_images`` and ``complete_texts`` make of the rest: no cache keeps them."""
     pairs_at_once: ClassVar[int] = 16384
 
     @classmethod
@@ -175,11 +178,15 @@ class ScheduledBackbone(FusedBackbone):
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Encode n texts; their mass over the bank of images is kept for scoring pairs."""
-        encoded = super().encode_texts(texts)
-        cross = self._cross()
-        with torch.inference_mode():
-            mass = run_in_tiles(cross.text_mass, torch.from_numpy(encoded.vectors), _TILE).numpy()
-        return replace(encoded, states={**encoded.states, "mass": mass})
+        return self.complete_texts(super().encode_texts(texts))
+
+    def complete_texts(self, texts: Embeddings) -> Embeddings:
+        """Add the mass over the bank of images."""
+        return self._with_mass(texts, self._cross().text_mass)
+
+    def complete_images(self, images: Embeddings) -> Embeddings:
+        """Add the mass over the bank of texts."""
+        return self._with_mass(images, self._cross().image_mass)
 
     def score_pairs(self, images: Embeddings, texts: Embeddings) -> FloatArray:
         """α_v e_v + α_t e_t of n aligned pairs, float32 (n,); see ``mafs.cross_modal``."""
@@ -193,11 +200,12 @@ class ScheduledBackbone(FusedBackbone):
         return self._fusion.cross
 
     def _described(self, encoded: FloatArray | Embeddings, n: int) -> Embeddings:
-        embeddings = super()._described(encoded, n)
+        return self.complete_images(super()._described(encoded, n))
+
+    def _with_mass(self, embedded: Embeddings, mass_of: Callable[[Tensor], Tensor]) -> Embeddings:
         with torch.inference_mode():
-            vectors = torch.from_numpy(embeddings.vectors)
-            mass = run_in_tiles(self._cross().image_mass, vectors, _TILE).numpy()
-        return replace(embeddings, states={**embeddings.states, "mass": mass})
+            mass = run_in_tiles(mass_of, torch.from_numpy(embedded.vectors), _TILE).numpy()
+        return replace(embedded, states={**embedded.states, "mass": mass})
 
 
 def _as_embeddings(encoded: FloatArray | Embeddings, n: int) -> Embeddings:

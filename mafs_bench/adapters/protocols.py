@@ -84,7 +84,8 @@ class Adapter(Protocol):
     weights: SHA-256 of the weights (or of the source, for a model without). missing: convention a modality,
     e.g. {"image": "blank", "text": "empty"} or {"image": "masked", …}. domain: the visual domain it was made
     for ("scenes", "photo", "" for any). An adapter whose class has a method that its weights do not support may
-    say so in ``lacks``: protocol to reason.
+    say so in ``lacks``: protocol to reason. Adapters that encode alike and differ in what comes after may name what
+    they share in ``encoder``, and have ``--cache`` share its rows; see ``adapters.fused``.
     """
 
     name: str

@@ -85,7 +85,7 @@ def _binned(confidence: Array, outcome: Array) -> Array:
 def _risk_coverage(confidence: Array, loss: Array, weights: Array) -> tuple[Array, Array, Array]:
     """Coverage, risk and weight at each distinct confidence, highest first: (r, k) each."""
     order = np.argsort(-confidence, kind="stable")
-    starts = group_starts(confidence[order])
+    starts = _group_starts(confidence[order])
     ordered = weights[:, order]
     counts = np.add.reduceat(ordered, starts, axis=1)
     covered = counts.cumsum(axis=1)
@@ -95,6 +95,6 @@ def _risk_coverage(confidence: Array, loss: Array, weights: Array) -> tuple[Arra
         return covered / covered[:, -1:], risk, counts
 
 
-def group_starts(ordered: Array) -> np.ndarray:
+def _group_starts(ordered: Array) -> np.ndarray:
     """Where each run of equal values begins."""
     return np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from mafs_bench.metrics.calibration import aurc, ece, group_starts
+from mafs_bench.metrics.calibration import aurc, ece
 from mafs_bench.metrics.columns import Array, columns_of, ratio
 from mafs_bench.types import Metric
 
@@ -18,17 +18,21 @@ from mafs_bench.types import Metric
 def auroc(frame: pd.DataFrame, weights: Array) -> Array:
     """Weighted area under the ROC curve, weights (r, n) -> (r,): P(matched > mismatched) + P(equal) / 2.
 
-    NaN where a resample holds one of the two classes only.
+    NaN where a resample holds one of the two classes only. Scores are sorted once; a resample then costs one
+    running sum of its mismatched weights, read at the place of each matched score.
     """
     score, matched = _column(frame, "score"), _column(frame, "label") == 1
     order = np.argsort(score, kind="stable")
-    starts = group_starts(score[order])
-    positive = np.add.reduceat(weights[:, order] * matched[order], starts, axis=1)
-    negative = np.add.reduceat(weights[:, order] * ~matched[order], starts, axis=1)
-    below = negative.cumsum(axis=1) - negative / 2
-    pairs = positive.sum(axis=1) * negative.sum(axis=1)
+    positive, negative = order[matched[order]], order[~matched[order]]
+    running = np.zeros((len(weights), len(negative) + 1))
+    np.cumsum(weights[:, negative], axis=1, out=running[:, 1:])
+    below, up_to = (np.searchsorted(score[negative], score[positive], side) for side in ("left", "right"))
+    won = running[:, below]
+    if (below != up_to).any():
+        won = (won + running[:, up_to]) / 2
+    own = weights[:, positive]
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((positive * below).sum(axis=1) / pairs)
+        return np.asarray(np.einsum("rp,rp->r", own, won) / (own.sum(axis=1) * running[:, -1]))
 
 
 def _pair_accuracy_columns(frame: pd.DataFrame) -> Array:

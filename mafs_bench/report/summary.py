@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from mafs_bench.metrics import metrics_of
 from mafs_bench.report.joint import joint_tables
@@ -19,8 +20,10 @@ from mafs_bench.stats.resampling import (
     Resampling,
     combine,
     estimate,
+    replicate_all,
     replicate_paired,
     two_sided_p,
+    unscored_rows,
 )
 from mafs_bench.stats.robustness import drop, mmi, relative_accuracy, severity_auc
 from mafs_bench.tasks import TASKS
@@ -67,16 +70,36 @@ def _summarise_task(
 ) -> list[CurveSummary]:
     frames = {(cell.corruption, cell.severity): run.frame(cell) for cell in cells}
     groups = {group for frame in frames.values() for group in frame["group"]}
-    resampling = Resampling(groups, n_resamples, run.spec.seed)
+    resampled = _Resampled(metric, frames, Resampling(groups, n_resamples, run.spec.seed))
     summaries = []
     for name in dict.fromkeys(cell.corruption for cell in cells if cell.corruption is not None):
         levels = {
             cell.severity: cell.metrics[metric.name] for cell in cells if cell.corruption in (None, name)
         }
-        wanted = [(None, 0), *((name, severity) for severity in levels if severity)]
-        paired = replicate_paired(metric, [frames[key] for key in wanted], resampling)
+        paired = resampled.together([(None, 0), *((name, severity) for severity in levels if severity)])
         summaries.append(_curve(task, metric, name, levels, dict(zip(levels, paired, strict=True))))
     return summaries
+
+
+_Key = tuple[str | None, int]
+
+
+class _Resampled:
+    """One metric of a task's cells over common rows; a cell that is scored whole is resampled once."""
+
+    def __init__(self, metric: Metric, frames: Mapping[_Key, pd.DataFrame], resampling: Resampling) -> None:
+        self.metric, self.frames, self.resampling = metric, frames, resampling
+        self.whole = {key for key, frame in frames.items() if not unscored_rows(metric, frame).any()}
+        self.made: dict[_Key, Replicates] = {}
+
+    def together(self, keys: Sequence[_Key]) -> list[Replicates]:
+        """Cells over the rows that are scored in all of them."""
+        if not self.whole.issuperset(keys):
+            return replicate_paired(self.metric, [self.frames[key] for key in keys], self.resampling)
+        new = [key for key in keys if key not in self.made]
+        cells = [(self.metric, self.frames[key]) for key in new]
+        self.made |= zip(new, replicate_all(cells, self.resampling), strict=True)
+        return [self.made[key] for key in keys]
 
 
 def _curve(

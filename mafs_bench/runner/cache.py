@@ -1,7 +1,8 @@
 """An embedding cache on disk: one SQLite file, which keeps two runs at once and a killed one from harm.
 
-A row's key covers the weights' hash, the adapter and its preprocessing, the precision, the kind of device, and
-the SHA-256 of the corrupted bytes, so that no model is ever given another's rows.
+A row's key covers the encoder with its weights' hash and preprocessing, the precision, the kind of device, and
+the SHA-256 of the corrupted bytes or of the text, so that no model is ever given another's rows. Models that
+encode alike and differ in what comes after (the fusions on one backbone) share their rows.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import pickle
 import re
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -49,11 +51,11 @@ def parse_bytes(text: str, option: str) -> int:
 
 
 def model_key(adapter: Any, precision: str, device: str) -> bytes:
-    """SHA-256 of everything but the image that decides an embedding."""
+    """SHA-256 of everything but the input that decides an embedding."""
     preprocess = getattr(adapter, "preprocess", None)
+    adapter_class = f"{type(adapter).__module__}.{type(adapter).__qualname__}"
     identity = {
-        "adapter": f"{type(adapter).__module__}.{type(adapter).__qualname__}",
-        "weights": adapter.weights,
+        "encoder": getattr(adapter, "encoder", f"{adapter_class} {adapter.weights}"),
         "preprocess": hashlib.sha256(pickle.dumps(preprocess)).hexdigest(),
         "precision": precision,
         "device": device.partition(":")[0],
@@ -62,14 +64,51 @@ def model_key(adapter: Any, precision: str, device: str) -> bytes:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).digest()
 
 
+@dataclass(frozen=True)
+class Caches:
+    """The rows of one model: of its images, and of its texts."""
+
+    images: EmbeddingCache
+    texts: EmbeddingCache
+
+
+def open_caches(folder: Path, limit: int, adapter: Any, precision: str, device: str) -> Caches:
+    """Open or create the caches of a model. Raises ``StoreError``."""
+    model = model_key(adapter, precision, device)
+    derived: frozenset[str] = getattr(adapter, "derived", frozenset())
+    sides = ("images", "texts")
+    completed = [getattr(adapter, f"complete_{side}", _as_it_is) for side in sides]
+    opened = [
+        EmbeddingCache(folder, model + side.encode(), limit, derived, complete)
+        for side, complete in zip(sides, completed, strict=True)
+    ]
+    return Caches(*opened)
+
+
+def _as_it_is(embeddings: Embeddings) -> Embeddings:
+    return embeddings
+
+
 class EmbeddingCache:
     """The rows of one model in a shared file; the least recently used go when ``limit`` bytes are reached."""
 
-    def __init__(self, folder: Path, model: bytes, limit: int) -> None:
-        """Open or create ``folder/embeddings.sqlite``. Raises ``StoreError``."""
+    def __init__(
+        self,
+        folder: Path,
+        model: bytes,
+        limit: int,
+        derived: Collection[str] = (),
+        complete: Callable[[Embeddings], Embeddings] = _as_it_is,
+    ) -> None:
+        """Open or create ``folder/embeddings.sqlite``; ``derived`` states are not kept: ``complete`` adds them.
+
+        Raises ``StoreError``.
+        """
         self._file = folder / "embeddings.sqlite"
         self._model = model
         self._limit = limit
+        self._derived = frozenset(derived)
+        self._complete = complete
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -91,13 +130,15 @@ class EmbeddingCache:
             for some in _chunks(list(keys)):
                 marks = ",".join("?" * len(some))
                 rows = self._base.execute(f"SELECT key, data FROM rows WHERE key IN ({marks})", some)
-                found |= {keys[key]: _unpack(data) for key, data in rows}
+                found |= {keys[key]: self._complete(_unpack(data)) for key, data in rows}
                 self._base.execute(f"UPDATE rows SET used = ? WHERE key IN ({marks})", [time.time(), *some])
         return found
 
     def put(self, digests: Sequence[bytes], embeddings: Embeddings) -> None:
         """Add rows, and drop the oldest where there are too many. Raises ``StoreError``."""
         now = time.time()
+        kept = {name: rows for name, rows in embeddings.states.items() if name not in self._derived}
+        embeddings = replace(embeddings, states=kept)
         rows = [
             (self._key(digest), _pack(embeddings.take(np.array([i]))), now)
             for i, digest in enumerate(digests)

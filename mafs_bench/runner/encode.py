@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from mafs_bench.adapters.protocols import Embeddings
 from mafs_bench.adapters.vectors import as_embeddings
+from mafs_bench.runner.cache import EmbeddingCache
 from mafs_bench.runner.forward import Finish, Forward, concatenate
 from mafs_bench.runner.images import ImageItem, ImageJob, stream_jobs
 from mafs_bench.runner.store import write_atomically
@@ -234,12 +235,20 @@ def _unpack(data: bytes) -> Arrays:
         return {name: arrays[name] for name in arrays.files}
 
 
-def encode_texts(adapter: Any, texts: Sequence[str]) -> Embeddings:
+def encode_texts(adapter: Any, texts: Sequence[str], cache: EmbeddingCache | None = None) -> Embeddings:
     """Encode texts, each distinct one once, in an order that does not depend on theirs."""
     distinct = sorted(set(texts))
-    row = {text: i for i, text in enumerate(distinct)}
-    encoded = as_embeddings(adapter.encode_texts(distinct), len(distinct), "texts")
-    return encoded.take(np.array([row[text] for text in texts], dtype=np.int64))
+    digests = {text: hashlib.sha256(text.encode(errors="surrogatepass")).digest() for text in distinct}
+    known = cache.get(list(digests.values())) if cache is not None else {}
+    missing = [text for text in distinct if digests[text] not in known]
+    parts = [known[digests[text]] for text in distinct if digests[text] in known]
+    if missing or not parts:
+        parts.append(as_embeddings(adapter.encode_texts(missing), len(missing), "texts"))
+        if cache is not None:
+            cache.put([digests[text] for text in missing], parts[-1])
+    made = [text for text in distinct if digests[text] in known] + missing
+    row = {text: i for i, text in enumerate(made)}
+    return concatenate(parts).take(np.array([row[text] for text in texts], dtype=np.int64))
 
 
 def digest_of(parts: Sequence[bytes]) -> str:

@@ -16,7 +16,7 @@ from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.adapters.protocols import Settings
 from mafs_bench.errors import StoreError
 from mafs_bench.metrics import metrics_of
-from mafs_bench.runner.cache import EmbeddingCache, model_key
+from mafs_bench.runner.cache import open_caches
 from mafs_bench.runner.encode import drop_spool
 from mafs_bench.runner.forward import Forward, memory_in_one_line
 from mafs_bench.runner.plan import Cell, Plan, without_lacking
@@ -161,10 +161,11 @@ def make_encoder(
     plan: Plan, adapter: Any, settings: Settings, resources: Resources, spool: Path | None, progress: Progress
 ) -> Encoder:
     """The encoder of a run. Raises ``StoreError`` where the cache cannot be opened."""
-    cache = None
+    caches = None
     if resources.cache is not None:
-        model = model_key(adapter, resources.precision, settings.device)
-        cache = EmbeddingCache(resources.cache, model, resources.cache_bytes)
+        caches = open_caches(
+            resources.cache, resources.cache_bytes, adapter, resources.precision, settings.device
+        )
     return Encoder(
         adapter,
         plan.dataset,
@@ -175,7 +176,8 @@ def make_encoder(
         plan.request.on_error,
         spool,
         progress.rows,
-        forward=Forward(adapter, resources.batch_size, cache, progress.note),
+        forward=Forward(adapter, resources.batch_size, caches.images if caches else None, progress.note),
+        text_cache=caches.texts if caches else None,
     )
 
 

@@ -15,12 +15,16 @@ from mafs_bench.operators.audit import audit_text
 from mafs_bench.operators.base import PairItem, PairPlan
 from mafs_bench.operators.engine import corrupt_text, plan_pairs
 from mafs_bench.operators.pairs import mix_captions
+from mafs_bench.runner.cache import EmbeddingCache
 from mafs_bench.runner.encode import EncodedImages, digest_of, encode_jobs, encode_texts
 from mafs_bench.runner.forward import Forward
 from mafs_bench.runner.images import BlankImage, BlendedImage, ImageItem, ImageJob, stream_images
 from mafs_bench.seeding import stream
 from mafs_bench.tasks.base import Pair, PairBatch, PairEmbeddings, caption_pairs
 from mafs_bench.types import Condition, Corruption, Dataset, ImageSource
+
+_TEXT_LISTS = 5
+"""Lists of texts that are remembered: the clean captions, and what each task reads under one condition."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Encoder:
     advance: Callable[[int], None] = lambda rows: None
     severities_left: Callable[[Corruption], tuple[int, ...]] = lambda corruption: (1, 2, 3, 4, 5)
     forward: Forward | None = None
+    text_cache: EmbeddingCache | None = None
     planned: Sequence[tuple[Corruption | None, tuple[int, ...]]] = ()
     _coming: Iterator[dict[int, EncodedImages]] = field(default_factory=lambda: iter(()))
     _next: int = -1
@@ -97,13 +102,15 @@ class Encoder:
         return next(encode_jobs(self.forward, [(job, None)], workers=self.workers))[0]
 
     def texts(self, texts: Sequence[str]) -> Embeddings:
-        """Encode texts; the last few lists are remembered."""
+        """Encode texts; the lists that were used last are remembered."""
         key = tuple(texts)
-        if key not in self._texts:
-            while len(self._texts) >= 3:  # the clean captions, the clean questions, and one corrupted list
-                self._texts.pop(next(reversed(self._texts)))
-            self._texts[key] = encode_texts(self.adapter, texts)
-        return self._texts[key]
+        encoded = self._texts.pop(key, None)
+        if encoded is None:
+            while len(self._texts) >= _TEXT_LISTS:
+                self._texts.pop(next(iter(self._texts)))
+            encoded = encode_texts(self.adapter, texts, self.text_cache)
+        self._texts[key] = encoded
+        return encoded
 
     def job(
         self,

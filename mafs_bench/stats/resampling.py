@@ -316,7 +316,7 @@ def _from_weights(metric: Metric, frame: pd.DataFrame, resampling: Resampling) -
         chunks = np.split(np.arange(n_clusters), range(step, n_clusters, step))
         return np.concatenate([weighted(scored, (positions != out[:, None]) * 1.0) for out in chunks])
 
-    chunks = resampling.chunks(n, _CHUNK_BYTES)
+    chunks = resampling.chunks(n, _CACHE_BYTES)
     return Replicates(
         float(weighted(scored, np.ones((1, n)))[0]),
         np.concatenate([weighted(scored, counts[:, positions]) for counts in chunks]),
@@ -353,6 +353,7 @@ def _check(level: float, method: str) -> None:
 
 
 def _quiet(function: Callable[..., Array | float], *values: Array | float) -> Array | float:
-    """Call it where 0/0 is an answer: NaN, undefined."""
+    """Call it where x/0 is an answer: NaN, undefined, whatever x is."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return function(*values)
+        made = function(*values)
+    return np.where(np.isinf(made), np.nan, made)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +14,8 @@ import pytest
 
 from mafs_bench.adapters.protocols import Embeddings
 from mafs_bench.errors import StoreError, UsageError
-from mafs_bench.runner.cache import EmbeddingCache, model_key, parse_bytes
+from mafs_bench.runner.cache import EmbeddingCache, model_key, open_caches, parse_bytes
+from mafs_bench.runner.encode import encode_texts
 from mafs_bench.runner.forward import Forward
 
 
@@ -138,3 +141,42 @@ def test_sizes(text: str, size: int) -> None:
 def test_sizes_that_are_none(text: str) -> None:
     with pytest.raises(UsageError, match="--cache-size"):
         parse_bytes(text, "--cache-size")
+
+
+class Halves:
+    """A fusion as the cache sees it: an encoder that it shares, and a state of its own made of the vectors."""
+
+    derived = frozenset({"half"})
+
+    def __init__(self, weights: str) -> None:
+        self.weights = weights
+        self.encoder = "encoder 1"
+        self.seen: list[list[str]] = []
+
+    def encode_texts(self, texts: list[str]) -> Embeddings:
+        self.seen.append(list(texts))
+        vectors = np.array([[len(text), 1.0] for text in texts], dtype=np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return self.complete_texts(Embeddings(vectors, np.ones(len(texts), dtype=bool)))
+
+    def complete_texts(self, texts: Embeddings) -> Embeddings:
+        return replace(texts, states={"half": texts.vectors / 2})
+
+    complete_images = complete_texts
+
+
+def test_fusions_on_one_encoder_share_its_rows_and_keep_their_own_states(tmp_path: Path) -> None:
+    first, second = Halves("a"), Halves("b")
+    caches = [open_caches(tmp_path, 1 << 20, model, "fp32", "cpu") for model in (first, second)]
+    texts = ["one", "three", "one", "four"]
+    encode_texts(first, texts[:2], caches[0].texts)
+    shared = encode_texts(second, texts, caches[1].texts)
+    plain = encode_texts(Halves("c"), texts)
+    assert second.seen == [["four"]]
+    np.testing.assert_array_equal(shared.vectors, plain.vectors)
+    np.testing.assert_array_equal(shared.states["half"], plain.states["half"])
+    digest = hashlib.sha256(b"one").digest()
+    assert digest in caches[1].texts.get([digest])
+    assert caches[1].images.get([digest]) == {}
+    second.encoder = "encoder 2"
+    assert open_caches(tmp_path, 1 << 20, second, "fp32", "cpu").texts.get([digest]) == {}

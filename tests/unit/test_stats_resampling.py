@@ -145,3 +145,23 @@ def test_what_cannot_be_resampled_is_refused():
         rs.interval(Metric("none", "any", 0, 1, True, ""), frame_of(2), resampling)
     with pytest.raises(UsageError, match="no value"):
         rs.interval(Metric("none", "any", 0, 1, True, "", MEAN.columns), frame_of(2), resampling)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_ratio_over_a_clean_score_of_zero_is_undefined_and_warns_of_nothing():
+    clean = frame_of().assign(score=0.0)
+    clean.loc[:2, "score"] = 1.0  # one cluster of 40: more than a third of the resamples score 0
+    noisy = clean.assign(score=0.5)
+    resampling = rs.Resampling(clean["group"], 200)
+    pair = rs.replicate_paired(MEAN, [clean, noisy], resampling)
+    ratio = rs.combine(lambda a, b: (a - b) / a, *pair)
+    zero = pair[0].draws == 0
+    assert 50 < zero.sum() < 150
+    np.testing.assert_array_equal(np.isnan(ratio.draws), zero)
+    for method in ("percentile", "bca"):
+        found = rs.estimate(ratio, method=method)
+        assert found.value == pytest.approx(1 - 0.5 / (3 / 120))
+        assert (found.low, found.high) == (None, None)
+    nothing = clean.assign(score=0.0)
+    ratio = rs.combine(np.divide, *rs.replicate_paired(MEAN, [noisy, nothing], resampling))
+    assert rs.estimate(ratio).value is None
