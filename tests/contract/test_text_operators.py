@@ -1,12 +1,17 @@
-"""What must hold for every text operator of every published suite."""
+"""What must hold for every text operator of every published suite.
+
+Run as a program, this file stores the golden cells anew.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +24,7 @@ from mafs_bench.operators.base import TextOperator
 from mafs_bench.operators.engine import corrupt_text
 from mafs_bench.types import Corruption
 
+GOLDEN = Path(__file__).parents[1] / "golden" / "text_cells.json"
 SEVERITIES = (1, 2, 3, 4, 5)
 CAPTIONS = (
     "A man in a red shirt is riding a big brown horse near the beach .",
@@ -157,6 +163,18 @@ def test_a_caption_of_ten_thousand_words(corruption: Corruption) -> None:
     assert made is None or (made != text and made.strip())
 
 
+def cell_digests(corruption: Corruption) -> list[str]:
+    """SHA-256 a severity over captions, one with protected spans and digits, and other scripts."""
+    texts = (*CAPTIONS, " ".join((CAPTIONS[0], *PROTECTED)), "Der modern rnclvv_1 café — ЖИЗНЬ 3D 🐕", "")
+    made = zip(*(corrupt(text, corruption) for text in texts), strict=True)
+    return [hashlib.sha256(repr(cell).encode()).hexdigest() for cell in made]
+
+
+@each
+def test_golden_cells(corruption: Corruption) -> None:
+    assert json.loads(GOLDEN.read_text())[f"{corruption.suite}:{corruption.name}"] == cell_digests(corruption)
+
+
 DIGEST = """
 import hashlib, sys
 sys.path.insert(0, sys.argv[1])
@@ -179,3 +197,8 @@ def test_another_process_with_another_hash_seed_gives_the_same_bytes() -> None:
         check=True,
     )
     assert run.stdout.strip() == digest_of_all()
+
+
+if __name__ == "__main__":
+    rows = [f'"{c.suite}:{c.name}": {json.dumps(cell_digests(c))}' for c in ALL]
+    GOLDEN.write_text("{\n" + ",\n".join(rows) + "\n}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -14,11 +15,13 @@ from mafs_bench.operators.text import characters
 from mafs_bench.operators.text.spans import (
     Sites,
     letters,
+    outside,
     protected_spans,
     quota,
     span_operator,
     splice,
     tokens,
+    unlike_neighbours,
     words,
 )
 from mafs_bench.seeding import KeyedStream
@@ -55,6 +58,16 @@ def test_words_of_three_letters_and_more_count() -> None:
     assert len(letters(CAPTION)) == LETTERS == 54
     text = "An ox3 is a_b, cat's dog 3rd ÉTÉ"
     assert "".join(text[i] for i in letters(text)) == "catdogÉTÉ"
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.text("aabBc  .'-_1é<@", max_size=14))
+def test_letters_of_plain_text_are_those_that_a_regular_expression_finds(text: str) -> None:
+    spans = [m.span() for m in re.finditer(r"\w{3,}", text) if m[0].isalpha()]
+    wanted = [i for start, end in outside(protected_spans(text), spans) for i in range(start, end)]
+    assert letters(text) == wanted
+    unlike = [i for i in wanted if i + 1 in wanted and text[i] != text[i + 1]]
+    assert unlike_neighbours(text) == (len(wanted), unlike)
 
 
 @pytest.mark.parametrize("name", SINGLE)

@@ -7,11 +7,10 @@ letter that the table knows) the corruption is not applicable.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from string import ascii_lowercase
 from typing import Any
 
-from mafs_bench.operators.text.spans import Edit, Sites, letters, pick, span_operator
+from mafs_bench.operators.text.spans import Edit, Sites, letters, pick, span_operator, unlike_neighbours
 
 _KEY_ROWS = (("qwertyuiop", 0.0), ("asdfghjkl", 0.25), ("zxcvbnm", 0.75))
 """The letter rows of a US QWERTY keyboard, each with its offset to the right in key widths."""
@@ -96,9 +95,8 @@ def _delete(text: str) -> Sites:
 
 
 def _swap(text: str) -> Sites:
-    at = letters(text)
-    pairs = [i for i, j in pairwise(at) if j == i + 1 and text[i] != text[j]]
-    return Sites(len(at), pairs, lambda i, draw: (i, i + 2, text[i + 1] + text[i]))
+    total, at = unlike_neighbours(text)
+    return Sites(total, at, lambda i, draw: (i, i + 2, text[i + 1] + text[i]))
 
 
 def _ocr(text: str) -> Sites:
