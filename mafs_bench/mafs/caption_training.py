@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mafs_bench.mafs.bank import Batch, EmbeddingBank, draw_batch
+from mafs_bench.mafs.bank import EmbeddingBank, draw_batch
 from mafs_bench.mafs.captioning import CaptionDecoder, Captioner, Inputs
 from mafs_bench.mafs.fusion import ScheduledFusion, WeightedFusion
 from mafs_bench.mafs.signals import Prototypes, Standardise
@@ -77,29 +77,34 @@ def train_captioner(
 def draw_captions(
     bank: EmbeddingBank, prototypes: Prototypes, words: Tensor, size: int, generator: torch.Generator
 ) -> CaptionBatch:
-    """Draw pairs as for any fusion; what is to be written is another clean caption of the same image.
+    """Draw pairs as for any fusion; what is to be written is another clean caption of the text's own image.
 
-    The pair's text is the context for ``CONTEXT_SHARE`` of them, and for none of an image with one caption.
+    The pair's text is the context for ``CONTEXT_SHARE`` of the pairs and, since nothing else tells there what
+    is asked for, for all that hold another's image. A pair without context is asked for what its image shows.
     """
     batch = draw_batch(bank, prototypes, size, generator)
-    target, has_other = other_caption(bank.owner, batch, generator)
-    given = (torch.rand(size, generator=generator) < CONTEXT_SHARE) & has_other
+    mismatched = batch.shown != batch.image
+    given = (torch.rand(size, generator=generator) < CONTEXT_SHARE) | mismatched
+    given &= torch.bincount(bank.owner)[batch.image] > 1
+    described = torch.where(given, batch.image, batch.shown)
+    target = other_caption(bank.owner, batch.text, described, generator)
     present = batch.pairs.present * torch.stack([torch.ones(size), given.float()], dim=1)
     inputs = Inputs(batch.pairs.v, batch.pairs.t, present)
     longest = int((words[target] != PAD).any(0).sum())
     return CaptionBatch(inputs, words[target, :longest], bank.texts[target, 0], batch.mode == 0)
 
 
-def other_caption(owner: Tensor, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Another caption of each pair's image (b,), its own where there is no other; and whether there is (b,)."""
+def other_caption(owner: Tensor, text: Tensor, image: Tensor, generator: torch.Generator) -> Tensor:
+    """For each image (b,) a caption of it that is not ``text`` (b,), but where it has no other: (b,)."""
     order = torch.argsort(owner, stable=True)
     place = torch.empty_like(order)
     place[order] = torch.arange(len(order))
     counts = torch.bincount(owner)
-    first = (torch.cumsum(counts, 0) - counts)[batch.image]
-    count = counts[batch.image]
-    step = 1 + (torch.rand(len(batch.own), generator=generator) * (count - 1)).long()
-    return order[first + (place[batch.own] - first + step) % count], count > 1
+    first = (torch.cumsum(counts, 0) - counts)[image]
+    count = counts[image]
+    own = torch.where(owner[text] == image, place[text] - first, 0)
+    step = 1 + (torch.rand(len(text), generator=generator) * (count - 1)).long()
+    return order[first + (own + step) % count]
 
 
 def follow(standardise: Standardise, signals: dict[str, Tensor]) -> None:

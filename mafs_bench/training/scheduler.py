@@ -47,7 +47,7 @@ TASKS = ("all", "fused-retrieval", "retrieval", "vqa", "captioning")
 COPIES = 3
 PROTOTYPES = 64
 BANK = 1000
-CAPTION_BATCH = 64
+CAPTION_BATCH = 32
 """Captions a step; the steps are as many as for the other tasks."""
 
 

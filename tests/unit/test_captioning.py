@@ -9,7 +9,7 @@ import torch
 
 from mafs_bench.errors import WeightsError
 from mafs_bench.mafs.bank import EmbeddingBank, draw_batch
-from mafs_bench.mafs.caption_training import make_captioner, other_caption, train_captioner
+from mafs_bench.mafs.caption_training import draw_captions, make_captioner, other_caption, train_captioner
 from mafs_bench.mafs.caption_weights import CaptionerWeights, load_captioner, save_captioner
 from mafs_bench.mafs.captioning import CaptionDecoder, Captioner, Inputs
 from mafs_bench.mafs.catalogue import CAPTIONING, FUSIONS
@@ -138,12 +138,25 @@ def test_a_few_captions_are_learnt_by_heart() -> None:
 def test_the_context_is_another_caption_of_the_image() -> None:
     data, _ = bank()
     prototypes = fit_prototypes(data.images[:, 0], data.texts[::2, 0], 8, torch.Generator().manual_seed(0))
-    generator = torch.Generator().manual_seed(0)
-    batch = draw_batch(data, prototypes, 100, generator)
-    other, has_other = other_caption(data.owner, batch, generator)
-    assert has_other.all()
-    assert (other != batch.own).all()
+    batch = draw_batch(data, prototypes, 100, torch.Generator().manual_seed(0))
+    other = other_caption(data.owner, batch.text, batch.image, torch.Generator().manual_seed(0))
+    assert (other != batch.text).all()
     assert torch.equal(data.owner[other], batch.image)
+    shown = other_caption(data.owner, batch.text, batch.shown, torch.Generator().manual_seed(0))
+    assert torch.equal(data.owner[shown], batch.shown)
+
+
+def test_a_pair_with_anothers_image_always_has_its_context() -> None:
+    data, captions = bank()
+    prototypes = fit_prototypes(data.images[:, 0], data.texts[::2, 0], 8, torch.Generator().manual_seed(0))
+    encoded = torch.arange(len(captions))[:, None] + 4  # every caption is one word of its own
+    drawn = draw_captions(data, prototypes, encoded, 500, torch.Generator().manual_seed(0))
+    described = data.owner[drawn.target[:, 0] - 4]
+    shown = (drawn.inputs.v @ data.images.flatten(0, 1).T).argmax(1) // data.images.shape[1]
+    wrong = shown != described
+    assert 0.05 < wrong.float().mean() < 0.25
+    assert (drawn.inputs.present[wrong].sum(1) == 2).all()
+    assert 0.4 < drawn.inputs.present[:, 1].mean() < 0.7
 
 
 def test_words_are_those_of_the_captions() -> None:
