@@ -27,7 +27,7 @@ def fusion(
     severity: Annotated[str, typer.Option(help="3, 1-5 or 1,3,5")] = "1,3,5",
     limit: Annotated[int | None, typer.Option(help="only the first N test images")] = None,
     train_limit: Annotated[int | None, typer.Option(help="only the first N training images")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="optimiser steps a fusion")] = 1500,
+    steps: Annotated[int, typer.Option(min=1, help="optimiser steps a fusion")] = 600,
 ) -> None:
     """Hold MA-AFS against the fusions that it must beat, with ablations and paired tests."""
     from mafs_bench.mafs.training import Budget

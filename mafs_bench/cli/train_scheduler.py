@@ -28,7 +28,7 @@ def scheduler(
     ] = "all",
     limit: Annotated[int | None, typer.Option(help="only the first N images")] = None,
     seed: Annotated[int, typer.Option(help="of weights, batches and corruptions")] = 0,
-    steps: Annotated[int, typer.Option(min=1, help="optimiser steps")] = 1500,
+    steps: Annotated[int, typer.Option(min=1, help="optimiser steps")] = 600,
     out: Annotated[Path | None, typer.Option(help="folder for the weights [~/.mafs-bench/fusion]")] = None,
 ) -> None:
     """Train fusion weights on a frozen backbone; minutes on two cores."""

@@ -1,7 +1,9 @@
-"""Visual question answering on fused embeddings: a head over [α_v v ; α_t t ; v∘t].
+"""Visual question answering on fused embeddings: what the image says, what the question says, and what both say.
 
-Every fusion answers through the same head; what differs is α. Targets are the soft accuracies that VQAv2's
-ten answers give each answer of the vocabulary (Goyal et al., CVPR 2017).
+  logits = α_v h_v(v) + α_t h_t(t) + 4 α_v α_t h([v ; t ; v∘t])
+so that an answer leans on the question's own prior where the image is worth nothing, and the joint part fades with
+either weight; equal weights leave it as it is. Every fusion answers through the same head; what differs is α.
+Targets are the soft accuracies that VQAv2's ten answers give each answer of the vocabulary (Goyal et al., CVPR 2017).
 """
 
 from __future__ import annotations
@@ -18,20 +20,25 @@ from mafs_bench.mafs.training import Budget, disagreement, kl_to_uniform, optimi
 
 
 class AnswerHead(nn.Module):
-    """A fusion's weights and a two-layer head: pairs to logits over ``n_answers``."""
+    """A fusion's weights and three two-layer heads: pairs to logits over ``n_answers``."""
 
     def __init__(self, fusion: WeightedFusion, dim: int, n_answers: int, hidden: int = 256) -> None:
         super().__init__()
         self.fusion = fusion
         self.scale = dim**0.5
-        self.head = nn.Sequential(nn.Linear(3 * dim, hidden), nn.GELU(), nn.Linear(hidden, n_answers))
+        self.image, self.text, self.both = (_head(n * dim, hidden, n_answers) for n in (1, 1, 3))
 
     def forward(self, pairs: FusionInput) -> tuple[Tensor, Tensor]:
         """Logits (n, answers) and α (n, 2); a missing modality enters as zeros."""
         alpha = self.fusion.weigh(pairs)
         v, t = self.scale * pairs.v * pairs.present[:, :1], self.scale * pairs.t * pairs.present[:, 1:]
-        features = torch.cat([alpha[:, :1] * v, alpha[:, 1:] * t, v * t], dim=-1)
-        return self.head(features), alpha
+        together = self.both(torch.cat([v, t, v * t], dim=-1))
+        joint = 4 * alpha.prod(dim=1, keepdim=True)
+        return alpha[:, :1] * self.image(v) + alpha[:, 1:] * self.text(t) + joint * together, alpha
+
+
+def _head(width: int, hidden: int, n_answers: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, n_answers))
 
 
 def train_answers(

@@ -23,8 +23,8 @@ from mafs_bench.mafs.signals import Prototypes, Standardise, pair_signals
 class Budget:
     """The same for every fusion: optimiser steps, pairs a step, learning rate, and the two loss terms."""
 
-    steps: int = 1500
-    batch: int = 256
+    steps: int = 600
+    batch: int = 128
     learning_rate: float = 1e-3
     uniform: float = 0.01
     consistency: float = 0.1

@@ -42,6 +42,11 @@ class Candidate(FusedBackbone):
         self.corrupted: tuple[float, float] = (0.0, 0.0)
         self.mismatched: np.ndarray[Any, Any] | None = None
 
+    @property
+    def answers_questions(self) -> bool:
+        """Whether an answer head was trained for it."""
+        return self._fusion.head is not None
+
     def _pairs(self, images: Embeddings, texts: Embeddings) -> FusionInput:
         """Tell the oracle which modality was corrupted; every other fusion ignores it."""
         pairs = super()._pairs(images, texts)
@@ -112,7 +117,7 @@ def _fit_once(variant: Variant, data: TrainingSet, seed: int, backbone: str, pat
     if path.is_file():
         return _restored(variant, data, backbone, load_file(path))
     weights, _ = fit_fused(variant.name, variant.make, backbone, data.bank, variant.budget, seed)
-    if data.questions is not None and data.targets is not None:
+    if _answers(variant, data) and data.questions is not None and data.targets is not None:
         head, _ = fit_head(
             variant.make, weights.prototypes, data.questions, data.targets, variant.budget, seed
         )
@@ -127,11 +132,16 @@ def _fit_once(variant: Variant, data: TrainingSet, seed: int, backbone: str, pat
     return weights
 
 
+def _answers(variant: Variant, data: TrainingSet) -> bool:
+    """Whether a variant is studied on questions too: ablations are held against each other on retrieval alone."""
+    return bool(data.answers) and variant.kind != "ablation"
+
+
 def _restored(
     variant: Variant, data: TrainingSet, backbone: str, tensors: dict[str, Tensor]
 ) -> FusionWeights:
     k, dim = tensors["prototypes.image"].shape
-    head = AnswerHead(variant.make(dim), dim, len(data.answers)).eval() if data.answers else None
+    head = AnswerHead(variant.make(dim), dim, len(data.answers)).eval() if _answers(variant, data) else None
     weights = FusionWeights(
         variant.name,
         backbone,

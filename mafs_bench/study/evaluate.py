@@ -93,6 +93,8 @@ def _score(task: str, candidates: dict[str, Candidate], encoder: Encoder, cell: 
     told = _told(cell.corruption)
     columns: dict[str, Any] = {}
     for name, candidate in candidates.items():
+        if task == VQA and not candidate.answers_questions:
+            continue
         candidate.corrupted = told
         candidate.mismatched = mismatched if mismatched.any() else None
         frame = vqa.score(candidate, view) if task == VQA else fused_retrieval.score(candidate, view)

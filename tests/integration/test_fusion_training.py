@@ -78,7 +78,7 @@ def test_the_study_reports_and_resumes(folder: Path) -> None:
     ):
         assert name.lower() in first.lower()
     scores = pd.read_csv(folder / "study" / "fused-retrieval-scores.csv")
-    assert len(scores) == 16  # the toy gives no token signals: mafs@2 is left out
+    assert len(scores) == 18  # the toy gives no token signals: mafs@2 is left out
     (folder / "study" / "scores" / "fused-retrieval--fog-3.parquet").unlink()
     again = mafs_bench(folder, "study", "fusion", "--out", folder / "study", *options)
     assert again.returncode == 0, again.stderr
