@@ -44,6 +44,8 @@ SEEN_TEXT = ("keyboard", "char_swap", "char_delete")
 families are unseen."""
 
 TASKS = ("all", "fused-retrieval", "retrieval", "vqa", "captioning")
+Arrays = dict[str, Any]
+
 COPIES = 3
 PROTOTYPES = 64
 BANK = 1000
@@ -246,7 +248,9 @@ def embed_questions(
     images = embed(adapter, dataset, seed, say).images
     pairs = [Pair(q.id, i, q.text) for i, sample in enumerate(dataset.samples) for q in sample.questions]
     suite = suites.load("core@1")
-    arrays = _embed_texts(adapter, pairs, [suite.corruptions[name] for name in SEEN_TEXT], seed)
+    seen = [suite.corruptions[name] for name in SEEN_TEXT]
+    cache = _cache_file("questions", adapter.weights, dataset, suite.digest, seed)
+    arrays = _computed_once(cache, lambda: _embed_texts(adapter, pairs, seen, seed), say)
     tokens = {n.partition(".")[2]: torch.from_numpy(x) for n, x in arrays.items() if n.startswith("tokens.")}
     owner = torch.tensor([pair.sample for pair in pairs])
     true_of = owner[None] == torch.arange(len(images))[:, None]
@@ -277,17 +281,27 @@ def embed(adapter: Any, dataset: Dataset, seed: int, say: Callable[[str], None])
     suite = suites.load("core@1")
     image_corruptions = [suite.corruptions[name] for name in SEEN_IMAGE]
     text_corruptions = [suite.corruptions[name] for name in SEEN_TEXT]
-    cache = _cache_file(adapter.weights, dataset, suite.digest, seed)
+
+    def make() -> Arrays:
+        images = _embed_images(adapter, dataset, image_corruptions, seed)
+        return {"images": images} | _embed_texts(adapter, caption_pairs(dataset), text_corruptions, seed)
+
+    return _bank(
+        dataset, _computed_once(_cache_file("bank", adapter.weights, dataset, suite.digest, seed), make, say)
+    )
+
+
+def _computed_once(cache: Path, make: Callable[[], Arrays], say: Callable[[str], None]) -> Arrays:
+    """What ``make`` gives, from the cache where it was made before."""
     if cache.is_file():
         say(f"embeddings found in {cache}")
-        return _bank(dataset, dict(np.load(cache, allow_pickle=False)))
-    arrays = {"images": _embed_images(adapter, dataset, image_corruptions, seed)}
-    arrays |= _embed_texts(adapter, caption_pairs(dataset), text_corruptions, seed)
+        return dict(np.load(cache, allow_pickle=False))
+    arrays = make()
     cache.parent.mkdir(parents=True, exist_ok=True)
     with cache.with_suffix(".tmp.npz").open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
     cache.with_suffix(".tmp.npz").replace(cache)
-    return _bank(dataset, arrays)
+    return arrays
 
 
 def embed_clean(adapter: Any, dataset: Dataset) -> EmbeddingBank:
@@ -296,10 +310,10 @@ def embed_clean(adapter: Any, dataset: Dataset) -> EmbeddingBank:
     return _bank(dataset, arrays | _embed_texts(adapter, caption_pairs(dataset), (), 0, copies=0))
 
 
-def _cache_file(weights: str, dataset: Dataset, suite: str, seed: int) -> Path:
+def _cache_file(what: str, weights: str, dataset: Dataset, suite: str, seed: int) -> Path:
     seen = (SEEN_IMAGE, SEEN_TEXT, COPIES)
     parts = (weights, dataset.name, dataset.split, dataset.revision, len(dataset.samples), suite, seed, seen)
-    return home() / "cache" / f"bank-{hashlib.sha256(repr(parts).encode()).hexdigest()[:20]}.npz"
+    return home() / "cache" / f"{what}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:20]}.npz"
 
 
 def _bank(dataset: Dataset, arrays: dict[str, Any]) -> EmbeddingBank:
