@@ -18,7 +18,7 @@ from mafs_bench.adapters.ranked_answers import AnswerRanker
 from mafs_bench.adapters.text_signals import piece_splitter, text_signals
 from mafs_bench.adapters.text_towers import encode_texts
 from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
-from mafs_bench.adapters.vectors import unit_rows
+from mafs_bench.adapters.vectors import mean_of_pairs, unit_rows
 from mafs_bench.types import FloatArray, Image
 
 
@@ -78,9 +78,7 @@ class Clip:
 
     def fuse(self, images: Embeddings, texts: Embeddings) -> Fused:
         """Fixed fusion: the normalised mean of both vectors, present or not."""
-        half = np.full(len(images), 0.5, dtype=np.float32)
-        mean = (images.vectors + texts.vectors) / 2
-        return Fused(unit_rows(mean, self.name, "pair"), {"alpha_image": half, "alpha_text": half})
+        return mean_of_pairs(images, texts, self.name)
 
     def prepare_answers(self, vocabulary: Sequence[str]) -> None:
         """Set the answers to choose from."""

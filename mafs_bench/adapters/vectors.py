@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.adapters.protocols import Embeddings, Fused
 from mafs_bench.errors import AdapterError
 from mafs_bench.types import FloatArray
 
@@ -27,6 +27,16 @@ def unit_rows(vectors: npt.NDArray[Any], name: str, what: str) -> FloatArray:
         raise AdapterError(f"{name}: {kind} embedding of {what} {bad[0]} (of {len(vectors)}, from 0)")
     scaled: FloatArray = (vectors / lengths[:, None]).astype(np.float32)
     return scaled
+
+
+def mean_of_pairs(images: Embeddings, texts: Embeddings, name: str) -> Fused:
+    """Fixed fusion of n aligned pairs: the normalised mean of both vectors, present or not.
+
+    Raises ``AdapterError`` for a pair of opposite vectors.
+    """
+    half = np.full(len(images), 0.5, dtype=np.float32)
+    mean = (images.vectors + texts.vectors) / 2
+    return Fused(unit_rows(mean, name, "pair"), {"alpha_image": half, "alpha_text": half})
 
 
 def validated(vectors: Any, n: int, name: str) -> FloatArray:

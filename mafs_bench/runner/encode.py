@@ -7,7 +7,7 @@ import io
 import shutil
 import zipfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,14 @@ from mafs_bench.adapters.vectors import as_embeddings
 from mafs_bench.runner.cache import EmbeddingCache
 from mafs_bench.runner.forward import Finish, Forward, concatenate
 from mafs_bench.runner.images import ImageItem, ImageJob, stream_jobs
+from mafs_bench.runner.rows import FileRows, RowWriter, is_large, open_rows, stored_severity
 from mafs_bench.runner.store import write_atomically
 
 _CHUNK = 128
 """Sources a spooled file: what a kill loses at most."""
+
+_LARGE = "large"
+"""Marks, among a chunk's arrays, states that lie in a file of their own: an array without rows."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -93,13 +97,15 @@ class _Job:
         n = len(job.sources)
         self._chunks = [range(i, min(i + _CHUNK, n)) for i in range(0, n, _CHUNK)]
         self._loaded: dict[int, Arrays] = {}
+        self._stored: dict[int, dict[str, FileRows]] = {}
+        self._writers: dict[str, RowWriter] = {}
         self._pending: list[tuple[ImageItem, Embeddings]] = []
         self._searched = False
 
     def missing(self) -> list[int]:
         """Positions of the sources that are not in the spool."""
         if not self._searched:
-            found = {chunk.start: self._read(chunk.start) for chunk in self._chunks}
+            found = {chunk.start: self._read(chunk) for chunk in self._chunks}
             self._loaded = {start: arrays for start, arrays in found.items() if arrays is not None}
             self._searched = True
         return [i for chunk in self._chunks if chunk.start not in self._loaded for i in chunk]
@@ -114,29 +120,65 @@ class _Job:
 
     def add(self, item: ImageItem, encoded: Embeddings) -> None:
         """Take the next source's rows; a chunk that is full is spooled."""
-        self._pending.append((item, encoded))
         chunk = self._chunks[item.position // _CHUNK]
+        self._pending.append((item, self._without_large(encoded, chunk.start)))
         if item.position == chunk[-1]:
-            self._loaded[chunk.start] = _gather(self._pending)
-            self._pending = []
+            self._stored[chunk.start] = {name: writer.finish() for name, writer in self._writers.items()}
+            self._loaded[chunk.start] = _gather(self._pending, self._stored[chunk.start])
+            self._pending, self._writers = [], {}
             if self._spool is not None:
                 write_atomically(self._file(chunk.start), _pack(self._loaded[chunk.start]))
 
     def result(self) -> dict[int, EncodedImages]:
         """All images a severity."""
         parts = [self._loaded[chunk.start] for chunk in self._chunks]
-        return {severity: _severity(parts, k) for k, severity in enumerate(self.job.severities)}
+        stored = [self._stored[chunk.start] for chunk in self._chunks]
+        return {severity: self._severity(parts, stored, k) for k, severity in enumerate(self.job.severities)}
 
-    def _file(self, start: int) -> Path:
+    def _severity(
+        self, parts: Sequence[Arrays], stored: Sequence[Mapping[str, FileRows]], k: int
+    ) -> EncodedImages:
+        encoded = _severity(parts, k)
+        if not stored or not stored[0]:
+            return encoded
+        large = {
+            name: stored_severity([chunk[name] for chunk in stored], len(self.job.severities), k)
+            for name in stored[0]
+        }
+        states: dict[str, Any] = {**encoded.embeddings.states, **large}
+        return replace(encoded, embeddings=replace(encoded.embeddings, states=states))
+
+    def _without_large(self, encoded: Embeddings, start: int) -> Embeddings:
+        """Write the states that are large to their files, and give the others."""
+        large = {name for name, rows in encoded.states.items() if is_large(rows[0])}
+        for name in large:
+            if name not in self._writers:
+                file = self._file(start, f".{name}.rows") if self._spool is not None else None
+                self._writers[name] = RowWriter(file, encoded.states[name][0])
+            self._writers[name].add(encoded.states[name])
+        return replace(encoded, states={n: rows for n, rows in encoded.states.items() if n not in large})
+
+    def _file(self, start: int, ending: str = ".npz") -> Path:
         assert self._spool is not None
-        return self._spool / f"{start}.npz"
+        return self._spool / f"{start}{ending}"
 
-    def _read(self, start: int) -> Arrays | None:
+    def _read(self, chunk: range) -> Arrays | None:
         """A spooled chunk; a damaged one is named and made again."""
+        start = chunk.start
         if self._spool is None or not (file := self._file(start)).is_file():
             return None
         try:
-            return _unpack(file.read_bytes())
+            arrays = _unpack(file.read_bytes())
+            self._stored[start] = {
+                name.partition(".")[2]: open_rows(
+                    self._file(start, f"{name.removeprefix(_LARGE)}.rows"),
+                    row,
+                    len(chunk) * len(self.job.severities),
+                )
+                for name, row in arrays.items()
+                if name.startswith(_LARGE)
+            }
+            return arrays
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             self._note(f"{file} is damaged ({type(error).__name__}); its images are encoded again")
             return None
@@ -195,8 +237,8 @@ def drop_spool(spool: Path) -> None:
     shutil.rmtree(spool, ignore_errors=True)
 
 
-def _gather(pairs: Sequence[tuple[ImageItem, Embeddings]]) -> Arrays:
-    """Stack a chunk's items into arrays (n, severities, …)."""
+def _gather(pairs: Sequence[tuple[ImageItem, Embeddings]], stored: Mapping[str, FileRows]) -> Arrays:
+    """Stack a chunk's items into arrays (n, severities, …); of what is stored, say what a row looks like."""
     embeddings = [embedded for _, embedded in pairs]
     arrays: Arrays = {
         "vectors": np.stack([e.vectors for e in embeddings]),
@@ -207,6 +249,7 @@ def _gather(pairs: Sequence[tuple[ImageItem, Embeddings]]) -> Arrays:
     for kind in ("signals", "states"):
         for name in getattr(embeddings[0], kind):
             arrays[f"{kind}.{name}"] = np.stack([getattr(e, kind)[name] for e in embeddings])
+    arrays |= {f"{_LARGE}.{name}": np.empty((0, *rows.shape), rows.dtype) for name, rows in stored.items()}
     return arrays
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from mafs_bench.runner.cache import EmbeddingCache
 from mafs_bench.runner.encode import EncodedImages, digest_of, encode_jobs, encode_texts
 from mafs_bench.runner.forward import Forward
 from mafs_bench.runner.images import BlankImage, BlendedImage, ImageItem, ImageJob, stream_images
+from mafs_bench.runner.rows import append, select
 from mafs_bench.seeding import stream
 from mafs_bench.tasks.base import Pair, PairBatch, PairEmbeddings, caption_pairs
 from mafs_bench.types import Condition, Corruption, Dataset, ImageSource
@@ -251,7 +252,7 @@ class ConditionView:
             sources = self._sources(pairs, plan)
             images = self.encoder.encode_sources(sources, [pair.id for pair in pairs]).embeddings
         else:
-            images = encoded.embeddings.take(own[plan.image_from])
+            images = select(encoded.embeddings, own[plan.image_from])
         readable = ~encoded.unreadable[own[plan.image_from]]
         held = self._held(pairs, made.texts, plan)
         return PairEmbeddings(
@@ -384,12 +385,11 @@ class ConditionView:
         blank = self.encoder.encode_sources([BlankImage()], ["blank"]).embeddings
         index = np.where(present, np.arange(len(images)), len(images))
 
-        def swapped(values: npt.NDArray[Any], stand_in: npt.NDArray[Any]) -> npt.NDArray[Any]:
-            return np.concatenate([values, stand_in])[index]
-
-        return Embeddings(
-            swapped(images.vectors, blank.vectors),
-            images.present & present,
-            {name: swapped(values, blank.signals[name]) for name, values in images.signals.items()},
-            {name: swapped(values, blank.states[name]) for name, values in images.states.items()},
+        both = Embeddings(
+            np.concatenate([images.vectors, blank.vectors]),
+            np.append(images.present, False),
+            {name: append(rows, blank.signals[name]) for name, rows in images.signals.items()},
+            {name: append(rows, blank.states[name]) for name, rows in images.states.items()},
         )
+        swapped = select(both, index)
+        return replace(swapped, present=images.present & present)

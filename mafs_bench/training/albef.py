@@ -1,16 +1,16 @@
 """A small ALBEF for scenes, in the official checkpoint format.
 
-The image encoder first learns to name what stands where, as the official one comes from ImageNet. Then contrast,
-matching with hard negatives and masked language modelling (arXiv 2107.07651, section 3) together with answering,
-on shared encoders; no momentum distillation. Two checkpoints are written, as the official ones are: one for
-retrieval, one for question answering.
+The image encoder first learns to name what stands where and the text encoder what captions claim, as the official
+ones come from ImageNet and BERT. Then contrast, matching with hard negatives and masked language modelling (arXiv
+2107.07651, section 3) together with answering, on shared encoders; no momentum distillation. Two checkpoints are
+written, as the official ones are: one for retrieval, one for question answering.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +21,22 @@ from torch.nn import functional
 from mafs_bench.adapters.albef.bert import BertConfig, LanguageHead, key_mask
 from mafs_bench.adapters.albef.model import AlbefRetrieval, AlbefVqa, VisionConfig
 from mafs_bench.adapters.albef.text import Tokenizer
-from mafs_bench.seeding import stream
-from mafs_bench.training.baseline_data import SPECIAL, Batch, SceneBatches, make_vocabulary
-from mafs_bench.training.baseline_loop import Budget, Losses, halve, optimise, write_card
-from mafs_bench.training.baseline_losses import SceneHead, contrastive, hard_negatives, matching_labels
+from mafs_bench.training.baseline_data import (
+    QUESTIONS_A_SCENE,
+    SPECIAL,
+    Batch,
+    SceneBatches,
+    make_vocabulary,
+)
+from mafs_bench.training.baseline_loop import Budget, Losses, halve, write_card
+from mafs_bench.training.baseline_losses import (
+    ClaimHead,
+    SceneHead,
+    contrastive,
+    matching_rows,
+)
 from mafs_bench.training.baseline_measure import add_measured
+from mafs_bench.training.baseline_phases import Curriculum, train
 
 VISION = VisionConfig(size=96, patch=16, width=128, depth=4, heads=4)
 _TEXT = BertConfig(
@@ -54,45 +65,45 @@ class _Student:
     vqa: AlbefVqa
     language: LanguageHead
     scene: SceneHead
+    claims: ClaimHead
     temperature: nn.Parameter
 
     def modules(self) -> list[nn.Module]:
-        return [self.retrieval, self.vqa, self.language, self.scene, nn.ParameterList([self.temperature])]
+        return [self.retrieval, self.vqa, self.language, nn.ParameterList([self.temperature])]
 
 
 def train_albef(folder: Path, budget: Budget, say: Callable[[str], None]) -> Path:
     """Train and write ``retrieval.pth``, ``vqa.pth``, their configs, ``vocab.txt`` and a card into ``folder``."""
-    rng = stream(budget.seed, "train", "albef", "")
     torch.manual_seed(budget.seed)
     say("drawing the scenes")
-    batches = SceneBatches(VISION.size, rng, budget.limit)
+    batches = SceneBatches(VISION.size, budget.limit)
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = make_vocabulary(batches.texts())
     (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
     tokenizer = Tokenizer.load(folder / "vocab.txt")
     bert = _sized(len(vocabulary))
     student = _build(bert)
-    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-
-    def losses() -> Losses:
-        return _losses(student, tokenizer, batches.draw(budget.batch_size), generator)
-
-    def scene_loss() -> Losses:
-        batch = batches.draw(budget.batch_size)
-        return {"scene": student.scene(encoder(batch.pixels), batch.targets)}
-
-    encoder = student.retrieval.visual_encoder
-    optimise([encoder, student.scene], scene_loss, replace(budget, steps=budget.scene_steps), say)
-    run = optimise(student.modules(), losses, budget, say)
+    retrieval = student.retrieval
+    plan = Curriculum(
+        model="albef",
+        image_encoder=retrieval.visual_encoder,
+        see=retrieval.visual_encoder,
+        scene=student.scene,
+        text_encoder=retrieval.text_encoder,
+        read=lambda texts: retrieval.text_states(*_trimmed(*tokenizer.captions(texts))),
+        claims=student.claims,
+        modules=student.modules(),
+        losses=lambda batch, generator: _losses(student, tokenizer, batch, generator),
+    )
+    runs = train(plan, batches, budget, folder, say)
     _save(folder, student, bert)
     about = {
         "model": "ALBEF, small, for the scenes data set (Li et al., arXiv 2107.07651)",
         "licence": "Apache-2.0",
         "vision": asdict(VISION),
         "text": asdict(bert),
-        "command": f"mafs-bench train albef --steps {budget.steps} --seed {budget.seed}",
     }
-    card = write_card(folder, about, budget, run)
+    card = write_card(folder, "albef", about, budget, runs)
     say("measuring it")
     add_measured(card, f"albef:{folder}")
     return card
@@ -110,6 +121,7 @@ def _build(bert: BertConfig) -> _Student:
         vqa,
         LanguageHead(bert),
         SceneHead(VISION.width, VISION.size // VISION.patch),
+        ClaimHead(bert.hidden_size),
         nn.Parameter(torch.tensor(_TEMPERATURE)),
     )
     for module in (retrieval, vqa):
@@ -127,22 +139,19 @@ def _initialise(module: nn.Module) -> None:
 
 def _losses(student: _Student, tokenizer: Tokenizer, batch: Batch, generator: torch.Generator) -> Losses:
     retrieval = student.retrieval
-    image_states = retrieval.visual_encoder(batch.pixels)
+    image_states = batch.states
     ids, mask = _trimmed(*tokenizer.captions(batch.captions))
     text_states = retrieval.text_states(ids, mask)
     images, texts = retrieval.image_features(image_states), retrieval.text_features(text_states)
     similarities = images @ texts.T / student.temperature
-    other_text = hard_negatives(similarities, batch.true, generator)
-    other_image = hard_negatives(similarities.T, batch.true.T, generator)
-    own = torch.arange(len(ids))
-    image_rows, text_rows = torch.cat([own, own, other_image]), torch.cat([own, other_text, own])
+    image_rows, text_rows, labels = matching_rows(similarities, batch.true, generator)
     logits = retrieval.match(image_states[image_rows], text_states[text_rows], mask[text_rows])
     return {
         "contrast": contrastive(images, texts, student.temperature, batch.true.float()),
-        "matching": functional.cross_entropy(logits, matching_labels(len(ids))),
+        "matching": functional.cross_entropy(logits, labels),
         "masked words": _masked_words(student, image_states, ids, mask, generator),
         "answers": _answers(student.vqa, tokenizer, image_states, batch),
-        "scene": student.scene(image_states, batch.targets),
+        "claims": student.claims(text_states, batch.claims),
     }
 
 
@@ -161,7 +170,7 @@ def _answers(vqa: AlbefVqa, tokenizer: Tokenizer, image_states: torch.Tensor, ba
     """Negative log-likelihood of one person's answer, a question."""
     ids, mask = (torch.from_numpy(array) for array in tokenizer.questions(batch.questions))
     answer_ids, answer_mask = (torch.from_numpy(array) for array in tokenizer.answers(batch.answers))
-    states = vqa.encode_questions(image_states, ids, mask)
+    states = vqa.encode_questions(image_states.repeat_interleave(QUESTIONS_A_SCENE, dim=0), ids, mask)
     return vqa.answer_losses(states, mask, answer_ids, answer_mask).mean()
 
 

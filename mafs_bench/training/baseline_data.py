@@ -4,54 +4,61 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from mafs_bench.adapters.albef.images import normalise, squash
 from mafs_bench.datasets.scenes import load
-from mafs_bench.datasets.scenes.world import make_world
-from mafs_bench.training.backbone_data import SceneTargets, scene_targets
+from mafs_bench.datasets.scenes.captions import write_captions
+from mafs_bench.datasets.scenes.world import make_world, scenes_of
+from mafs_bench.training.backbone_data import SceneTargets, claim_targets, scene_targets
+from mafs_bench.types import Question
 
 SPLIT = "train"
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _PUNCTUATION = ".,?!'-"
 
-Item = TypeVar("Item")
+QUESTIONS_A_SCENE = 2
+_TILE = 128
+
+Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """n scenes, each with one of its captions, one of its questions and one person's answer to it.
+    """n scenes, each with one of its captions and some of its questions, and one person's answer to each.
 
-    pixels: float32 (n, 3, size, size). true: bool (n, n), caption j is true of image i. targets: what stands
-    where.
+    states: float32 (n, tokens, width), of the image encoder. true: bool (n, n), caption j is true of image i. claims:
+    what the captions claim. questions, answers: ``QUESTIONS_A_SCENE`` a scene, scene by scene.
     """
 
-    pixels: torch.Tensor
+    states: torch.Tensor
     captions: list[str]
     true: torch.Tensor
+    claims: torch.Tensor
     questions: list[str]
     answers: list[str]
-    targets: SceneTargets
 
 
 class SceneBatches:
     """The training split at one size, drawn once, with batches from a generator."""
 
-    def __init__(self, size: int, rng: np.random.Generator, limit: int) -> None:
+    def __init__(self, size: int, limit: int) -> None:
         """Draw the pictures (4 ms each). Only the first ``limit`` scenes are used."""
         dataset = load("", SPLIT, limit=limit)
         assert dataset.relevance is not None
-        self._rng = rng
+        world = make_world(SPLIT)
         self._samples = dataset.samples
         self._captions_a_scene = len(dataset.samples[0].captions)
         self._images_of = dataset.relevance.caption_images
-        self._targets = scene_targets(make_world(SPLIT))
+        self._claims = write_captions(scenes_of(world, limit), SPLIT)[1]
+        self._targets = scene_targets(world)
+        self._states = torch.empty(0)
         self._pixels = np.stack([squash(sample.image.load(), size) for sample in dataset.samples])
 
     def __len__(self) -> int:
@@ -65,24 +72,56 @@ class SceneBatches:
                 yield question.text
                 yield from question.answers
 
-    def draw(self, n: int) -> Batch:
-        """Draw n different scenes."""
-        rows = np.sort(self._rng.choice(len(self), n, replace=False))
-        which = self._rng.integers(self._captions_a_scene, size=n)
-        captions = self._captions_a_scene * rows + which
-        true = np.stack([np.isin(rows, self._images_of[caption]) for caption in captions], axis=1)
-        asked = [self._pick(self._samples[row].questions) for row in rows]
+    def pictures(self, n: int, rng: np.random.Generator) -> tuple[torch.Tensor, SceneTargets]:
+        """Draw n different scenes, or all where there are fewer: their pixels, and what stands where in them."""
+        rows = self._rows(n, rng)
+        return self._pixels_of(rows), SceneTargets(self._targets.quarters[rows], self._targets.settings[rows])
+
+    def encode(self, see: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        """Run the image encoder, which is trained by now, over all pictures once: states that ``draw`` gives."""
+        tiles = np.array_split(np.arange(len(self)), -(-len(self) // _TILE))
+        with torch.no_grad():
+            self._states = torch.cat([see(self._pixels_of(tile)).half() for tile in tiles])
+
+    def captions(self, n: int, rng: np.random.Generator) -> tuple[list[str], torch.Tensor]:
+        """Draw n different scenes, or all: a caption of each, and what it claims, as ``claim_targets``."""
+        return self._captions_of(self._numbers(self._rows(n, rng), rng))
+
+    def draw(self, n: int, rng: np.random.Generator) -> Batch:
+        """Draw n different scenes, or all; ``encode`` comes first."""
+        rows = self._rows(n, rng)
+        numbers = self._numbers(rows, rng)
+        captions, claims = self._captions_of(numbers)
+        asked = [question for row in rows for question in self._questions_of(row, rng)]
         return Batch(
-            pixels=torch.from_numpy(normalise(self._pixels[rows])),
-            captions=[self._samples[row].captions[k] for row, k in zip(rows, which, strict=True)],
-            true=torch.from_numpy(true),
+            states=self._states[rows].float(),
+            captions=captions,
+            true=torch.from_numpy(
+                np.stack([np.isin(rows, self._images_of[number]) for number in numbers], axis=1)
+            ),
+            claims=claims,
             questions=[question.text for question in asked],
-            answers=[self._pick(question.answers) for question in asked],
-            targets=SceneTargets(self._targets.quarters[rows], self._targets.settings[rows]),
+            answers=[question.answers[rng.integers(len(question.answers))] for question in asked],
         )
 
-    def _pick(self, items: Sequence[Item]) -> Item:
-        return items[int(self._rng.integers(len(items)))]
+    def _rows(self, n: int, rng: np.random.Generator) -> Rows:
+        return np.sort(rng.choice(len(self), min(n, len(self)), replace=False))
+
+    def _numbers(self, rows: Rows, rng: np.random.Generator) -> Rows:
+        """One caption a scene, numbered through all scenes."""
+        return self._captions_a_scene * rows + rng.integers(self._captions_a_scene, size=len(rows))
+
+    def _pixels_of(self, rows: Rows) -> torch.Tensor:
+        return torch.from_numpy(normalise(self._pixels[rows]))
+
+    def _captions_of(self, numbers: Rows) -> tuple[list[str], torch.Tensor]:
+        places = [divmod(int(number), self._captions_a_scene) for number in numbers]
+        texts = [self._samples[row].captions[which] for row, which in places]
+        return texts, claim_targets([self._claims[number] for number in numbers])
+
+    def _questions_of(self, row: int, rng: np.random.Generator) -> list[Question]:
+        questions = self._samples[row].questions
+        return [questions[k] for k in rng.choice(len(questions), QUESTIONS_A_SCENE, replace=False)]
 
 
 def make_vocabulary(texts: Iterable[str]) -> list[str]:

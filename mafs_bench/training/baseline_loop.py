@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,72 +14,159 @@ import torch
 from torch import nn
 
 Losses = Mapping[str, torch.Tensor]
-_REPORT_EVERY = 50
+_REPORT_EVERY = 25
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """steps of ``batch_size`` scenes; the learning rate rises over 5 % of them and falls along a cosine.
+    """What a training may cost; the learning rate of each phase rises over 5 % of it and falls along a cosine.
 
-    scene_steps: steps before these in which the image encoder alone learns to name what it sees.
+    scene_steps: of ``scene_batch`` pictures, in which the image encoder learns to name what it sees.
+    claim_steps: of ``claim_batch`` captions, in which the text encoder learns what a caption claims.
+    steps: of ``batch_size`` scenes, in which everything is learnt at once.
     """
 
-    steps: int = 1200
-    scene_steps: int = 1200
+    scene_steps: int = 160
+    scene_batch: int = 64
+    claim_steps: int = 80
+    claim_batch: int = 128
+    steps: int = 200
     batch_size: int = 32
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     clip: float = 1.0
     seed: int = 0
-    limit: int = 10_000
+    limit: int = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One schedule of a training; ``file`` is its checkpoint, from which a broken-off one goes on."""
+
+    name: str
+    steps: int
+    file: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a training run was: seconds it took, and each loss over its last steps."""
+    """What a phase was: seconds it took, and each loss over its last steps."""
 
     seconds: float
     losses: Mapping[str, float]
 
 
 def optimise(
-    modules: Iterable[nn.Module], losses: Callable[[], Losses], budget: Budget, say: Callable[[str], None]
+    modules: Sequence[nn.Module],
+    losses: Callable[[int], Losses],
+    phase: Phase,
+    budget: Budget,
+    say: Callable[[str], None],
 ) -> Run:
-    """Minimise the sum of ``losses()`` by AdamW, a new batch each call."""
-    parameters = [parameter for module in modules for parameter in module.parameters()]
-    parameters = list({id(parameter): parameter for parameter in parameters}.values())
+    """Minimise the sum of ``losses(step)`` by AdamW; a step's batch depends on its number alone."""
+    trained = nn.ModuleList(modules)
+    parameters = list(trained.parameters())
     optimiser = torch.optim.AdamW(
         parameters, lr=budget.learning_rate, weight_decay=budget.weight_decay, betas=(0.9, 0.98)
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, budget.steps))
-    start, mean = time.perf_counter(), dict[str, float]()
-    for step in range(1, budget.steps + 1):
-        terms = losses()
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, phase.steps))
+    done, before, mean = _resume(phase, budget, trained, optimiser, schedule)
+    start = time.perf_counter() - before
+    for step in range(done + 1, phase.steps + 1):
+        terms = losses(step)
         optimiser.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(parameters, budget.clip)
         optimiser.step()
         schedule.step()
         mean = {name: _moving(mean.get(name), float(term.detach())) for name, term in terms.items()}
-        if step % _REPORT_EVERY == 0 or step == budget.steps:
+        if step % _REPORT_EVERY == 0 or step == phase.steps:
+            seconds = time.perf_counter() - start
             shown = "  ".join(f"{name} {value:.3f}" for name, value in mean.items())
-            say(f"step {step}/{budget.steps}  {time.perf_counter() - start:.0f} s  {shown}")
+            say(f"{phase.name} {step}/{phase.steps}  {seconds:.0f} s  {shown}")
+            _keep(phase, budget, trained, optimiser, schedule, (step, seconds, mean))
     return Run(time.perf_counter() - start, mean)
 
 
-def write_card(folder: Path, about: Mapping[str, Any], budget: Budget, run: Run) -> Path:
+def _identity(phase: Phase, budget: Budget) -> str:
+    return f"{phase.name}, {phase.steps} steps, seed {budget.seed}, {budget.limit} scenes"
+
+
+def _keep(
+    phase: Phase,
+    budget: Budget,
+    trained: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LambdaLR,
+    progress: tuple[int, float, dict[str, float]],
+) -> None:
+    """Write a checkpoint, whole or not at all."""
+    partial = phase.file.with_suffix(".partial")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    stored = {
+        "identity": _identity(phase, budget),
+        "model": trained.state_dict(),
+        "optimizer": optimiser.state_dict(),
+        "lr_scheduler": schedule.state_dict(),
+        "progress": progress,
+    }
+    torch.save(stored, partial)
+    partial.replace(phase.file)
+
+
+def _resume(
+    phase: Phase,
+    budget: Budget,
+    trained: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LambdaLR,
+) -> tuple[int, float, dict[str, float]]:
+    """Load what a broken-off run of the same phase left: steps and seconds done, and the losses."""
+    if not phase.file.is_file():
+        return 0, 0.0, {}
+    stored = torch.load(phase.file, weights_only=True)
+    if stored["identity"] != _identity(phase, budget):
+        return 0, 0.0, {}
+    trained.load_state_dict(stored["model"])
+    optimiser.load_state_dict(stored["optimizer"])
+    schedule.load_state_dict(stored["lr_scheduler"])
+    step, seconds, mean = stored["progress"]
+    return step, seconds, mean
+
+
+def write_card(
+    folder: Path, name: str, about: Mapping[str, Any], budget: Budget, runs: Mapping[str, Run]
+) -> Path:
     """Write ``card.json``: what was trained on what, how, for how long, to which losses."""
     card = {
         **about,
+        "purpose": "a small model for small rendered scenes, so that everything runs without a download; it knows "
+        "nothing of photos or of language",
+        "command": f"mafs-bench train {name} {options(budget)}",
         "data": f"scenes, split train, domain flat, first {budget.limit} scenes",
+        "seed": budget.seed,
         "budget": asdict(budget),
-        "losses over the last steps": {name: round(value, 4) for name, value in run.losses.items()},
-        "seconds": round(run.seconds),
+        "phases": {
+            phase: {
+                "seconds": round(run.seconds),
+                "losses over the last steps": {loss: round(value, 4) for loss, value in run.losses.items()},
+            }
+            for phase, run in runs.items()
+        },
+        "seconds": round(sum(run.seconds for run in runs.values())),
         "threads": torch.get_num_threads(),
     }
     path = folder / "card.json"
     path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return path
+
+
+def options(budget: Budget) -> str:
+    """The options of a command that says this budget in full."""
+    return (
+        f"--scene-steps {budget.scene_steps} --claim-steps {budget.claim_steps} --steps {budget.steps} "
+        f"--batch-size {budget.batch_size} --seed {budget.seed} --limit {budget.limit}"
+    )
 
 
 def halve(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -1,15 +1,15 @@
 """A small BLIP for scenes, in the three folders that transformers reads.
 
-The image encoder first learns to name what stands where, as the official one comes from ImageNet. Then contrast,
-matching with hard negatives, captioning and answering at once (arXiv 2201.12086, section 3); the three models
-share their image encoder, and matching and questions share the text encoder. No momentum distillation, no
-filtering of captions.
+The image encoder first learns to name what stands where and the text encoder what captions claim, as the official
+ones come from ImageNet and BERT. Then contrast, matching with hard negatives, captioning and answering at once (arXiv
+2201.12086, section 3); the three models share their image encoder, and matching and questions share the text
+encoder. No momentum distillation, no filtering of captions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,25 @@ from mafs_bench.adapters.albef.images import MEAN, STD
 from mafs_bench.adapters.blip.adapter import PROMPT
 from mafs_bench.adapters.blip.models import Preprocess, Retrieval, processor_class, quiet
 from mafs_bench.adapters.blip.text import clean_caption, clean_question, decoder_token, encoder_token
-from mafs_bench.seeding import stream
-from mafs_bench.training.baseline_data import SPECIAL, Batch, SceneBatches, make_vocabulary
-from mafs_bench.training.baseline_loop import Budget, Losses, optimise, write_card
-from mafs_bench.training.baseline_losses import SceneHead, contrastive, hard_negatives, matching_labels
+from mafs_bench.training.baseline_data import (
+    QUESTIONS_A_SCENE,
+    SPECIAL,
+    Batch,
+    SceneBatches,
+    make_vocabulary,
+)
+from mafs_bench.training.baseline_loop import Budget, Losses, write_card
+from mafs_bench.training.baseline_losses import (
+    ClaimHead,
+    SceneHead,
+    contrastive,
+    matching_rows,
+)
 from mafs_bench.training.baseline_measure import add_measured
+from mafs_bench.training.baseline_phases import Curriculum, train
 
 _SIZE, _PATCH, _WIDTH, _HEADS = 96, 16, 128, 4
-_VISION_DEPTH, _TEXT_DEPTH = 4, 3
+_VISION_DEPTH, _TEXT_DEPTH = 4, 2
 _TEMPERATURE = 0.07
 _MAX_TOKENS = 48
 _K_TEST = 16
@@ -47,10 +58,11 @@ class _Student:
     caption: Any
     vqa: Any
     scene: SceneHead
+    claims: ClaimHead
     temperature: nn.Parameter
 
     def modules(self) -> list[nn.Module]:
-        return [self.itm, self.caption, self.vqa, self.scene, nn.ParameterList([self.temperature])]
+        return [self.itm, self.caption, self.vqa, nn.ParameterList([self.temperature])]
 
 
 @dataclass(frozen=True)
@@ -83,26 +95,26 @@ class _Reader:
 
 def train_blip(folder: Path, budget: Budget, say: Callable[[str], None]) -> Path:
     """Train and write ``itm/``, ``caption/``, ``vqa/`` and a card into ``folder``."""
-    rng = stream(budget.seed, "train", "blip", "")
     torch.manual_seed(budget.seed)
     say("drawing the scenes")
-    batches = SceneBatches(_SIZE, rng, budget.limit)
+    batches = SceneBatches(_SIZE, budget.limit)
     tokenizer = _tokenizer(make_vocabulary([*batches.texts(), PROMPT]))
     config = _config(len(tokenizer))
     student = _build(config)
     reader = _Reader(tokenizer, config)
-    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-
-    def losses() -> Losses:
-        return _losses(student, reader, batches.draw(budget.batch_size), generator)
-
-    def scene_loss() -> Losses:
-        batch = batches.draw(budget.batch_size)
-        return {"scene": student.scene(encoder(pixel_values=batch.pixels)[0], batch.targets)}
-
-    encoder = student.itm.vision_model
-    optimise([encoder, student.scene], scene_loss, replace(budget, steps=budget.scene_steps), say)
-    run = optimise(student.modules(), losses, budget, say)
+    part = Retrieval(student.itm, tokenizer, Preprocess(_processor()))
+    plan = Curriculum(
+        model="blip",
+        image_encoder=student.itm.vision_model,
+        see=part.image_states,
+        scene=student.scene,
+        text_encoder=student.itm.text_encoder,
+        read=lambda texts: part.text_states(*reader.captions(texts)),
+        claims=student.claims,
+        modules=student.modules(),
+        losses=lambda batch, generator: _losses(student, part, reader, batch, generator),
+    )
+    runs = train(plan, batches, budget, folder, say)
     _save(folder, student, tokenizer)
     about = {
         "model": "BLIP, small, for the scenes data set (Li et al., arXiv 2201.12086)",
@@ -111,9 +123,8 @@ def train_blip(folder: Path, budget: Budget, say: Callable[[str], None]) -> Path
             "image": _SIZE, "patch": _PATCH, "width": _WIDTH, "heads": _HEADS,
             "image layers": _VISION_DEPTH, "text layers": _TEXT_DEPTH,
         },
-        "command": f"mafs-bench train blip --steps {budget.steps} --seed {budget.seed}",
     }  # fmt: skip
-    card = write_card(folder, about, budget, run)
+    card = write_card(folder, "blip", about, budget, runs)
     say("measuring it")
     add_measured(card, f"blip:{folder}")
     return card
@@ -164,28 +175,26 @@ def _build(config: Any) -> _Student:
     vqa = transformers.BlipForQuestionAnswering(config)
     caption.vision_model = vqa.vision_model = itm.vision_model
     vqa.text_encoder = itm.text_encoder
-    return _Student(
-        itm, caption, vqa, SceneHead(_WIDTH, _SIZE // _PATCH), nn.Parameter(torch.tensor(_TEMPERATURE))
-    )
+    scene, claims = SceneHead(_WIDTH, _SIZE // _PATCH), ClaimHead(_WIDTH)
+    return _Student(itm, caption, vqa, scene, claims, nn.Parameter(torch.tensor(_TEMPERATURE)))
 
 
-def _losses(student: _Student, reader: _Reader, batch: Batch, generator: torch.Generator) -> Losses:
-    part = Retrieval(student.itm, reader.tokenizer, Preprocess(_processor()))
-    image_states = part.image_states(batch.pixels)
+def _losses(
+    student: _Student, part: Retrieval, reader: _Reader, batch: Batch, generator: torch.Generator
+) -> Losses:
+    image_states = batch.states
     ids, mask = reader.captions(batch.captions)
-    images, texts = part.image_features(image_states), part.text_features(ids, mask)
+    text_states = part.text_states(ids, mask)
+    images, texts = part.image_features(image_states), part.project_text(text_states)
     similarities = images @ texts.T / student.temperature
-    other_text = hard_negatives(similarities, batch.true, generator)
-    other_image = hard_negatives(similarities.T, batch.true.T, generator)
-    own = torch.arange(len(ids))
-    image_rows, text_rows = torch.cat([own, own, other_image]), torch.cat([own, other_text, own])
+    image_rows, text_rows, labels = matching_rows(similarities, batch.true, generator)
     logits = part.match(image_states[image_rows], ids[text_rows], mask[text_rows])
     return {
         "contrast": contrastive(images, texts, student.temperature, batch.true.float()),
-        "matching": functional.cross_entropy(logits, matching_labels(len(ids))),
+        "matching": functional.cross_entropy(logits, labels),
         "captions": _captions(student, reader, image_states, batch),
         "answers": _answers(student, reader, image_states, batch),
-        "scene": student.scene(image_states, batch.targets),
+        "claims": student.claims(text_states, batch.claims),
     }
 
 
@@ -199,8 +208,9 @@ def _captions(student: _Student, reader: _Reader, image_states: torch.Tensor, ba
 def _answers(student: _Student, reader: _Reader, image_states: torch.Tensor, batch: Batch) -> torch.Tensor:
     """Negative log-likelihood of one person's answer, a question."""
     ids, mask = reader.questions(batch.questions)
+    seen = image_states.repeat_interleave(QUESTIONS_A_SCENE, dim=0)
     states = student.vqa.text_encoder(
-        input_ids=ids, attention_mask=mask, encoder_hidden_states=image_states
+        input_ids=ids, attention_mask=mask, encoder_hidden_states=seen
     ).last_hidden_state
     answers, answer_mask = reader.written(batch.answers)
     losses = _next_tokens(student.vqa.text_decoder, answers, answer_mask, states, mask)

@@ -21,9 +21,9 @@ from mafs_bench.adapters.albef.model import AlbefRetrieval, AlbefVqa
 from mafs_bench.adapters.albef.text import Tokenizer
 from mafs_bench.adapters.inference import inference, pack_states, to_host
 from mafs_bench.adapters.matching import STATES, matching_logits
-from mafs_bench.adapters.protocols import Answer, Embeddings, Settings
+from mafs_bench.adapters.protocols import Answer, Embeddings, Fused, Settings
 from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
-from mafs_bench.adapters.vectors import unit_rows
+from mafs_bench.adapters.vectors import mean_of_pairs, unit_rows
 from mafs_bench.errors import UsageError, WeightsError
 from mafs_bench.types import FloatArray, Image
 
@@ -101,6 +101,10 @@ class Albef:
     def match_probabilities(self, images: Embeddings, texts: Embeddings) -> FloatArray:
         """Probabilities of a match, float32 (n,)."""
         return self._matching_logits(images, texts).softmax(dim=-1)[:, 1].numpy()
+
+    def fuse(self, images: Embeddings, texts: Embeddings) -> Fused:
+        """Fixed fusion of the two towers: the normalised mean of both vectors, present or not."""
+        return mean_of_pairs(images, texts, self.name)
 
     def prepare_answers(self, vocabulary: Sequence[str]) -> None:
         """Set the answers to choose from. Raises ``UsageError`` where there is none."""

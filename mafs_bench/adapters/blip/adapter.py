@@ -36,9 +36,9 @@ from mafs_bench.adapters.blip.text import (
 )
 from mafs_bench.adapters.inference import inference, pack_states, to_host
 from mafs_bench.adapters.matching import STATES, matching_logits
-from mafs_bench.adapters.protocols import Answer, Embeddings, Settings
+from mafs_bench.adapters.protocols import Answer, Embeddings, Fused, Settings
 from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
-from mafs_bench.adapters.vectors import unit_rows
+from mafs_bench.adapters.vectors import mean_of_pairs, unit_rows
 from mafs_bench.errors import WeightsError
 from mafs_bench.types import FloatArray, Image
 
@@ -118,6 +118,10 @@ class Blip:
     def match_probabilities(self, images: Embeddings, texts: Embeddings) -> FloatArray:
         """Probabilities of a match by the matching head, float32 (n,)."""
         return self._matching_logits(images, texts).softmax(dim=-1)[:, 1].numpy()
+
+    def fuse(self, images: Embeddings, texts: Embeddings) -> Fused:
+        """Fixed fusion of the two towers: the normalised mean of both vectors, present or not."""
+        return mean_of_pairs(images, texts, self.name)
 
     def caption(self, images: Sequence[Image], contexts: Sequence[str]) -> list[str]:
         """Describe n images: three beams go on from "a picture of", a context standing before that prompt."""

@@ -65,7 +65,15 @@ class Retrieval(Part):
 
     def text_features(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Ids int64 and mask (n, l), ``[CLS]`` first, to unit features (n, d)."""
-        states = self.model.text_encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        return self.project_text(self.text_states(ids, mask))
+
+    def text_states(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Ids int64 and mask (n, l), ``[CLS]`` first, to states (n, l, width)."""
+        states: torch.Tensor = self.model.text_encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        return states
+
+    def project_text(self, states: torch.Tensor) -> torch.Tensor:
+        """Text states (n, l, width) to unit features (n, d)."""
         return functional.normalize(self.model.text_proj(states[:, 0]), dim=-1)
 
     def match(self, states: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

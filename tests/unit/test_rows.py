@@ -1,0 +1,106 @@
+"""Rows kept in files: the same as in memory, found again, and refused when they are damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.runner import rows as rows_module
+from mafs_bench.runner.encode import encode_images
+from mafs_bench.runner.images import ImageJob
+from mafs_bench.runner.rows import RowWriter, StoredRows, append, open_rows, select, stored_severity
+
+
+def numbers(n: int, offset: int = 0) -> np.ndarray:
+    return (offset + np.arange(n * 6, dtype=np.float32)).reshape(n, 2, 3)
+
+
+def written(path: Path | None, array: np.ndarray) -> rows_module.FileRows:
+    writer = RowWriter(path, array[0])
+    writer.add(array[:2])
+    writer.add(array[2:])
+    return writer.finish()
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_rows_of_files_are_those_of_the_array(tmp_path: Path, named: bool) -> None:
+    first, second = numbers(5), numbers(4, 100)
+    files = [written(tmp_path / f"{k}" if named else None, x) for k, x in enumerate((first, second))]
+    both = np.concatenate([first, second])
+    stored = StoredRows(tuple(files), np.arange(9))
+    for index in ([8, 0, 0, 4, 5], [1], [2, 1], [0, 1, 2], [6, 8]):
+        np.testing.assert_array_equal(stored[np.array(index)], both[index])
+    np.testing.assert_array_equal(stored.select(np.array([7, 3]))[np.array([1, 1, 0])], both[[3, 3, 7]])
+
+
+def test_severities_stand_together_in_a_chunk(tmp_path: Path) -> None:
+    chunks = [numbers(6), numbers(4, 500)]
+    stored = stored_severity([written(None, chunk) for chunk in chunks], severities=2, k=1)
+    np.testing.assert_array_equal(stored[np.arange(5)], np.concatenate(chunks)[1::2])
+
+
+def test_a_blank_stands_behind_rows_of_files() -> None:
+    array, blank = numbers(3), numbers(1, 900)
+    more = append(StoredRows((written(None, array),), np.array([2, 0])), blank)
+    np.testing.assert_array_equal(more[np.array([0, 1, 2])], np.concatenate([array[[2, 0]], blank]))
+    np.testing.assert_array_equal(append(array, blank), np.concatenate([array, blank]))
+
+
+def test_a_selection_reads_nothing_of_files() -> None:
+    states = {"tokens": StoredRows((numbers(3),), np.arange(3)), "mass": np.arange(3.0)}
+    embedded = Embeddings(np.eye(3, dtype=np.float32), np.ones(3, dtype=bool), {}, states)  # type: ignore[arg-type]
+    chosen = select(embedded, np.array([2, 2, 0]))
+    assert isinstance(chosen.states["tokens"], StoredRows)
+    np.testing.assert_array_equal(chosen.states["mass"], [2, 2, 0])
+    taken = chosen.take(np.array([2]))
+    np.testing.assert_array_equal(taken.states["tokens"], numbers(3)[[0]])
+
+
+def test_a_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "0.rows"
+    written(file, numbers(4)).file.close()
+    assert open_rows(file, numbers(1), 4)[np.array([3])].shape == (1, 2, 3)
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(OSError, match="not 96"):
+        open_rows(file, numbers(1), 4)
+
+
+class Source:
+    def __init__(self, value: int) -> None:
+        self.name, self.value = str(value), value
+
+    def load(self) -> np.ndarray:
+        return np.full((4, 4, 3), self.value, dtype=np.uint8)
+
+
+def tower(calls: list[int]) -> SimpleNamespace:
+    def encode_images(images: list[np.ndarray]) -> Embeddings:
+        calls.append(len(images))
+        tokens = np.stack([image[..., 0].astype(np.float32) for image in images])
+        vectors = np.tile(np.float32([1, 0]), (len(images), 1))
+        return Embeddings(vectors, np.ones(len(images), dtype=bool), {}, {"tokens": tokens})
+
+    return SimpleNamespace(encode_images=encode_images)
+
+
+def test_encoding_is_the_same_where_states_go_to_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = [Source(k) for k in range(150)]
+    job = ImageJob(sources, [s.name for s in sources], None, (0,), 0)
+    kept = encode_images(tower([]), job, batch_size=32, workers=1)[0].embeddings.states["tokens"]
+    monkeypatch.setattr(rows_module, "LARGE", 1)
+    calls: list[int] = []
+    for _ in range(2):
+        made = encode_images(tower(calls), job, batch_size=32, workers=1, spool=tmp_path / "spool")
+        stored = made[0].embeddings.states["tokens"]
+        assert isinstance(stored, StoredRows)
+        np.testing.assert_array_equal(stored[np.arange(150)], kept)
+    assert sum(calls) == 150, "the second time all is found in the spool"
+    (tmp_path / "spool" / "128.tokens.rows").write_bytes(b"")
+    encode_images(tower(calls), job, batch_size=32, workers=1, spool=tmp_path / "spool")
+    assert sum(calls) == 150 + 22, "only the chunk whose file is damaged is encoded again"
