@@ -190,6 +190,8 @@ class RunSpec:
     engine: str = "native"
     on_error: str = "fail"
     missing: Mapping[str, str] = field(default_factory=dict)
+    clipscore: Mapping[str, str] = field(default_factory=dict)
+    """The judge of CLIPScore: its spec (``model``) and the hash of its ``weights``; empty where none was named."""
     packages: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

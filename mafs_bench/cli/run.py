@@ -23,6 +23,7 @@ def run(
     task: Annotated[list[str] | None, typer.Option(help="repeatable; all that can be done")] = None,
     suite: Annotated[str, typer.Option(help="name@version or a TOML file of yours")] = "core@1",
     out: Annotated[Path | None, typer.Option(help="results folder [runs/<model>-<dataset>-<hash>]")] = None,
+    clipscore: Annotated[str, typer.Option(help="CLIP that judges captions, named as a --model")] = "",
     limit: Annotated[int | None, typer.Option(help="only the first N samples")] = None,
     seed: Annotated[int, typer.Option(help="of all corruptions and resamples")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="images a forward pass")] = 64,
@@ -58,6 +59,7 @@ def run(
         limit,
         engine,
         on_error,
+        clipscore,
     )
     plan = make_plan(request)
     settings = resolve_settings(device, precision, batch_size)

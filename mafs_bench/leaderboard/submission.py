@@ -74,8 +74,8 @@ def slug(card: Card) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", card.name.lower()).strip("-.") or "model"
 
 
-_NOT_RECORDED = frozenset({"meteor", "spice"})
-"""Metrics that need Java: ``scores.parquet`` does not hold their statistics."""
+_NOT_RECORDED = frozenset({"meteor", "spice", "clip_score", "ref_clip_score"})
+"""Metrics that need Java or a judge: ``scores.parquet`` does not hold their statistics."""
 
 
 def _recorded(cell: CellResult) -> CellResult:

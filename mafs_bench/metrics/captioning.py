@@ -1,8 +1,8 @@
 """Caption metrics on frames of per-sample statistics.
 
 Columns: ``score`` (CIDEr-D of the sample), ``rouge_l``, ``bleu_match_1`` … ``_4``, ``bleu_guess_1`` … ``_4``,
-``length``, ``reference_length``, and where Java is there ``spice`` and the ``meteor_…`` statistics. A row whose
-``score`` is NaN is unscored.
+``length``, ``reference_length``, where Java is there ``spice`` and the ``meteor_…`` statistics, and where a judge
+is named ``clip_score`` and ``ref_clip_score``. A row whose ``score`` is NaN is unscored.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pandas as pd
 
 from mafs_bench.metrics.caption_scores import ORDERS, Tokens, bleu_statistics, cider_of, rouge_l
 from mafs_bench.metrics.caption_tokens import tokenize
+from mafs_bench.metrics.clip_score import CLIP_SCORE_METRICS
 from mafs_bench.metrics.columns import Array, columns_of, mean_of, ratio
 from mafs_bench.metrics.java_metrics import METEOR_COLUMNS, meteor, meteor_statistics, spice_scores
 from mafs_bench.types import Metric
@@ -114,6 +115,7 @@ CAPTIONING_METRICS: tuple[Metric, ...] = (
     _metric("rouge_l", 1.0, "Lin, ACL 2004, as in pycocoevalcap 1.2", mean_of("rouge_l"), ratio),
     _metric("meteor", 1.0, "Denkowski and Lavie, WMT 2014, version 1.5", _meteor_columns, meteor),
     _metric("spice", 1.0, "Anderson et al., ECCV 2016", mean_of("spice"), ratio),
+    *CLIP_SCORE_METRICS,
 )
 
 CONTEXT_METRICS = tuple(replace(metric, task="context-captioning") for metric in CAPTIONING_METRICS)

@@ -23,6 +23,7 @@ def run_command(
     severities: Sequence[int],
     seed: int,
     limit: int | None,
+    clipscore: str = "",
 ) -> str:
     """Write ``mafs-bench run …`` with every choice that decides a number."""
     options: list[tuple[str, object]] = [
@@ -35,6 +36,7 @@ def run_command(
         ("severity", severity_span(severities)),
         ("seed", seed),
         *([("limit", limit)] if limit else []),
+        *([("clipscore", clipscore)] if clipscore else []),
     ]
     return " ".join(["mafs-bench run", *(f"--{name} {shlex.quote(str(value))}" for name, value in options)])
 
@@ -52,6 +54,7 @@ def command_of(run: StoredRun) -> str:
         severities=spec.severities,
         seed=spec.seed,
         limit=spec.limit,
+        clipscore=spec.clipscore.get("model", ""),
     )
 
 

@@ -45,6 +45,7 @@ def rerun(
         limit=spec.limit,
         engine=spec.engine,
         on_error=spec.on_error,
+        clipscore=spec.clipscore.get("model", ""),
     )
     return run_request(request, out, resources, progress)
 

@@ -29,11 +29,11 @@ from mafs_bench.runner.store import (
     write_atomically,
     write_cell,
 )
-from mafs_bench.runner.view import ConditionParts, ConditionView, CorruptedTexts, Encoder
+from mafs_bench.runner.view import ClipJudge, ConditionParts, ConditionView, CorruptedTexts, Encoder
 from mafs_bench.runner.workers import close_workers
 from mafs_bench.stats.resampling import Resampling, interval
 from mafs_bench.tasks.ranking import score_memory
-from mafs_bench.types import CellResult, Condition, Corruption, RunSpec
+from mafs_bench.types import CellResult, Condition, Corruption, Dataset, RunSpec
 
 _PACKAGES = ("torch", "open_clip_torch", "transformers", "numpy", "scipy", "opencv-python", "pillow")
 """Packages whose version can change a number."""
@@ -91,8 +91,8 @@ def default_workers(device: str = "cpu") -> int:
     return max(1, core_count() // torch.cuda.device_count() - 1)
 
 
-Elsewhere = Callable[[Plan, Sequence[Cell], str, Resources, Path, Progress], None]
-"""Runs and stores cells on other machines: (plan, cells, the weights' hash, resources, folder, progress)."""
+Elsewhere = Callable[[Plan, Sequence[Cell], tuple[str, ...], Resources, Path, Progress], None]
+"""Runs and stores cells on other machines: (plan, cells, ``weights_of``, resources, folder, progress)."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,9 @@ def execute(
     settings = resolve_settings(resources.device, resources.precision, resources.batch_size)
     adapter = load(plan.request.model, settings)
     plan, lines = without_lacking(plan, adapter)
-    notes = [*_notes(plan, adapter), *lines]
-    spec = make_spec(plan, adapter, resources.precision, notes)
+    judge = load_judge(plan, settings)
+    notes = [*_notes(plan, adapter, judge), *lines]
+    spec = make_spec(plan, adapter, judge, resources.precision, notes)
     folder = out if out is not None else Path("runs") / _folder_name(spec)
     with open_folder(folder, spec), closing_workers():
         todo = [cell for cell in plan.cells if not _is_stored(folder, cell, progress)]
@@ -130,11 +131,10 @@ def execute(
             progress.note(line)
         spool = folder / ".partial"
         if elsewhere is not None and todo:
-            elsewhere(plan, todo, adapter.weights, resources, folder, progress)
+            elsewhere(plan, todo, weights_of(adapter, judge), resources, folder, progress)
         else:
-            run_cells(
-                make_encoder(plan, adapter, settings, resources, spool, progress), todo, folder, progress
-            )
+            encoder = make_encoder(plan, adapter, settings, resources, spool, progress, judge)
+            run_cells(encoder, todo, folder, progress)
         results = summarise(plan, folder)
         write_atomically(folder / "results.json", results_json(results).encode())
         drop_spool(spool)
@@ -157,8 +157,24 @@ def _limit_threads() -> None:
     torch.set_num_threads(core_count())
 
 
+def load_judge(plan: Plan, settings: Settings) -> Any:
+    """The model that judges captions for CLIPScore, None where the request names none. Raises as ``load``."""
+    return load(plan.request.clipscore, settings) if plan.request.clipscore else None
+
+
+def weights_of(adapter: Any, judge: Any) -> tuple[str, ...]:
+    """The hashes of all weights that decide a run's numbers."""
+    return tuple(model.weights for model in (adapter, judge) if model is not None)
+
+
 def make_encoder(
-    plan: Plan, adapter: Any, settings: Settings, resources: Resources, spool: Path | None, progress: Progress
+    plan: Plan,
+    adapter: Any,
+    settings: Settings,
+    resources: Resources,
+    spool: Path | None,
+    progress: Progress,
+    judge: Any = None,
 ) -> Encoder:
     """The encoder of a run. Raises ``StoreError`` where the cache cannot be opened."""
     caches = None
@@ -178,6 +194,21 @@ def make_encoder(
         progress.rows,
         forward=Forward(adapter, resources.batch_size, caches.images if caches else None, progress.note),
         text_cache=caches.texts if caches else None,
+        judge=None if judge is None else _judging(judge, plan, resources),
+    )
+
+
+def _judging(judge: Any, plan: Plan, resources: Resources) -> ClipJudge:
+    request = plan.request
+    return ClipJudge(
+        Encoder(
+            judge,
+            plan.dataset,
+            request.seed,
+            resources.batch_size,
+            resources.workers,
+            on_error=request.on_error,
+        )
     )
 
 
@@ -224,7 +255,7 @@ def _run_cell(view: ConditionView, cell: Cell, encoder: Encoder, folder: Path) -
     write_cell(folder, meta, cell.condition, frame)
 
 
-def make_spec(plan: Plan, adapter: Any, precision: str, notes: Sequence[str]) -> RunSpec:
+def make_spec(plan: Plan, adapter: Any, judge: Any, precision: str, notes: Sequence[str]) -> RunSpec:
     """Everything that decides the numbers, resolved."""
     request, dataset = plan.request, plan.dataset
     return RunSpec(
@@ -244,6 +275,7 @@ def make_spec(plan: Plan, adapter: Any, precision: str, notes: Sequence[str]) ->
         engine=request.engine,
         on_error=request.on_error,
         missing=dict(adapter.missing),
+        clipscore={} if judge is None else {"model": request.clipscore, "weights": judge.weights},
         packages={"mafs-bench": __version__, **{name: _version(name) for name in _PACKAGES}},
         notes=tuple(notes),
     )
@@ -256,16 +288,21 @@ def _version(package: str) -> str:
         return "absent"
 
 
-def _notes(plan: Plan, adapter: Any) -> list[str]:
+def _notes(plan: Plan, adapter: Any, judge: Any) -> list[str]:
     """What a reader of the numbers must know."""
-    notes, domain = list(plan.dataset.notes), plan.dataset.domain
-    if adapter.domain and domain and adapter.domain != domain:
-        public = getattr(adapter, "public", "")
-        notes.append(
-            f"{adapter.name} was made for {adapter.domain}, and {plan.dataset.name} is of the domain {domain}"
-            + (f"; made for it is {public}" if public else "")
-        )
-    return notes
+    foreign = [_domain_note(model, plan.dataset) for model in (adapter, judge) if model is not None]
+    return [*plan.dataset.notes, *dict.fromkeys(note for note in foreign if note)]
+
+
+def _domain_note(model: Any, dataset: Dataset) -> str:
+    """That a model was made for another domain, "" where it was not."""
+    if not model.domain or not dataset.domain or model.domain == dataset.domain:
+        return ""
+    public = getattr(model, "public", "")
+    return (
+        f"{model.name} was made for {model.domain}, and {dataset.name} is of the domain {dataset.domain}"
+        + (f"; made for it is {public}" if public else "")
+    )
 
 
 def _folder_name(spec: RunSpec) -> str:

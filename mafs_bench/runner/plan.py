@@ -21,10 +21,16 @@ DEFAULT_SUITE = "core@1"
 CLEAN_ONLY = "clean"
 """What stands for no corruption at all."""
 
+_TWO_TOWERS = ({"DualEncoder"}, {"PixelEncoder"})
+"""What a judge of captions must be, either of them."""
+
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What a user asked for, in their words. ``tasks`` empty: every task that can be done."""
+    """What a user asked for, in their words. ``tasks`` empty: every task that can be done.
+
+    ``clipscore``: the model that judges captions for CLIPScore; "" for none.
+    """
 
     model: str
     corruption: str
@@ -38,6 +44,7 @@ class RunRequest:
     limit: int | None = None
     engine: str = "native"
     on_error: str = "fail"
+    clipscore: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,8 @@ def make_plan(request: RunRequest) -> Plan:
             left_out.append(f"{name}: {reason}")
     if not tasks:
         raise UsageError(f"{request.model} can do no task on {dataset.name}: {'; '.join(left_out)}")
+    if request.clipscore:
+        _check_judge(request.clipscore, tasks)
     pairs, refused = _applicable(tasks, corruptions)
     if corruptions and not pairs:
         raise UsageError(f"nothing to run: {'; '.join(refused)}")
@@ -137,8 +146,18 @@ def without_lacking(plan: Plan, adapter: Any) -> tuple[Plan, list[str]]:
     kept = tuple(task for task in plan.tasks if task.refuse_adapter(able) is None)
     if lines and (plan.request.tasks or not kept):
         raise UsageError(f"{plan.request.model} cannot do {'; '.join(lines)}")
+    if plan.request.clipscore:
+        _check_judge(plan.request.clipscore, kept)
     cells = tuple(cell for cell in plan.cells if cell.task in kept)
     return replace(plan, tasks=kept, cells=cells), lines
+
+
+def _check_judge(judge: str, tasks: Sequence[Task]) -> None:
+    if not any(need <= capabilities(adapter_class(judge)) for need in _TWO_TOWERS):
+        raise UsageError(f"--clipscore {judge}: the model has no {' or '.join(map('+'.join, _TWO_TOWERS))}")
+    if not any("captioning" in task.name for task in tasks):
+        names = ", ".join(task.name for task in tasks)
+        raise UsageError(f"--clipscore judges captions, and this run writes none (its tasks: {names})")
 
 
 def _check_options(request: RunRequest) -> None:

@@ -26,7 +26,7 @@ from mafs_bench.errors import (
     UsageError,
     WeightsError,
 )
-from mafs_bench.runner.execute import Progress, Resources, make_encoder, run_cells
+from mafs_bench.runner.execute import Progress, Resources, load_judge, make_encoder, run_cells, weights_of
 from mafs_bench.runner.plan import Cell, Plan, RunRequest, make_plan
 from mafs_bench.runner.store import cell_file, write_atomically
 from mafs_bench.tasks.ranking import score_memory
@@ -53,7 +53,7 @@ class Driver:
     node: str
     folder: str
     revision: str
-    weights: str
+    weights: tuple[str, ...]
 
 
 class Worker:
@@ -104,12 +104,13 @@ class Worker:
             raise DataError(f"{node}: {plan.dataset.name} is another revision than the driver's")
         settings = resolve_settings(resources.device, resources.precision, resources.batch_size)
         adapter = load(request.model, settings)
-        if adapter.weights != driver.weights:
+        judge = load_judge(plan, settings)
+        if weights_of(adapter, judge) != driver.weights:
             raise WeightsError(f"{node}: {request.model} has other weights than the driver's")
         if resources.cache is not None and node != driver.node:
             # On a folder that nodes share, SQLite's locks cannot be relied on: a node writes a file of its own.
             resources = replace(resources, cache=resources.cache / node)
-        self._encoder = make_encoder(plan, adapter, settings, resources, None, _Counter())
+        self._encoder = make_encoder(plan, adapter, settings, resources, None, _Counter(), judge)
         self._plan = plan
 
 
@@ -138,7 +139,7 @@ def run_on_cluster(
     cluster: Cluster,
     plan: Plan,
     todo: Sequence[Cell],
-    weights: str,
+    weights: tuple[str, ...],
     resources: Resources,
     folder: Path,
     progress: Progress,

@@ -22,7 +22,7 @@ from mafs_bench.runner.images import BlankImage, BlendedImage, ImageItem, ImageJ
 from mafs_bench.runner.rows import append, select
 from mafs_bench.seeding import stream
 from mafs_bench.tasks.base import Pair, PairBatch, PairEmbeddings, caption_pairs
-from mafs_bench.types import Condition, Corruption, Dataset, ImageSource
+from mafs_bench.types import Condition, Corruption, Dataset, FloatArray, ImageSource
 
 _TEXT_LISTS = 5
 """Lists of texts that are remembered: the clean captions, and what each task reads under one condition."""
@@ -51,6 +51,21 @@ class ConditionParts:
         return cls(**parts)
 
 
+@dataclass(frozen=True)
+class ClipJudge:
+    """A ``tasks.base.Judge``: an encoder of its own, which sees the clean images alone and keeps them."""
+
+    encoder: Encoder
+
+    def images(self) -> FloatArray:
+        """Unit vectors of all clean images, float32 (n_samples, d)."""
+        return self.encoder.images(None, 0).embeddings.vectors
+
+    def texts(self, texts: Sequence[str]) -> FloatArray:
+        """Unit vectors of texts, float32 (n, d)."""
+        return self.encoder.texts(texts).vectors
+
+
 @dataclass
 class Encoder:
     """Everything of a run that outlives one condition: the adapter, its data set, what is encoded already.
@@ -72,6 +87,7 @@ class Encoder:
     severities_left: Callable[[Corruption], tuple[int, ...]] = lambda corruption: (1, 2, 3, 4, 5)
     forward: Forward | None = None
     text_cache: EmbeddingCache | None = None
+    judge: ClipJudge | None = None
     planned: Sequence[tuple[Corruption | None, tuple[int, ...]]] = ()
     _coming: Iterator[dict[int, EncodedImages]] = field(default_factory=lambda: iter(()))
     _next: int = -1
@@ -212,6 +228,11 @@ class ConditionView:
     def seed(self) -> int:
         """The run's seed."""
         return self.condition.seed
+
+    @property
+    def judge(self) -> ClipJudge | None:
+        """Who judges captions for CLIPScore, where one was named."""
+        return self.encoder.judge
 
     # What tasks on separately encoded images and captions use.
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mafs_bench.adapters.protocols import Embeddings
 from mafs_bench.tasks.ranking import invert
-from mafs_bench.types import Corruption, Dataset, Image
+from mafs_bench.types import Corruption, Dataset, FloatArray, Image
 
 _TOUCHES = {"text_dropout": "text", "image_dropout": "image", "caption_mix": "text", "image_mix": "image"}
 """The one modality that a pair operator changes."""
@@ -62,6 +62,16 @@ class PairEmbeddings:
     words: Sequence[str]
 
 
+class Judge(Protocol):
+    """A dual encoder that looks at what a captioner wrote, and at the images as they are."""
+
+    def images(self) -> FloatArray:
+        """Unit vectors of all clean images, float32 (n_samples, d)."""
+
+    def texts(self, texts: Sequence[str]) -> FloatArray:
+        """Unit vectors of texts, float32 (n, d)."""
+
+
 class View(Protocol):
     """One condition of a data set. What a corruption leaves untouched is encoded once a run."""
 
@@ -72,6 +82,10 @@ class View(Protocol):
     @property
     def seed(self) -> int:
         """The run's seed."""
+
+    @property
+    def judge(self) -> Judge | None:
+        """Who judges captions for CLIPScore, where one was named."""
 
     def images(self) -> Embeddings:
         """All images, corrupted: one row a sample; ``present`` False (and ``scored`` False) where missing."""

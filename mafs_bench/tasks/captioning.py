@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mafs_bench.adapters.protocols import Caption
 from mafs_bench.errors import UsageError
 from mafs_bench.metrics.captioning import caption_statistics
+from mafs_bench.metrics.clip_score import PREFIX, clip_scores, ref_clip_scores
 from mafs_bench.metrics.java_metrics import start_meteor
-from mafs_bench.tasks.base import Pair, Task, View
+from mafs_bench.tasks.base import Judge, Pair, Task, View
 from mafs_bench.types import Dataset
 
 
@@ -68,7 +71,11 @@ def _score(
     diagnostics = pd.DataFrame(
         [{} if c is None else dict(c.diagnostics) for c in captions], index=named.index
     )
-    return pd.concat([named, caption_statistics(texts, references), diagnostics], axis=1)
+    parts = [named, caption_statistics(texts, references), diagnostics]
+    if view.judge is not None:
+        own = np.array([pair.sample for pair in pairs])
+        parts.append(_judged(view.judge, own, texts, references))
+    return pd.concat(parts, axis=1)
 
 
 def _caption_embedded(adapter: Any, view: View, pairs: Sequence[Pair]) -> list[Caption | None]:
@@ -86,6 +93,25 @@ def _caption_raw(adapter: Any, view: View, pairs: Sequence[Pair]) -> list[Captio
         for row, text, applicable in zip(batch.rows, given, batch.applicable, strict=True):
             captions[row] = Caption(text) if applicable else None
     return captions
+
+
+def _judged(
+    judge: Judge,
+    own: npt.NDArray[np.int64],
+    captions: Sequence[str | None],
+    references: Sequence[Sequence[str]],
+) -> pd.DataFrame:
+    """CLIPScore and RefCLIPScore a row, of the caption and the clean image at ``own``; NaN where there is none."""
+    ends = np.cumsum([len(texts) for texts in references])
+    theirs = np.split(judge.texts([PREFIX + text for texts in references for text in texts]), ends[:-1])
+    written = np.array([i for i, caption in enumerate(captions) if caption is not None], dtype=np.int64)
+    frame = pd.DataFrame(np.nan, index=range(len(captions)), columns=["clip_score", "ref_clip_score"])
+    if len(written):
+        ours = judge.texts([f"{PREFIX}{captions[i]}" for i in written])
+        scores = clip_scores(judge.images()[own[written]], ours)
+        frame.loc[written, "clip_score"] = scores
+        frame.loc[written, "ref_clip_score"] = ref_clip_scores(scores, ours, [theirs[i] for i in written])
+    return frame
 
 
 TASK = Task(

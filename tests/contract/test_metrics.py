@@ -51,6 +51,8 @@ def captions(rng: np.random.Generator) -> dict[str, object]:
         "length": length.astype(float),
         "reference_length": rng.integers(1, 12, N).astype(float),
         "spice": rng.random(N),
+        "clip_score": 2.5 * rng.random(N),
+        "ref_clip_score": rng.random(N),
         **meteor_statistics(rng),
     }
 
