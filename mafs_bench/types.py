@@ -190,6 +190,8 @@ class RunSpec:
     engine: str = "native"
     on_error: str = "fail"
     missing: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """``ORG/NAME@COMMIT`` of each part of the model that comes from the hub."""
     clipscore: Mapping[str, str] = field(default_factory=dict)
     """The judge of CLIPScore: its spec (``model``) and the hash of its ``weights``; empty where none was named."""
     packages: Mapping[str, str] = field(default_factory=dict)

@@ -31,6 +31,7 @@ class Clip:
         """Wrap a loaded model; ``load`` is the usual way in."""
         self.name = name
         self.weights = loaded.weights
+        self.sources = {"weights": loaded.commit} if loaded.commit else {}
         self.domain = domain
         self.preprocess = loaded.preprocess
         self.logit_scale = loaded.logit_scale

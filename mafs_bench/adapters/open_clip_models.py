@@ -5,7 +5,7 @@ An argument is one of
     ARCH/TAG                     a pretrained tag of open_clip, e.g. ViT-B-32/openai
     ARCH/PATH.safetensors        a checkpoint file (.safetensors, .pt, .pth, .bin) of that architecture
     local-dir:PATH               a folder with open_clip_config.json and weights
-    hf-hub:ORG/NAME              the same on the hub
+    hf-hub:ORG/NAME[@REVISION]   the same on the hub, at a commit, branch or tag
 """
 
 from __future__ import annotations
@@ -27,13 +27,15 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from open_clip.transformer import VisionTransformer
 from PIL import Image as PILImage
 
+from mafs_bench.adapters.hub import at_commit
 from mafs_bench.errors import UnknownNameError, UsageError, WeightsError
 from mafs_bench.types import FloatArray, Image
 
 BUNDLED = Path(__file__).parents[1] / "weights" / "clip_scenes"
 _CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _PIXEL_KEYS = ("size", "mean", "std", "interpolation", "resize_mode")
-_FORMS = "'' | ARCH/TAG | ARCH/FILE.safetensors | local-dir:PATH | hf-hub:ORG/NAME"
+_TOKENIZER_FILES = ["*.json", "*.txt", "*.model"]
+_FORMS = "'' | ARCH/TAG | ARCH/FILE.safetensors | local-dir:PATH | hf-hub:ORG/NAME[@REVISION]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,13 @@ class Source:
     """What to build: open_clip's model name, and the tag or file of its weights where the name has none.
 
     quick_gelu: the activation that the weights were trained with; None leaves it to the model's config.
+    commit: ``ORG/NAME@COMMIT`` of a model of the hub.
     """
 
     model: str
     pretrained: str | None = None
     quick_gelu: bool | None = None
+    commit: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class OpenClipModel:
     tokenizer: Callable[[list[str]], torch.Tensor]
     preprocess: Preprocess
     weights: str
+    commit: str = ""
 
     @property
     def device(self) -> torch.device:
@@ -102,7 +107,7 @@ def parse_source(argument: str) -> Source:
         path = Path(argument.removeprefix("local-dir:")).expanduser()
         return _local_folder(path, f"{path}: no folder with open_clip_config.json")
     if argument.startswith("hf-hub:"):
-        return Source(argument)
+        return _hub(argument.removeprefix("hf-hub:"))
     architecture, slash, rest = argument.partition("/")
     if not (slash and architecture and rest):
         raise UsageError(f"clip model {argument!r} has none of the forms {_FORMS}")
@@ -138,13 +143,28 @@ def load_model(argument: str, device: str) -> OpenClipModel:
     transform = image_transform_v2(config, is_train=False)
     if not isinstance(model.visual, VisionTransformer):
         model.visual.to(memory_format=torch.channels_last)  # convolutions are a fifth faster
-    return OpenClipModel(model.to(device), tokenizer, Preprocess(transform), weights)
+    return OpenClipModel(model.to(device), tokenizer, Preprocess(transform), weights, source.commit)
 
 
 def _local_folder(path: Path, missing: str) -> Source:
     if not (path / "open_clip_config.json").is_file():
         raise WeightsError(missing)
     return Source(f"local-dir:{path}")
+
+
+def _hub(name: str) -> Source:
+    """A repository at one commit: its files in the local cache are a folder like any other.
+
+    The weights are fetched in the one format that open_clip would take, safetensors before others.
+    """
+    from huggingface_hub import snapshot_download
+    from open_clip.pretrained import download_pretrained_from_hf
+
+    repository, commit, config = at_commit(name, "open_clip_config.json", "local-dir:PATH")
+    with _quiet(), _one_line(f"cannot fetch {repository}@{commit}"):
+        download_pretrained_from_hf(repository, revision=commit)
+        snapshot_download(repository, revision=commit, allow_patterns=_TOKENIZER_FILES)
+    return Source(f"local-dir:{config.parent}", commit=f"{repository}@{commit}")
 
 
 def _checkpoint_file(architecture: str, path: Path) -> Source:

@@ -63,6 +63,7 @@ class Spec(Schema):
     engine: Literal["native", "reference"]
     on_error: Literal["fail", "skip"]
     missing: dict[Text, Text]
+    sources: Annotated[dict[Text, Text], Field(default_factory=dict)]
     clipscore: Annotated[dict[Text, Text], Field(default_factory=dict)]
     packages: dict[Text, Text]
     notes: tuple[LongText, ...]

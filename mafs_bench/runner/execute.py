@@ -275,6 +275,7 @@ def make_spec(plan: Plan, adapter: Any, judge: Any, precision: str, notes: Seque
         engine=request.engine,
         on_error=request.on_error,
         missing=dict(adapter.missing),
+        sources=dict(getattr(adapter, "sources", {})),
         clipscore={} if judge is None else {"model": request.clipscore, "weights": judge.weights},
         packages={"mafs-bench": __version__, **{name: _version(name) for name in _PACKAGES}},
         notes=tuple(notes),

@@ -58,7 +58,7 @@ Result = TypeVar("Result")
 class Blip:
     """BLIP models. Missing images are the grey picture, missing texts the empty one, both encoded.
 
-    ``rerank`` is the official k_test; ``sources`` says where each model comes from, commits of the hub included.
+    ``rerank`` is the official k_test; ``sources`` names the hub's repository and commit of each part from there.
     """
 
     missing: ClassVar[Mapping[str, str]] = {"image": "blank", "text": "empty"}
@@ -69,7 +69,7 @@ class Blip:
         self.name = name
         self.domain = domain
         self.weights = digest(sources)
-        self.sources = {part: str(source) for part, source in sources.items()}
+        self.sources = {part: str(source) for part, source in sources.items() if source.revision is not None}
         self.preprocess: Preprocess = load_preprocess(next(iter(sources.values())))
         self.rerank = sources.get("itm", next(iter(sources.values()))).k_test
         self._found = sources

@@ -2,7 +2,7 @@
 
 An argument is one of
     ""                              the bundled models, made for ``scenes``
-    base                            the published base models on the hub
+    base                            the published base models on the hub, at pinned commits
     PATH                            a folder with sub-folders itm/, caption/, vqa/, or one model by itself
     hf-hub:ORG/NAME[@REVISION]      one model of the hub
 """
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mafs_bench.adapters.hub import at_commit
 from mafs_bench.errors import WeightsError
 
 BUNDLED = Path(__file__).parents[2] / "weights" / "blip_scenes"
@@ -26,9 +27,9 @@ PARTS = {
 }
 """Architecture, as ``config.json`` names it, to the part that it plays."""
 PUBLISHED = {
-    "itm": "Salesforce/blip-itm-base-coco",
-    "caption": "Salesforce/blip-image-captioning-base",
-    "vqa": "Salesforce/blip-vqa-base",
+    "itm": "Salesforce/blip-itm-base-coco@bed8ad38cb2d04a5a4bdf2d071b3c3c0a4aa724c",
+    "caption": "Salesforce/blip-image-captioning-base@82a37760796d32b1411fe092ab5d4e227313294b",
+    "vqa": "Salesforce/blip-vqa-base@787b3d35d57e49572baabd22884b3d5a05acf072",
 }
 
 
@@ -105,17 +106,7 @@ def _local(path: Path) -> Source:
 
 def _hub(name: str) -> Source:
     """A repository at the commit that its revision stands for now; nothing but its config is fetched yet."""
-    from huggingface_hub import hf_hub_download
-
-    repository, _, revision = name.partition("@")
-    try:
-        config = Path(hf_hub_download(repository, "config.json", revision=revision or None))
-    except Exception as error:
-        raise WeightsError(
-            f"{repository} is not in the local cache and cannot be fetched ({type(error).__name__}); "
-            f"fetch it where there is a network with 'hf download {repository}', or name a folder: blip:PATH"
-        ) from error
-    commit = config.parent.name
+    repository, commit, config = at_commit(name, "config.json", "blip:PATH")
     return Source(repository, commit, f"{repository}@{commit}", _json(config))
 
 
