@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+from open_clip.utils import to_2tuple
 
 from mafs_bench.adapters.inference import inference, to_device, to_host
 from mafs_bench.adapters.open_clip_models import OpenClipModel, load_model
@@ -65,6 +66,13 @@ class Clip:
         with inference(self._settings):
             features = run_in_tiles(model.encode_image, to_device(pixels, device), tile_rows(device))
         return lambda: unit_rows(to_host(features), self.name, "image")
+
+    def compile(self) -> None:
+        """Compile the image tower, and run it once so that whatever is missing for that is known now."""
+        visual = self._loaded.model.visual
+        visual.compile(dynamic=False)
+        height, width = to_2tuple(visual.image_size)
+        self.encode_pixels(np.zeros((1, 3, height, width), dtype=np.float32))
 
     def tokenize(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         """Token ids (n, context), truncated to the context as open_clip does."""

@@ -107,6 +107,9 @@ class FusedBackbone:
         finish = start_pixels(self._backbone, pixels)
         return lambda: self._described(finish(), len(pixels))
 
+    def compile(self) -> None:
+        """Nothing more: the backbone was compiled when it was loaded."""
+
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Encode n texts to float32 (n, d), unit length, with the backbone's own signals."""
         return _as_embeddings(self._backbone.encode_texts(texts), len(texts))

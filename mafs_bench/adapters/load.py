@@ -15,7 +15,7 @@ from typing import Any
 from mafs_bench.adapters import ADAPTERS
 from mafs_bench.adapters.protocols import PROTOCOLS, Settings
 from mafs_bench.adapters.vectors import validated
-from mafs_bench.errors import AdapterError, MafsBenchError, UnknownNameError, UsageError
+from mafs_bench.errors import AdapterError, MafsBenchError, ResourceError, UnknownNameError, UsageError
 
 __all__ = [
     "adapter_class",
@@ -88,7 +88,19 @@ def load(spec: str, settings: Settings) -> Any:
     for attribute, value in _defaults(cls, spec).items():
         if not hasattr(adapter, attribute):
             setattr(adapter, attribute, value)
+    if settings.compile:
+        _compile(adapter)
     return adapter
+
+
+def _compile(adapter: Any) -> None:
+    if not hasattr(adapter, "compile"):
+        raise UsageError(f"--compile: {adapter.name} has no image encoder of its own that could be compiled")
+    try:
+        adapter.compile()
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ResourceError(f"--compile: {adapter.name}: {type(error).__name__}: {reason}") from error
 
 
 def resolve_device(asked: str) -> str:
@@ -116,13 +128,18 @@ def resolve_device(asked: str) -> str:
     return asked
 
 
-def resolve_settings(device: str = "auto", precision: str = "fp32", batch_size: int = 64) -> Settings:
+def resolve_settings(
+    device: str = "auto",
+    precision: str = "fp32",
+    batch_size: int = 64,
+    compile: bool = False,
+) -> Settings:
     """Check how a model is to be run. Raises ``UnknownNameError`` or ``UsageError``."""
     if precision not in PRECISIONS:
         raise UnknownNameError("precision", precision, PRECISIONS)
     if batch_size < 1:
         raise UsageError(f"--batch-size must be at least 1, got {batch_size}")
-    return Settings(resolve_device(device), precision, batch_size)
+    return Settings(resolve_device(device), precision, batch_size, compile)
 
 
 def _methods(protocol: str) -> list[str]:

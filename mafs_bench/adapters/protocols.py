@@ -19,11 +19,15 @@ from mafs_bench.types import FloatArray, Image
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to run a model: device ("cpu", "cuda", "cuda:1", "mps"), precision ("fp32", "bf16", "fp16")."""
+    """How to run a model: device ("cpu", "cuda", "cuda:1", "mps"), precision ("fp32", "bf16", "fp16").
+
+    compile: its image encoder goes through ``torch.compile`` first.
+    """
 
     device: str = "cpu"
     precision: str = "fp32"
     batch_size: int = 64
+    compile: bool = False
 
 
 @dataclass(frozen=True, slots=True)

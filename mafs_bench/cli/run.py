@@ -29,6 +29,9 @@ def run(
     batch_size: Annotated[int, typer.Option(min=1, help="images a forward pass")] = 64,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps")] = "auto",
     precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16")] = "fp32",
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="torch.compile the image encoder first")
+    ] = False,
     workers: Annotated[int | None, typer.Option(min=0, help="processes that corrupt images")] = None,
     engine: Annotated[str, typer.Option(help="native, or reference (imagecorruptions)")] = "native",
     on_error: Annotated[str, typer.Option(help="unreadable images: fail, or skip and count")] = "fail",
@@ -83,6 +86,7 @@ def run(
         cache,
         parse_bytes(cache_size, "--cache-size"),
         parse_bytes(memory, "--memory"),
+        compiled,
     )
     with stoppable(progress), progress:
         finished = execute(plan, resources, out, progress, elsewhere)

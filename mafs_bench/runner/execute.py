@@ -68,6 +68,11 @@ class Resources:
     cache: Path | None = None
     cache_bytes: int = 10 << 30
     memory: int = 2 << 30
+    compile: bool = False
+
+    def settings(self) -> Settings:
+        """How the model is to be run. Raises ``UnknownNameError`` or ``UsageError``."""
+        return resolve_settings(self.device, self.precision, self.batch_size, self.compile)
 
 
 def core_count() -> int:
@@ -117,11 +122,11 @@ def execute(
     """
     _limit_threads()
     score_memory.set(resources.memory)
-    settings = resolve_settings(resources.device, resources.precision, resources.batch_size)
+    settings = resources.settings()
     adapter = load(plan.request.model, settings)
     plan, lines = without_lacking(plan, adapter)
     judge = load_judge(plan, settings)
-    notes = [*_notes(plan, adapter, judge), *lines]
+    notes = [*_notes(plan, adapter, judge, settings), *lines]
     spec = make_spec(plan, adapter, judge, resources.precision, notes)
     folder = out if out is not None else Path("runs") / _folder_name(spec)
     with open_folder(folder, spec), closing_workers():
@@ -179,9 +184,8 @@ def make_encoder(
     """The encoder of a run. Raises ``StoreError`` where the cache cannot be opened."""
     caches = None
     if resources.cache is not None:
-        caches = open_caches(
-            resources.cache, resources.cache_bytes, adapter, resources.precision, settings.device
-        )
+        precision = f"{settings.precision}{', compiled' * settings.compile}"
+        caches = open_caches(resources.cache, resources.cache_bytes, adapter, precision, settings.device)
     return Encoder(
         adapter,
         plan.dataset,
@@ -289,10 +293,11 @@ def _version(package: str) -> str:
         return "absent"
 
 
-def _notes(plan: Plan, adapter: Any, judge: Any) -> list[str]:
+def _notes(plan: Plan, adapter: Any, judge: Any, settings: Settings) -> list[str]:
     """What a reader of the numbers must know."""
     foreign = [_domain_note(model, plan.dataset) for model in (adapter, judge) if model is not None]
-    return [*plan.dataset.notes, *dict.fromkeys(note for note in foreign if note)]
+    compiled = ["the image encoder was compiled (--compile)"] if settings.compile else []
+    return [*plan.dataset.notes, *compiled, *dict.fromkeys(note for note in foreign if note)]
 
 
 def _domain_note(model: Any, dataset: Dataset) -> str:

@@ -27,7 +27,7 @@ from mafs_bench.errors import (
     WeightsError,
 )
 from mafs_bench.runner.execute import Progress, Resources, load_judge, make_encoder, run_cells, weights_of
-from mafs_bench.runner.plan import Cell, Plan, RunRequest, make_plan
+from mafs_bench.runner.plan import Cell, Plan, RunRequest, make_plan, without_lacking
 from mafs_bench.runner.store import cell_file, write_atomically
 from mafs_bench.tasks.ranking import score_memory
 
@@ -92,7 +92,7 @@ class Worker:
     def _start(self) -> None:
         import torch
 
-        from mafs_bench.adapters.load import load, resolve_settings
+        from mafs_bench.adapters.load import load
 
         request, resources, driver = self._given
         if Path(driver.folder).is_dir():
@@ -102,8 +102,9 @@ class Worker:
         node = os.uname().nodename
         if plan.dataset.revision != driver.revision:
             raise DataError(f"{node}: {plan.dataset.name} is another revision than the driver's")
-        settings = resolve_settings(resources.device, resources.precision, resources.batch_size)
+        settings = resources.settings()
         adapter = load(request.model, settings)
+        plan, _ = without_lacking(plan, adapter)  # as the driver does: cells have the same numbers
         judge = load_judge(plan, settings)
         if weights_of(adapter, judge) != driver.weights:
             raise WeightsError(f"{node}: {request.model} has other weights than the driver's")

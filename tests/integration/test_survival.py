@@ -265,6 +265,19 @@ def test_a_broken_image_is_named(thousand: Path) -> None:
     refused_in_one_line(done, "007.png", "--on-error skip leaves such images out")
 
 
+@pytest.mark.slow
+def test_ten_thousand_samples_with_one_broken_in_a_thousand(tmp_path: Path) -> None:
+    write_toy_folder(tmp_path / "toy", 10_000)
+    for i in range(500, 10_000, 1000):
+        (tmp_path / "toy" / "images" / f"{i:03d}.png").write_bytes(b"\x89PNG\r\n")
+    refused_in_one_line(run(tmp_path, "fail", "--severity", "3"), "500.png", "--on-error skip")
+    only = ("--on-error", "skip", "--severity", "3", "--corruption", "contrast")
+    done = start(tmp_path, "skip", *only).wait(timeout=500)
+    assert done.returncode == 0, done.stderr
+    for cell in read_run(tmp_path / "skip").results:
+        assert (cell.metrics["i2t_r1"].n, cell.metrics["i2t_r1"].n_unscored) == (9990, 10)
+
+
 @pytest.mark.parametrize("name", ["NotANumber", "ZeroLength"])
 def test_embeddings_that_are_none_are_one_line(toys: Path, name: str) -> None:
     refused_in_one_line(run(toys, name, model=adapter(name)), "embedding", "must be 1")
