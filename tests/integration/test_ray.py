@@ -23,7 +23,7 @@ from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.cli.progress import Quiet
 from mafs_bench.errors import ResourceError, UnknownNameError, UsageError
 from mafs_bench.runner.choose import choose_executor
-from mafs_bench.runner.execute import Resources, execute
+from mafs_bench.runner.execute import Resources, execute, weights_of
 from mafs_bench.runner.plan import Cell, RunRequest, make_plan
 from mafs_bench.runner.ray_executor import Cluster, Driver, Worker, run_on_cluster
 from mafs_bench.tasks.ranking import score_memory
@@ -169,7 +169,7 @@ def test_a_worker_keeps_to_the_memory_and_to_a_cache_of_its_node(tmp_path: Path)
     resources = Resources("cpu", workers=0, cache=tmp_path / "cache", memory=12345)
     images, captions = len(plan.dataset.samples), sum(len(s.captions) for s in plan.dataset.samples)
     for node, cache in ((os.uname().nodename, "."), ("another", os.uname().nodename)):
-        driver = Driver(node, str(Path.cwd()), plan.dataset.revision, model.weights)
+        driver = Driver(node, str(Path.cwd()), plan.dataset.revision, weights_of(model, None))
         worker, context = Worker(plan.request, resources, driver), copy_context()
         assert not isinstance(context.run(worker.run, [0]), Exception)
         assert context[score_memory] == 12345
