@@ -25,12 +25,12 @@ def register(app: typer.Typer) -> None:
 
 
 def albef(
-    scene_steps: SceneSteps = 160,
-    claim_steps: ClaimSteps = 80,
-    steps: Steps = 200,
+    scene_steps: SceneSteps = 300,
+    claim_steps: ClaimSteps = 120,
+    steps: Steps = 600,
     batch_size: BatchSize = 32,
     seed: Seed = 0,
-    limit: Limit = 5_000,
+    limit: Limit = 6_000,
     out: Out = None,
 ) -> None:
     """Train a small ALBEF on scenes; about twenty minutes on a free core. Started again, it goes on."""
@@ -45,12 +45,12 @@ def albef(
 
 
 def blip(
-    scene_steps: SceneSteps = 160,
-    claim_steps: ClaimSteps = 80,
-    steps: Steps = 200,
+    scene_steps: SceneSteps = 300,
+    claim_steps: ClaimSteps = 120,
+    steps: Steps = 600,
     batch_size: BatchSize = 32,
     seed: Seed = 0,
-    limit: Limit = 5_000,
+    limit: Limit = 6_000,
     out: Out = None,
 ) -> None:
     """Train a small BLIP on scenes; about twenty minutes on a free core. Started again, it goes on."""

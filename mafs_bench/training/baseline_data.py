@@ -14,8 +14,14 @@ import torch
 from mafs_bench.adapters.albef.images import normalise, squash
 from mafs_bench.datasets.scenes import load
 from mafs_bench.datasets.scenes.captions import write_captions
-from mafs_bench.datasets.scenes.world import make_world, scenes_of
-from mafs_bench.training.backbone_data import SceneTargets, claim_targets, scene_targets
+from mafs_bench.datasets.scenes.world import (
+    GROUP_FIELDS,
+    SETTING_FIELDS,
+    World,
+    make_world,
+    scenes_of,
+)
+from mafs_bench.training.backbone_data import claim_targets, scene_targets
 from mafs_bench.types import Question
 
 SPLIT = "train"
@@ -34,13 +40,14 @@ class Batch:
     """n scenes, each with one of its captions and some of its questions, and one person's answer to each.
 
     states: float32 (n, tokens, width), of the image encoder. true: bool (n, n), caption j is true of image i. claims:
-    what the captions claim. questions, answers: ``QUESTIONS_A_SCENE`` a scene, scene by scene.
+    what the captions claim. facts: ``scene_facts``. questions, answers: ``QUESTIONS_A_SCENE`` a scene, scene by scene.
     """
 
     states: torch.Tensor
     captions: list[str]
     true: torch.Tensor
     claims: torch.Tensor
+    facts: torch.Tensor
     questions: list[str]
     answers: list[str]
 
@@ -57,7 +64,8 @@ class SceneBatches:
         self._captions_a_scene = len(dataset.samples[0].captions)
         self._images_of = dataset.relevance.caption_images
         self._claims = write_captions(scenes_of(world, limit), SPLIT)[1]
-        self._targets = scene_targets(world)
+        self._quarters = scene_targets(world).quarters
+        self._facts = scene_facts(world)
         self._states = torch.empty(0)
         self._pixels = np.stack([squash(sample.image.load(), size) for sample in dataset.samples])
 
@@ -72,10 +80,10 @@ class SceneBatches:
                 yield question.text
                 yield from question.answers
 
-    def pictures(self, n: int, rng: np.random.Generator) -> tuple[torch.Tensor, SceneTargets]:
-        """Draw n different scenes, or all where there are fewer: their pixels, and what stands where in them."""
+    def pictures(self, n: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Draw n different scenes, or all where there are fewer: pixels, what is in the quarters, ``scene_facts``."""
         rows = self._rows(n, rng)
-        return self._pixels_of(rows), SceneTargets(self._targets.quarters[rows], self._targets.settings[rows])
+        return self._pixels_of(rows), self._quarters[rows], self._facts[rows]
 
     def encode(self, see: Callable[[torch.Tensor], torch.Tensor]) -> None:
         """Run the image encoder, which is trained by now, over all pictures once: states that ``draw`` gives."""
@@ -100,6 +108,7 @@ class SceneBatches:
                 np.stack([np.isin(rows, self._images_of[number]) for number in numbers], axis=1)
             ),
             claims=claims,
+            facts=self._facts[rows],
             questions=[question.text for question in asked],
             answers=[question.answers[rng.integers(len(question.answers))] for question in asked],
         )
@@ -122,6 +131,17 @@ class SceneBatches:
     def _questions_of(self, row: int, rng: np.random.Generator) -> list[Question]:
         questions = self._samples[row].questions
         return [questions[k] for k in rng.choice(len(questions), QUESTIONS_A_SCENE, replace=False)]
+
+
+def scene_facts(world: World) -> torch.Tensor:
+    """Which value of each field any group or the setting has, in the order of a claim's bits: float32 (n, 45)."""
+    columns = []
+    for field, names in enumerate(GROUP_FIELDS.values()):
+        had = world.groups[:, :, field, None] == np.arange(len(names))
+        columns.append((had & world.present[:, :, None]).any(axis=1))
+    for field, names in enumerate(SETTING_FIELDS.values()):
+        columns.append(world.settings[:, field, None] == np.arange(len(names)))
+    return torch.from_numpy(np.concatenate(columns, axis=1).astype(np.float32))
 
 
 def make_vocabulary(texts: Iterable[str]) -> list[str]:

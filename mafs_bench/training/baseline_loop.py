@@ -26,17 +26,17 @@ class Budget:
     steps: of ``batch_size`` scenes, in which everything is learnt at once.
     """
 
-    scene_steps: int = 160
+    scene_steps: int = 300
     scene_batch: int = 64
-    claim_steps: int = 80
+    claim_steps: int = 120
     claim_batch: int = 128
-    steps: int = 200
+    steps: int = 600
     batch_size: int = 32
-    learning_rate: float = 1e-3
+    learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     clip: float = 1.0
     seed: int = 0
-    limit: int = 5_000
+    limit: int = 6_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mafs_bench.training.backbone_data import CLAIM_BITS, IGNORED, QUARTER_CLASSES, SceneTargets
+from mafs_bench.datasets.scenes.world import GROUP_FIELDS, SETTING_FIELDS
+from mafs_bench.training.backbone_data import CLAIM_BITS, IGNORED, QUARTER_CLASSES
 
 QUARTERS = 4
-_SETTINGS = (6, 4, 5)
-"""Classes of background, pattern and light."""
+_FIELD_SIZES = tuple(map(len, (GROUP_FIELDS | SETTING_FIELDS).values()))
 
 
 def contrastive(
@@ -48,9 +48,10 @@ def matching_rows(
 
 
 class SceneHead(nn.Module):
-    """Reads off the image states what stands in each quarter and how the scene is set; thrown away in the end.
+    """Reads off the image states what stands where; thrown away in the end.
 
-    A quarter is read off the patches that lie in it, and everything off the class token, from which contrast reads.
+    What stands in a quarter is read off the patches that lie in it; what there is at all, wherever, off the class
+    token, from which contrast reads.
     """
 
     def __init__(self, width: int, side: int) -> None:
@@ -58,26 +59,24 @@ class SceneHead(nn.Module):
         super().__init__()
         self.half_side = side // 2
         self.quarters = nn.Linear(self.half_side**2 * width, sum(QUARTER_CLASSES))
-        self.whole = nn.Linear(width, QUARTERS * sum(QUARTER_CLASSES) + sum(_SETTINGS))
+        self.whole = nn.Linear(width, sum(_FIELD_SIZES))
 
-    def forward(self, states: torch.Tensor, targets: SceneTargets) -> torch.Tensor:
-        """Mean cross-entropy over all that is known, from states (n, tokens, width), class token first."""
+    def forward(self, states: torch.Tensor, quarters: torch.Tensor, facts: torch.Tensor) -> torch.Tensor:
+        """Mean cross-entropy of the quarters plus that of the whole, class token first in (n, tokens, width).
+
+        quarters: as in ``SceneTargets``. facts: ``scene_facts``.
+        """
         n, _, width = states.shape
         grid = states[:, 1:].reshape(n, 2, self.half_side, 2, self.half_side, width).transpose(2, 3)
-        near = self.quarters(grid.reshape(n, QUARTERS, -1))
-        far, settings = self.whole(states[:, 0]).split([QUARTERS * near.shape[-1], sum(_SETTINGS)], dim=-1)
+        named = self.quarters(grid.reshape(n, QUARTERS, -1)).split(QUARTER_CLASSES, dim=-1)
         losses = [
             functional.cross_entropy(
-                logits.flatten(0, 1), targets.quarters[..., field].flatten(), ignore_index=IGNORED
+                logits.flatten(0, 1), quarters[..., field].flatten(), ignore_index=IGNORED
             )
-            for read in (near, far.view(n, QUARTERS, -1))
-            for field, logits in enumerate(read.split(QUARTER_CLASSES, dim=-1))
+            for field, logits in enumerate(named)
         ]
-        losses += [
-            functional.cross_entropy(logits, targets.settings[:, field])
-            for field, logits in enumerate(settings.split(_SETTINGS, dim=-1))
-        ]
-        return torch.stack(losses).mean()
+        whole = functional.binary_cross_entropy_with_logits(self.whole(states[:, 0]), facts)
+        return torch.stack(losses).mean() + whole
 
 
 class ClaimHead(nn.Module):
@@ -90,3 +89,27 @@ class ClaimHead(nn.Module):
     def forward(self, states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Mean binary cross-entropy from states (n, l, width) to ``claim_targets`` (n, 97)."""
         return functional.binary_cross_entropy_with_logits(self.claims(states[:, 0]), targets)
+
+
+class AgreementHead(nn.Module):
+    """Reads off a fused pair which of the things that a caption speaks of are in the picture; thrown away in the end.
+
+    One answer a field (shape, colour … light) and noun phrase: far more to learn from than "match" or not.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.fields = nn.Linear(width, 2 * len(_FIELD_SIZES))
+
+    def forward(self, states: torch.Tensor, claims: torch.Tensor, facts: torch.Tensor) -> torch.Tensor:
+        """Mean binary cross-entropy over the fields that captions narrow down.
+
+        states (n, l, width) of pairs, ``claim_targets`` (n, 97) of their captions, ``scene_facts`` of their pictures.
+        """
+        logits = self.fields(states[:, 0])
+        phrases = claims[:, : 2 * CLAIM_BITS].unflatten(1, (2, CLAIM_BITS))[..., : sum(_FIELD_SIZES)]
+        allowed = torch.stack([part.sum(-1) for part in phrases.split(_FIELD_SIZES, dim=-1)], dim=-1)
+        seen = phrases * facts[:, None]
+        there = torch.stack([part.amax(-1) for part in seen.split(_FIELD_SIZES, dim=-1)], dim=-1).flatten(1)
+        narrowed = ((allowed > 0) & (allowed < torch.tensor(_FIELD_SIZES))).flatten(1)
+        return functional.binary_cross_entropy_with_logits(logits[narrowed], there[narrowed])

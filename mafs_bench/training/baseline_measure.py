@@ -20,7 +20,7 @@ TASKS = {
 }
 
 
-class _Silent:
+class Silent:
     """A progress display that shows nothing."""
 
     def __getattr__(self, name: str) -> Any:
@@ -31,13 +31,18 @@ def add_measured(card: Path, model: str) -> None:
     """Run every task that the model can do on clean validation scenes; add the numbers to the card."""
     plan = make_plan(RunRequest(model, CLEAN_ONLY, split=SPLIT, limit=IMAGES))
     with TemporaryDirectory() as folder:
-        finished = execute(plan, Resources(), Path(folder) / "run", _Silent())
+        finished = execute(plan, Resources(), Path(folder) / "run", Silent())
     measured = {
         f"{cell.task} {name}": cell.metrics[name].value
         for cell in finished.results
         for name in TASKS.get(cell.task, ())
         if name in cell.metrics
     }
-    about = {"data": f"scenes, split {SPLIT}, first {IMAGES} images, clean", **measured}
+    name = model.partition(":")[0]
+    about = {
+        "command": f"mafs-bench run --model {name} --corruption {CLEAN_ONLY} --split {SPLIT} --limit {IMAGES}",
+        "data": f"scenes, split {SPLIT}, first {IMAGES} images, clean",
+        **measured,
+    }
     stored = json.loads(card.read_text(encoding="utf-8"))
     card.write_text(json.dumps({**stored, "measured": about}, indent=2) + "\n", encoding="utf-8")

@@ -49,8 +49,8 @@ def train(
         return stream(budget.seed, f"train {plan.model}", phase, str(step))
 
     def scene(step: int) -> Losses:
-        pixels, targets = batches.pictures(budget.scene_batch, rng("scene", step))
-        return {"scene": plan.scene(plan.see(pixels), targets)}
+        pixels, quarters, facts = batches.pictures(budget.scene_batch, rng("scene", step))
+        return {"scene": plan.scene(plan.see(pixels), quarters, facts)}
 
     def claims(step: int) -> Losses:
         captions, targets = batches.captions(budget.claim_batch, rng("claims", step))

@@ -31,6 +31,7 @@ from mafs_bench.training.baseline_data import (
 )
 from mafs_bench.training.baseline_loop import Budget, Losses, write_card
 from mafs_bench.training.baseline_losses import (
+    AgreementHead,
     ClaimHead,
     SceneHead,
     contrastive,
@@ -59,10 +60,11 @@ class _Student:
     vqa: Any
     scene: SceneHead
     claims: ClaimHead
+    agreement: AgreementHead
     temperature: nn.Parameter
 
     def modules(self) -> list[nn.Module]:
-        return [self.itm, self.caption, self.vqa, nn.ParameterList([self.temperature])]
+        return [self.itm, self.caption, self.vqa, self.agreement, nn.ParameterList([self.temperature])]
 
 
 @dataclass(frozen=True)
@@ -175,8 +177,8 @@ def _build(config: Any) -> _Student:
     vqa = transformers.BlipForQuestionAnswering(config)
     caption.vision_model = vqa.vision_model = itm.vision_model
     vqa.text_encoder = itm.text_encoder
-    scene, claims = SceneHead(_WIDTH, _SIZE // _PATCH), ClaimHead(_WIDTH)
-    return _Student(itm, caption, vqa, scene, claims, nn.Parameter(torch.tensor(_TEMPERATURE)))
+    heads = SceneHead(_WIDTH, _SIZE // _PATCH), ClaimHead(_WIDTH), AgreementHead(_WIDTH)
+    return _Student(itm, caption, vqa, *heads, nn.Parameter(torch.tensor(_TEMPERATURE)))
 
 
 def _losses(
@@ -188,10 +190,11 @@ def _losses(
     images, texts = part.image_features(image_states), part.project_text(text_states)
     similarities = images @ texts.T / student.temperature
     image_rows, text_rows, labels = matching_rows(similarities, batch.true, generator)
-    logits = part.match(image_states[image_rows], ids[text_rows], mask[text_rows])
+    fused = part.fused(image_states[image_rows], ids[text_rows], mask[text_rows])
     return {
         "contrast": contrastive(images, texts, student.temperature, batch.true.float()),
-        "matching": functional.cross_entropy(logits, labels),
+        "matching": functional.cross_entropy(student.itm.itm_head(fused[:, 0]), labels),
+        "agreement": student.agreement(fused, batch.claims[text_rows], batch.facts[image_rows]),
         "captions": _captions(student, reader, image_states, batch),
         "answers": _answers(student, reader, image_states, batch),
         "claims": student.claims(text_states, batch.claims),

@@ -17,7 +17,7 @@ from mafs_bench.datasets.scenes import load
 from mafs_bench.training.albef import train_albef
 from mafs_bench.training.baseline_data import QUESTIONS_A_SCENE, SPECIAL, SceneBatches, make_vocabulary
 from mafs_bench.training.baseline_loop import Budget, Phase, optimise
-from mafs_bench.training.baseline_losses import contrastive, hard_negatives, matching_rows
+from mafs_bench.training.baseline_losses import AgreementHead, contrastive, hard_negatives, matching_rows
 from mafs_bench.training.baseline_measure import add_measured
 from mafs_bench.training.blip import train_blip
 
@@ -72,6 +72,18 @@ def test_matching_pairs_are_half_true_and_half_hard():
     assert texts[7::2].tolist() == [1, 3, 5]
 
 
+def test_whatever_a_true_caption_speaks_of_is_in_its_picture():
+    batches = SceneBatches(32, limit=40)
+    batches.encode(lambda pixels: pixels.flatten(2).transpose(1, 2))
+    batch = batches.draw(40, np.random.default_rng(0))
+    head = AgreementHead(4)
+    torch.nn.init.zeros_(head.fields.weight)
+    torch.nn.init.constant_(head.fields.bias, 20.0)
+    assert head(torch.zeros(40, 1, 4), batch.claims, batch.facts) < 1e-6, "sure of everything, and right"
+    others = head(torch.zeros(40, 1, 4), batch.claims, batch.facts.roll(1, 0))
+    assert others > 20 * 0.1, "of another picture much is not true"
+
+
 def test_batches_know_which_captions_are_true():
     batches = SceneBatches(32, limit=20)
     batches.encode(lambda pixels: pixels.flatten(2).transpose(1, 2))
@@ -81,9 +93,10 @@ def test_batches_know_which_captions_are_true():
     assert batch.claims.shape == (12, 97)
     assert len(batch.captions) == 12
     assert len(batch.questions) == len(batch.answers) == 12 * QUESTIONS_A_SCENE
-    pixels, targets = batches.pictures(12, np.random.default_rng(0))
+    pixels, quarters, facts = batches.pictures(12, np.random.default_rng(0))
     np.testing.assert_allclose(pixels.flatten(2).transpose(1, 2), batch.states, atol=2e-3)
-    assert targets.quarters.shape[:2] == (12, 4)
+    assert quarters.shape == (12, 4, 5)
+    torch.testing.assert_close(facts, batch.facts)
 
 
 def one_layer(folder, steps, say=lambda line: None, stop_at=None):

@@ -56,9 +56,14 @@ class AlbefRetrieval(nn.Module):
         self, image_states: torch.Tensor, text_states: torch.Tensor, mask: torch.Tensor
     ) -> torch.Tensor:
         """Logits (n, 2) of "no match" and "match" for aligned pairs."""
-        fused = self.text_encoder.fuse(text_states, key_mask(mask), image_states)
-        logits: torch.Tensor = self.itm_head(fused[:, 0])
+        logits: torch.Tensor = self.itm_head(self.fused(image_states, text_states, mask)[:, 0])
         return logits
+
+    def fused(
+        self, image_states: torch.Tensor, text_states: torch.Tensor, mask: torch.Tensor
+    ) -> torch.Tensor:
+        """States (n, l, hidden_size) of aligned pairs, off whose first the matching head reads."""
+        return self.text_encoder.fuse(text_states, key_mask(mask), image_states)
 
 
 class AlbefVqa(nn.Module):

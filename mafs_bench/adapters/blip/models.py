@@ -78,10 +78,15 @@ class Retrieval(Part):
 
     def match(self, states: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Logits (n, 2) of "no match" and "match"; the first id is replaced by ``[ENC]``."""
-        ids = torch.cat([torch.full_like(ids[:, :1], encoder_token(self.config)), ids[:, 1:]], dim=1)
-        fused = self.model.text_encoder(input_ids=ids, attention_mask=mask, encoder_hidden_states=states)
-        logits: torch.Tensor = self.model.itm_head(fused.last_hidden_state[:, 0])
+        logits: torch.Tensor = self.model.itm_head(self.fused(states, ids, mask)[:, 0])
         return logits
+
+    def fused(self, states: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """States (n, l, width) of aligned pairs, off whose first the matching head reads."""
+        ids = torch.cat([torch.full_like(ids[:, :1], encoder_token(self.config)), ids[:, 1:]], dim=1)
+        read = self.model.text_encoder(input_ids=ids, attention_mask=mask, encoder_hidden_states=states)
+        out: torch.Tensor = read.last_hidden_state
+        return out
 
 
 class Captioning(Part):
