@@ -75,10 +75,13 @@ class Relevance:
     ``caption_images[k]`` holds the sorted positions (in ``Dataset.samples``) of the images of which
     caption ``k`` is true; captions are numbered through, sample by sample. ``image_captions`` holds the
     captions of each image where the judgements of the two directions differ; None: the inverse.
+    ``image_totals``, where people judged, counts those of each image, captions outside the split included:
+    the R of mAP@R.
     """
 
     caption_images: tuple[npt.NDArray[np.int64], ...]
     image_captions: tuple[npt.NDArray[np.int64], ...] | None = None
+    image_totals: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

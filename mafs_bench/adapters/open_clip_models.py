@@ -43,13 +43,14 @@ class Source:
     """What to build: open_clip's model name, and the tag or file of its weights where the name has none.
 
     quick_gelu: the activation that the weights were trained with; None leaves it to the model's config.
-    commit: ``ORG/NAME@COMMIT`` of a model of the hub.
+    commit: ``ORG/NAME@COMMIT`` of a model of the hub. tokenizer: open_clip's name of it, where not ``model``.
     """
 
     model: str
     pretrained: str | None = None
     quick_gelu: bool | None = None
     commit: str = ""
+    tokenizer: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def load_model(argument: str, device: str) -> OpenClipModel:
             **overrides,
         )
     with _quiet(), _one_line(f"cannot load the tokenizer of {shown}"):
-        tokenizer = open_clip.get_tokenizer(source.model)
+        tokenizer = open_clip.get_tokenizer(source.tokenizer or source.model)
     model.eval().requires_grad_(False)
     config = PreprocessCfg(**model.visual.preprocess_cfg)
     weights = _digest(model, model.visual.preprocess_cfg)
@@ -164,7 +165,10 @@ def _hub(name: str) -> Source:
     with _quiet(), _one_line(f"cannot fetch {repository}@{commit}"):
         download_pretrained_from_hf(repository, revision=commit)
         snapshot_download(repository, revision=commit, allow_patterns=_TOKENIZER_FILES)
-    return Source(f"local-dir:{config.parent}", commit=f"{repository}@{commit}")
+    folder = config.parent
+    own = any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json"))
+    named = "" if own else f"hf-hub:{repository}"  # the one that the config names, or CLIP's own
+    return Source(f"local-dir:{folder}", commit=f"{repository}@{commit}", tokenizer=named)
 
 
 def _checkpoint_file(architecture: str, path: Path) -> Source:

@@ -62,7 +62,7 @@ def load(variant: str, split: str, *, root: Path | None = None, limit: int | Non
         licence=LICENCE,
         citation=CITATION,
         samples=make_samples(kept, paths[:limit]),
-        relevance=human_positives(variant, kept) if variant in KINDS else None,
+        relevance=human_positives(variant, entries, limit=limit) if variant in KINDS else None,
         domain="photo",
     )
 

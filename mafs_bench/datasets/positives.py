@@ -2,6 +2,7 @@
 
 ``cxc``: CrissCrossed Captions (Parekh et al., EACL 2021). ``eccv``: ECCV Caption (Chun et al., ECCV 2022), whose
 queries are a subset: the others have no positives and are unscored. Both lie in the package ``eccv_caption``.
+ECCV Caption lists two captions that are not among the 25,000: they count in R, as in that package.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from mafs_bench.types import Relevance
 KINDS = ("cxc", "eccv")
 
 
-def human_positives(kind: str, entries: Sequence[Entry], folder: Path | None = None) -> Relevance:
-    """Positives of kind "cxc" or "eccv" among these entries, for both directions.
+def human_positives(
+    kind: str, entries: Sequence[Entry], folder: Path | None = None, limit: int | None = None
+) -> Relevance:
+    """Positives of kind "cxc" or "eccv" among the first ``limit`` of a split's entries, for both directions.
 
     ``folder`` holds ``<kind>_caption_to_image.json`` and ``<kind>_image_to_caption.json``; None takes those of
     the installed package. Raises ``DataError`` where it is missing or the captions carry no COCO numbers.
@@ -30,13 +33,16 @@ def human_positives(kind: str, entries: Sequence[Entry], folder: Path | None = N
     captions = [number for entry in entries for number in entry.caption_ids]
     if len(captions) != sum(len(entry.captions) for entry in entries) or -1 in captions:
         raise DataError(f"coco:{kind} needs COCO's caption numbers ('sentid'), which these annotations lack")
-    image_at = {int(entry.id): position for position, entry in enumerate(entries)}
-    caption_at = {number: position for position, number in enumerate(captions)}
+    kept = captions[: sum(len(entry.captions) for entry in entries[:limit])]
+    image_at = {int(entry.id): position for position, entry in enumerate(entries[:limit])}
+    caption_at = {number: position for position, number in enumerate(kept)}
+    left_out = set(captions) - caption_at.keys()
     images_of = read_json(folder / f"{kind}_caption_to_image.json")
     captions_of = read_json(folder / f"{kind}_image_to_caption.json")
     return Relevance(
         tuple(_positions(images_of.get(str(number), []), image_at) for number in caption_at),
         tuple(_positions(captions_of.get(str(number), []), caption_at) for number in image_at),
+        tuple(len({*map(int, captions_of.get(str(number), []))} - left_out) for number in image_at),
     )
 
 

@@ -74,8 +74,11 @@ def slug(card: Card) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", card.name.lower()).strip("-.") or "model"
 
 
-_NOT_RECORDED = frozenset({"meteor", "spice", "clip_score", "ref_clip_score"})
-"""Metrics that need Java or a judge: ``scores.parquet`` does not hold their statistics."""
+_NOT_RECORDED = frozenset(
+    ["meteor", "spice", "clip_score", "ref_clip_score"]
+    + [f"{direction}_{name}" for direction in ("t2i", "i2t") for name in ("map_at_r", "r_precision")]
+)
+"""Metrics that need Java, a judge or people's positives: ``scores.parquet`` does not hold their statistics."""
 
 
 def _recorded(cell: CellResult) -> CellResult:

@@ -1,6 +1,7 @@
 """Retrieval metrics on frames of ranks (column ``score``: rank of the first correct item, NaN unscored).
 
-A row of zeros does not belong to a metric, a row of NaN belongs to it and is unscored.
+A row of zeros does not belong to a metric, a row of NaN belongs to it and is unscored. Where people judged the
+pairs, columns ``map_at_r`` and ``r_precision`` stand beside the rank.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mafs_bench.metrics.columns import mean_of
 from mafs_bench.types import Metric
 
 Array = npt.NDArray[np.float64]
@@ -64,6 +66,16 @@ def _rsum(sums: Array) -> Array:
         return np.asarray(sums[..., :3].sum(-1) / sums[..., 6] + sums[..., 3:6].sum(-1) / sums[..., 7])
 
 
+def _judged(name: str, direction: str, source: str) -> Metric:
+    """The mean of a column that is there where people judged the pairs."""
+    read = mean_of(name)
+
+    def columns(frame: pd.DataFrame) -> Array:
+        return np.where(_selected(frame, direction)[:, None], read(frame), 0.0)
+
+    return Metric(f"{direction}_{name}", "retrieval", 0.0, 1.0, True, source, columns, _ratio)
+
+
 RETRIEVAL_METRICS: tuple[Metric, ...] = (
     *(_recall(f"{d}_r{k}", "retrieval", k, d) for d in ("t2i", "i2t") for k in _KS),
     Metric("rsum", "retrieval", 0.0, 6.0, True, "sum of the six recalls, as fractions", _rsum_columns, _rsum),
@@ -76,6 +88,14 @@ RETRIEVAL_METRICS: tuple[Metric, ...] = (
         "mean reciprocal rank, both directions",
         _mean_of(_reciprocal, None),
         _ratio,
+    ),
+    *(
+        _judged(name, direction, source)
+        for name, source in (
+            ("map_at_r", "mAP@R: Musgrave et al., ECCV 2020; Chun et al., ECCV 2022 (eccv_caption)"),
+            ("r_precision", "R-Precision as in Chun et al., ECCV 2022 (eccv_caption)"),
+        )
+        for direction in ("t2i", "i2t")
     ),
 )
 

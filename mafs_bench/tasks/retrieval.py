@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 
 from mafs_bench.tasks.base import Task, View, caption_pairs, relevant_captions, true_captions
-from mafs_bench.tasks.ranking import PAIRS_AT_ONCE, Index, first_correct_ranks
+from mafs_bench.tasks.ranking import PAIRS_AT_ONCE, Index, rank_all
 from mafs_bench.types import FloatArray
 
 
 def score(adapter: Any, view: View) -> pd.DataFrame:
     """A row a query: id, group, direction ("t2i", "i2t"), score = rank of the first correct item.
+
+    Where people judged which pairs are true, ``map_at_r`` and ``r_precision`` stand beside it.
 
     Images that could not be read are no queries and are not in the gallery; captions that the corruption
     cannot change stay in the gallery but are unscored as queries.
@@ -35,32 +37,38 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
     reranks = hasattr(adapter, "score_pairs")
     k = adapter.rerank if reranks else 0
     together = getattr(adapter, "pairs_at_once", PAIRS_AT_ONCE)
-    t2i = first_correct_ranks(
+    judged = dataset.relevance is not None and dataset.relevance.image_totals is not None
+    t2i = rank_all(
         captions.vectors,
         images.vectors,
         truth,
+        at=[len(items) for items in truth] if judged else None,
         excluded=[bad_images] * len(pairs) if len(bad_images) else None,
         rerank=k,
         pair_scores=text_to_image if reranks else None,
         pairs_at_once=together,
     )
-    i2t = first_correct_ranks(
+    i2t = rank_all(
         images.vectors,
         captions.vectors,
         true_captions(dataset),
+        at=dataset.relevance.image_totals if dataset.relevance is not None else None,
         rerank=k,
         pair_scores=image_to_text if reranks else None,
         pairs_at_once=together,
     )
-    t2i[view.inapplicable_captions()] = np.nan
-    i2t[unreadable] = np.nan
+    unscored = np.concatenate([view.inapplicable_captions(), unreadable])
+    scores = {"score": np.concatenate([t2i.first, i2t.first])}
+    if judged:
+        scores["map_at_r"] = np.concatenate([t2i.average_precision, i2t.average_precision])
+        scores["r_precision"] = np.concatenate([t2i.r_precision, i2t.r_precision])
     groups = [sample.group for sample in dataset.samples]
     return pd.DataFrame(
         {
             "id": [pair.id for pair in pairs] + [sample.id for sample in dataset.samples],
             "group": [groups[pair.sample] for pair in pairs] + groups,
             "direction": ["t2i"] * len(pairs) + ["i2t"] * len(groups),
-            "score": np.concatenate([t2i, i2t]),
+            **{name: np.where(unscored, np.nan, values) for name, values in scores.items()},
         }
     )
 

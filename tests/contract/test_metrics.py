@@ -17,7 +17,12 @@ IDS = [f"{task}-{metric.name}" for task, metric in CASES]
 
 
 def ranks(rng: np.random.Generator) -> dict[str, object]:
-    return {"score": rng.integers(1, 50, N).astype(float), "direction": rng.choice(["t2i", "i2t"], N)}
+    return {
+        "score": rng.integers(1, 50, N).astype(float),
+        "direction": rng.choice(["t2i", "i2t"], N),
+        "map_at_r": rng.random(N),
+        "r_precision": rng.random(N),
+    }
 
 
 def answers(rng: np.random.Generator) -> dict[str, object]:

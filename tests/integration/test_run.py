@@ -51,6 +51,8 @@ def test_a_run_leaves_every_cell_and_its_metrics(reference: Path) -> None:
     clean = next(c for c in cells if c["task"] == "retrieval" and c["corruption"] is None)
     names = {f"{d}_r{k}" for d in ("t2i", "i2t") for k in (1, 5, 10)}
     assert names | {"rsum", "mrr"} <= set(clean["metrics"])
+    judged = {f"{d}_{name}" for d in ("t2i", "i2t") for name in ("map_at_r", "r_precision")}
+    assert all(clean["metrics"].pop(name)["value"] is None for name in judged)  # nobody judged these pairs
     for estimate in clean["metrics"].values():
         assert estimate["low"] <= estimate["value"] <= estimate["high"]
         assert estimate["n_unscored"] == 0

@@ -98,6 +98,10 @@ def test_positives_of_both_directions(tmp_path: Path) -> None:
     assert [list(images) for images in relevance.caption_images] == [[0, 1], [], [], [1]]
     assert relevance.image_captions is not None
     assert [list(captions) for captions in relevance.image_captions] == [[0, 2], []]
+    assert relevance.image_totals == (3, 0)
+    first = human_positives("eccv", entries, tmp_path, limit=1)
+    assert [list(images) for images in first.caption_images] == [[0], []]
+    assert first.image_totals == (2,)  # 777 is nobody's, 50 is of the image that is left out
 
 
 def test_positives_need_caption_numbers(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mafs_bench.tasks.ranking import first_correct_ranks, invert, score_memory
+from mafs_bench.tasks.ranking import first_correct_ranks, invert, rank_all, score_memory
 
 
 def brute_force(scores: np.ndarray, relevant: list[np.ndarray], excluded: list[np.ndarray]) -> np.ndarray:
@@ -64,3 +64,31 @@ def test_ranks_do_not_depend_on_the_memory(memory: int) -> None:
         np.testing.assert_array_equal(first_correct_ranks(queries, gallery, relevant), expected)
     finally:
         score_memory.reset(token)
+
+
+@pytest.mark.parametrize("rerank", [0, 8, 100])
+def test_precision_at_r_is_that_of_the_sorted_list(rerank: int) -> None:
+    rng = np.random.default_rng(3)
+    queries, gallery = (rng.integers(-3, 4, size=(n, 4)).astype(np.float32) for n in (200, 40))
+    second = rng.normal(size=(200, 40)).astype(np.float32)
+    relevant = [np.sort(rng.choice(40, size=rng.integers(0, 7), replace=False)) for _ in range(200)]
+    excluded = [np.sort(rng.choice(40, size=2, replace=False)) for _ in range(200)]
+    at = [len(items) + int(rng.integers(0, 2)) for items in relevant]
+    scores = queries @ gallery.T + rng.normal(scale=1e-4, size=(200, 40)) * (rerank > 0)
+    options = {"rerank": rerank, "pair_scores": lambda q, g: second[q, g]} if rerank else {}
+    factors = (queries, gallery) if not rerank else (scores.astype(np.float32), np.eye(40, dtype=np.float32))
+    found = rank_all(*factors, relevant, at=at, excluded=excluded, **options)
+    for i, items in enumerate(relevant):
+        there = np.setdiff1d(np.arange(40), excluded[i])
+        # the worst order among equals: what is wrong stands first
+        order = sorted(there, key=lambda j: (-scores[i][j], j in items))
+        order = [*sorted(order[:rerank], key=lambda j: -second[i][j]), *order[rerank:]]
+        hits = np.isin(order, items)
+        if not hits.any():
+            assert np.isnan([found.first[i], found.average_precision[i], found.r_precision[i]]).all()
+            continue
+        best = hits[: at[i]]
+        precision = np.cumsum(best) / np.arange(1, len(best) + 1)
+        assert found.first[i] == 1 + hits.argmax()
+        assert found.r_precision[i] == pytest.approx(best.sum() / at[i])
+        assert found.average_precision[i] == pytest.approx((precision * best).sum() / at[i])
