@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from mafs_bench.adapters.load import load
+from mafs_bench.adapters.protocols import Settings
+from mafs_bench.datasets.resolve import resolve
+from mafs_bench.errors import MafsBenchError, UsageError, WeightsError
+from mafs_bench.mafs.training import Budget
+from mafs_bench.training.calibrate import CalibrationRequest, calibrate
+from mafs_bench.training.scheduler import TrainingRequest, train_scheduler
 from tests.support.toy import TOY_ADAPTER, write_toy_folder
 
 MODEL = f"mafs-clip:{TOY_ADAPTER}"
@@ -112,55 +119,66 @@ def test_captions_are_scored_with_their_weights(folder: Path, trained: list[Path
         assert ((clean["alpha_image"] + clean["alpha_text"] - 1).abs() < 1e-5).all()
 
 
-def test_batches_change_no_caption(folder: Path, trained: list[Path]) -> None:
-    def captions(out: str, size: str) -> bytes:
-        options = ("--corruption", "clean", "--task", "captioning", "--batch-size", size, "--workers", "0")
-        done = run(folder, "trained", out, *options)
-        assert done.returncode == 0, done.stderr
-        return (folder / out / "cells" / "captioning--clean.parquet").read_bytes()
-
-    assert captions("one", "1") == captions("five", "5")
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("--fusion", "qmf", "--task", "captioning"), "qmf has no captioner; allowed: mafs, mean, static"),
-        (("--fusion", "mean", "--task", "retrieval"), "mean fuses queries only"),
-        (("--task", "caption"), "Did you mean 'captioning'"),
-        (("--task", "vqa"), "no questions"),
-    ],
-)
-def test_what_cannot_be_trained_is_one_line(folder: Path, options: tuple[str, ...], message: str) -> None:
-    given = ("--backbone", TOY_ADAPTER, "--dataset", folder / "toy", "--split", "all", *options)
-    done = mafs_bench(folder, "refused", "train", "scheduler", *given)
-    assert done.returncode == 1
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert message in done.stderr
+def test_batches_change_no_caption(
+    folder: Path, trained: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAFS_BENCH_HOME", str(folder / "trained"))
+    adapter = load(MODEL, Settings())
+    samples = resolve(str(folder / "toy"), "all", None, 5).samples
+    images = adapter.encode_images([sample.image.load() for sample in samples])
+    texts = adapter.encode_texts([sample.captions[0] for sample in samples])
+    together = adapter.caption_embedded(images, texts)
+    alone = [adapter.caption_embedded(images.take(r), texts.take(r))[0] for r in np.arange(5)[:, None]]
+    assert alone == together
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("wanted", "message"),
     [
-        (("--fusion", "mafs@2"), "text_fertility, text_fragments"),
-        (("--pairs", "20"), "has 20 images; at least 128 needed"),
-        (("--fusion", "static"), "which has no scheduler that could travel"),
-        (("--scheduler", "nowhere.safetensors"), "nowhere.safetensors does not hold a fusion"),
+        ({"fusion": "qmf", "task": "captioning"}, "qmf has no captioner; allowed: mafs, mean, static"),
+        ({"fusion": "mean", "task": "retrieval"}, "mean fuses queries only"),
+        ({"task": "caption"}, "Did you mean 'captioning'"),
+        ({"task": "vqa"}, "no questions"),
     ],
 )
-def test_what_cannot_be_calibrated_is_one_line(folder: Path, options: tuple[str, ...], message: str) -> None:
-    given = ("--backbone", TOY_ADAPTER, "--dataset", folder / "toy", "--split", "all", *options)
-    done = mafs_bench(folder, "refused", "calibrate", *given)
-    assert done.returncode == 1
-    assert not (folder / "refused").exists()
-    lines = [line for line in done.stderr.strip().splitlines() if not line.startswith("embedded")]
-    assert len(lines) == 1
-    assert message in lines[0]
+def test_what_cannot_be_trained_is_refused(folder: Path, wanted: dict[str, str], message: str) -> None:
+    request = TrainingRequest(TOY_ADAPTER, dataset=str(folder / "toy"), split="all", **wanted)  # type: ignore[arg-type]
+    with pytest.raises(MafsBenchError, match=message):
+        train_scheduler(request, Budget(steps=1), print)
 
 
-def test_a_backbone_without_a_fusion_is_told_how_to_get_one(folder: Path) -> None:
-    shutil.rmtree(folder / "empty", ignore_errors=True)
-    done = run(folder, "empty", "none", "--corruption", "clean")
-    assert done.returncode == 1
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert "mafs-bench calibrate --backbone" in done.stderr
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"fusion": "mafs@2"}, "text_fertility, text_fragments, which this backbone does not give"),
+        ({"pairs": 20}, "has 20 images; at least 128 needed"),
+        ({"fusion": "static"}, "which has no scheduler that could travel"),
+        ({"fusion": "mofs"}, "no 'mofs' scheduler is bundled"),
+        ({"scheduler": Path("nowhere.safetensors")}, "nowhere.safetensors does not hold a fusion"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_refused(
+    folder: Path, tmp_path: Path, wanted: dict[str, object], message: str
+) -> None:
+    request = CalibrationRequest(TOY_ADAPTER, str(folder / "toy"), "all", out=tmp_path / "out", **wanted)  # type: ignore[arg-type]
+    with pytest.raises(MafsBenchError, match=message):
+        calibrate(request, print)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_backbone_without_a_fusion_is_told_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAFS_BENCH_HOME", str(tmp_path))
+    with pytest.raises(WeightsError, match=r"train scheduler --backbone .*mafs-bench calibrate --backbone"):
+        load(MODEL, Settings())
+
+
+def test_a_backbone_that_is_no_dual_encoder_is_refused() -> None:
+    with pytest.raises(UsageError, match="it is no dual encoder"):
+        load(f"mafs-clip:{__file__}:OnlyCaptions", Settings())
+
+
+class OnlyCaptions:
+    def caption(self, images: list[np.ndarray], contexts: list[str]) -> list[str]:
+        return [""] * len(images)
