@@ -107,7 +107,7 @@ class AgreementHead(nn.Module):
         states (n, l, width) of pairs, ``claim_targets`` (n, 97) of their captions, ``scene_facts`` of their pictures.
         """
         logits = self.fields(states[:, 0])
-        phrases = claims[:, : 2 * CLAIM_BITS].unflatten(1, (2, CLAIM_BITS))[..., : sum(_FIELD_SIZES)]
+        phrases = claims[:, : 2 * CLAIM_BITS].reshape(-1, 2, CLAIM_BITS)[..., : sum(_FIELD_SIZES)]
         allowed = torch.stack([part.sum(-1) for part in phrases.split(_FIELD_SIZES, dim=-1)], dim=-1)
         seen = phrases * facts[:, None]
         there = torch.stack([part.amax(-1) for part in seen.split(_FIELD_SIZES, dim=-1)], dim=-1).flatten(1)
