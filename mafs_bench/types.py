@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Image = npt.NDArray[np.uint8]
 """An RGB picture: uint8, (H, W, 3)."""
 
+Box = tuple[int, int, int, int]
+"""(x0, y0, x1, y1) in pixels, the end exclusive."""
+
 FloatArray = npt.NDArray[np.float32]
 Modality = Literal["image", "text", "pair"]
 Params = Mapping[str, Any]
@@ -52,8 +55,8 @@ class Question:
 class Sample:
     """One image with everything that is said of it.
 
-    ``group`` is the unit of clustering: samples of one group are resampled together. ``boxes`` are
-    (x0, y0, x1, y1) in pixels, around what the captions speak of, where the data set has them.
+    ``group`` is the unit of clustering: samples of one group are resampled together. ``boxes`` stand
+    around what the captions speak of, where the data set has them.
     """
 
     id: str
@@ -61,7 +64,7 @@ class Sample:
     image: ImageSource
     captions: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()
-    boxes: tuple[tuple[int, int, int, int], ...] = ()
+    boxes: tuple[Box, ...] = ()
 
     def caption_id(self, index: int) -> str:
         """Name caption ``index``: ``<sample>#<index>``, as Flickr's token files do."""

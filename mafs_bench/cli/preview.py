@@ -34,10 +34,10 @@ def preview(
     from mafs_bench.report.preview import choose, contact_sheet, example, text_edits, write_png
 
     images, texts = choose(suite, corruption, all_, image, text)
-    picture, caption = example(image, text)
+    picture, caption, boxes = example(image, text)
     console = Console(highlight=False)
     if images:
-        write_png(out, contact_sheet(picture, images, seed=seed))
+        write_png(out, contact_sheet(picture, images, seed=seed, boxes=boxes))
         console.print(f"{out}: {len(images)} corruptions, severities 1 to 5")
     for block in texts:
         console.print(f"[bold]{block.name}[/bold]")

@@ -34,6 +34,7 @@ OPERATORS = Registry(
         "rotation": f"{_IMAGE}.geometry:rotation",
         "perspective": f"{_IMAGE}.geometry:perspective",
         "occlusion": f"{_IMAGE}.occlusion:occlusion",
+        "box_occlusion": f"{_IMAGE}.occlusion:box_occlusion",
         "text_overlay": f"{_IMAGE}.occlusion:text_overlay",
         "image_patch_dropout": f"{_IMAGE}.occlusion:image_patch_dropout",
         "char_delete": f"{_TEXT}.characters:char_delete",

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mafs_bench.seeding import KeyedStream
-from mafs_bench.types import Image, Params
+from mafs_bench.types import Box, Image, Params
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,17 @@ class ImageOperator:
 
     sample: Callable[[np.random.Generator, tuple[int, int], Sequence[Params]], Any]
     apply: Callable[[Image, Any, Params], Image]
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BoxOperator:
+    """What needs the boxes of what the captions speak of: ``given(boxes)``, at least one, is an image operator.
+
+    It has the ``ranges`` that stand here.
+    """
+
+    given: Callable[[Sequence[Box]], ImageOperator]
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
@@ -87,4 +98,4 @@ class PairOperator:
     plan: Callable[[Sequence[PairItem], Callable[[str], KeyedStream], Params], PairPlan]
 
 
-Operator = ImageOperator | TextOperator | PairOperator
+Operator = ImageOperator | BoxOperator | TextOperator | PairOperator

@@ -12,7 +12,14 @@ import numpy as np
 from mafs_bench import suites
 from mafs_bench.errors import MafsBenchError, UnknownNameError, UsageError
 from mafs_bench.operators import OPERATORS
-from mafs_bench.operators.base import ImageOperator, Operator, PairItem, PairOperator, TextOperator
+from mafs_bench.operators.base import (
+    BoxOperator,
+    ImageOperator,
+    Operator,
+    PairItem,
+    PairOperator,
+    TextOperator,
+)
 from mafs_bench.seeding import KeyedStream, stream
 from mafs_bench.types import SEVERITIES, Image, Params
 
@@ -20,6 +27,8 @@ DEFAULT_LEVELS: tuple[Params, ...] = tuple({"severity": severity} for severity i
 """What an operator gets as parameters where no suite says otherwise."""
 
 _SIZES = ((32, 32), (33, 47), (97, 64), (224, 224))
+_BOXES = ((4, 6, 20, 30), (-3, 10, 33, 400))
+"""One inside of every picture, one that reaches beyond it."""
 _TEXTS = (
     "A brown dog runs over the wet grass.", "Two men, one umbrella: 3 photos at http://example.org!", "dog",
     "Ein Fuß, ein naïves café und 10,5 % 🐕‍🦺.", "كلب يجري على العشب", "word " * 300,
@@ -41,11 +50,14 @@ def check_operator(reference: str, levels: Sequence[Params] = DEFAULT_LEVELS) ->
     Raises ``UnknownNameError``, ``AdapterError`` where it cannot be loaded, ``UsageError`` where it is none.
     """
     operator = OPERATORS.get(reference)
+    if isinstance(operator, BoxOperator):
+        operator = operator.given(_BOXES)
     for kind, checks in _CHECKS.items():
         if isinstance(operator, kind):
             return [_run(rule, check, operator, levels) for rule, check in checks.items()]
     raise UsageError(
-        f"{reference} is of type {type(operator).__name__}; allowed: an ImageOperator, TextOperator or PairOperator"
+        f"{reference} is of type {type(operator).__name__}; "
+        "allowed: an ImageOperator, BoxOperator, TextOperator or PairOperator"
     )
 
 

@@ -8,9 +8,16 @@ import numpy as np
 
 from mafs_bench.errors import DataError, SuiteError, UnknownNameError, UsageError
 from mafs_bench.operators import OPERATORS, legacy
-from mafs_bench.operators.base import ImageOperator, PairItem, PairOperator, PairPlan, TextOperator
+from mafs_bench.operators.base import (
+    BoxOperator,
+    ImageOperator,
+    PairItem,
+    PairOperator,
+    PairPlan,
+    TextOperator,
+)
 from mafs_bench.seeding import KeyedStream, stream
-from mafs_bench.types import Corruption, Image
+from mafs_bench.types import Box, Corruption, Image
 
 ENGINES = ("native", "reference")
 MIN_SIDE = 32
@@ -30,14 +37,18 @@ def corrupt_image(
     seed: int,
     sample_id: str,
     engine: str = "native",
+    boxes: Sequence[Box] = (),
 ) -> list[Image]:
     """Corrupt one image at each of ``severities`` (0: untouched) from one draw.
 
     ``engine`` is ``native`` or ``reference`` (the library ``imagecorruptions``, for the 19 of ImageNet-C).
-    Raises ``DataError`` for what is no RGB image of at least ``MIN_SIDE`` pixels a side, ``SuiteError`` for
-    parameters out of range, and ``UsageError``.
+    ``boxes`` stand around what the captions speak of. Raises ``DataError`` for what is no RGB image of at least
+    ``MIN_SIDE`` pixels a side or lacks boxes that are needed, ``SuiteError`` for parameters out of range, and
+    ``UsageError``.
     """
     operator = OPERATORS.get(corruption.operator)
+    if isinstance(operator, BoxOperator):
+        operator = operator.given(_require_boxes(boxes, corruption, sample_id))
     if not isinstance(operator, ImageOperator):
         raise UsageError(f"{corruption.name}: operator {corruption.operator!r} does not take images")
     if engine not in ENGINES:
@@ -105,6 +116,15 @@ def _require_picture(image: Image, sample_id: str) -> None:
         raise DataError(
             f"{sample_id}: {found} is too small to corrupt; allowed: {MIN_SIDE} pixels a side or more"
         )
+
+
+def _require_boxes(boxes: Sequence[Box], corruption: Corruption, sample_id: str) -> Sequence[Box]:
+    if not boxes:
+        raise DataError(
+            f"{sample_id}: no boxes, which {corruption.name} needs; allowed: data with boxes around what the "
+            "captions speak of, such as scenes"
+        )
+    return boxes
 
 
 def corrupt_text(

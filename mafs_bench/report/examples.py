@@ -21,7 +21,7 @@ from mafs_bench.tasks.base import Pair, caption_pairs
 from mafs_bench.tasks.captioning import context_pairs
 from mafs_bench.tasks.matching import matching_pairs
 from mafs_bench.tasks.vqa import questions_of
-from mafs_bench.types import CellResult, Corruption, Dataset, Image, RunSpec
+from mafs_bench.types import CellResult, Corruption, Dataset, Image, RunSpec, Sample
 
 CONDITIONS_A_TASK = 3
 EXAMPLES_A_CONDITION = 2
@@ -178,7 +178,7 @@ def _example(
         float(row["score"]),
         float(row["score_corrupted"]),
         embed(image),
-        _corrupted_image(image, parts, run.spec, sample.id),
+        _corrupted_image(image, parts, run.spec, sample),
         pair.text,
         _corrupted_text(pair, parts, run.spec.seed),
         *(_said(row, ending) for ending in ("", "_corrupted")),
@@ -186,13 +186,19 @@ def _example(
 
 
 def _corrupted_image(
-    image: Image, parts: Mapping[str, tuple[Corruption, int]], spec: RunSpec, sample_id: str
+    image: Image, parts: Mapping[str, tuple[Corruption, int]], spec: RunSpec, sample: Sample
 ) -> str | None:
     if "image" not in parts:
         return None
     corruption, severity = parts["image"]
     (made,) = corrupt_image(
-        image, corruption, (severity,), seed=spec.seed, sample_id=sample_id, engine=spec.engine
+        image,
+        corruption,
+        (severity,),
+        seed=spec.seed,
+        sample_id=sample.id,
+        engine=spec.engine,
+        boxes=sample.boxes,
     )
     return embed(made)
 

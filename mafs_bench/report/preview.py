@@ -16,7 +16,7 @@ from mafs_bench.datasets import scenes
 from mafs_bench.datasets.images import FileImage
 from mafs_bench.errors import DataError, UsageError
 from mafs_bench.operators.engine import corrupt_image, corrupt_text
-from mafs_bench.types import SEVERITIES, Corruption, Image
+from mafs_bench.types import SEVERITIES, Box, Corruption, Image
 
 _GAP, _HEADER, _LABEL = 4, 28, 190
 _INK, _PAPER = (32, 32, 32), 255
@@ -41,26 +41,31 @@ def choose(
     return images, texts
 
 
-def example(image: Path | None, text: str | None) -> tuple[Image, str]:
-    """Return the picture and the text to corrupt; a rendered scene and its caption where none is given."""
+def example(image: Path | None, text: str | None) -> tuple[Image, str, Sequence[Box]]:
+    """Return picture, text and the picture's boxes; a rendered scene and its caption where none is given."""
     scene = scenes.load("", "test", limit=1).samples[0]
     picture = (FileImage(str(image)) if image else scene.image).load()
-    return picture, scene.captions[0] if text is None else text
+    return picture, scene.captions[0] if text is None else text, () if image else scene.boxes
 
 
 def contact_sheet(
-    image: Image, corruptions: Sequence[Corruption], *, seed: int = 0, tile: int = 160
+    image: Image,
+    corruptions: Sequence[Corruption],
+    *,
+    seed: int = 0,
+    tile: int = 160,
+    boxes: Sequence[Box] = (),
 ) -> Image:
     """Lay out a row a corruption and a column a severity, clean first; tiles are at most ``tile`` pixels a side.
 
     The image is corrupted at its own size and shrunk for the sheet. Returns uint8 (H, W, 3).
     """
-    rows = [_row(image, corruption, seed, tile) for corruption in corruptions]
+    rows = [_row(image, corruption, seed, tile, boxes) for corruption in corruptions]
     return np.vstack([_header(rows[0].shape[1], tile, image), *rows])
 
 
-def _row(image: Image, corruption: Corruption, seed: int, tile: int) -> Image:
-    cells = corrupt_image(image, corruption, (0, *SEVERITIES), seed=seed, sample_id="preview")
+def _row(image: Image, corruption: Corruption, seed: int, tile: int, boxes: Sequence[Box]) -> Image:
+    cells = corrupt_image(image, corruption, (0, *SEVERITIES), seed=seed, sample_id="preview", boxes=boxes)
     tiles = [_frame(_shrink(cell, tile)) for cell in cells]
     label = np.full((tiles[0].shape[0], _LABEL, 3), _PAPER, dtype=np.uint8)
     _write(label, corruption.name, (6, label.shape[0] // 2))

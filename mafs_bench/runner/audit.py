@@ -39,7 +39,9 @@ def _images(corruption: Corruption, dataset: Dataset, seed: int) -> AuditRow:
     found = []
     for sample in dataset.samples:
         clean = sample.image.load()
-        made = corrupt_image(clean, corruption, SEVERITIES, seed=seed, sample_id=sample.id)
+        made = corrupt_image(
+            clean, corruption, SEVERITIES, seed=seed, sample_id=sample.id, boxes=sample.boxes
+        )
         found.append([audit_image(clean, image)["mean_absolute_difference"] for image in made])
     return _row(corruption, 1.0, found, "grey levels")
 

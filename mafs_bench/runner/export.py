@@ -148,7 +148,9 @@ def _make_pictures(
     clean = sample.image.load()
     images = [clean]
     if corruption is not None:
-        images = corrupt_image(clean, corruption, severities, seed=seed, sample_id=sample.id)
+        images = corrupt_image(
+            clean, corruption, severities, seed=seed, sample_id=sample.id, boxes=sample.boxes
+        )
     for path, image in zip(paths, images, strict=True):
         write_atomically(path, _png(image))
     return [content_hash(image) for image in images]

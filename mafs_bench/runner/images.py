@@ -15,7 +15,7 @@ from mafs_bench.errors import DataError, MafsBenchError, UnknownNameError, Usage
 from mafs_bench.operators.engine import corrupt_image
 from mafs_bench.operators.pairs import blend_images
 from mafs_bench.runner.workers import ordered
-from mafs_bench.types import Corruption, Image, ImageSource
+from mafs_bench.types import Box, Corruption, Image, ImageSource
 
 Preprocess = Callable[[Image], npt.NDArray[Any]]
 
@@ -80,7 +80,7 @@ class CorruptedImage:
 class ImageJob:
     """Which images to make: every source at every severity of one corruption (None: as they are).
 
-    ``preprocess`` runs in the worker; without one the images come raw.
+    ``boxes`` are each source's, or none at all. ``preprocess`` runs in the worker; without one the images come raw.
     """
 
     sources: Sequence[ImageSource]
@@ -91,6 +91,7 @@ class ImageJob:
     engine: str = "native"
     on_error: str = "fail"
     preprocess: Preprocess | None = None
+    boxes: Sequence[Sequence[Box]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ def make_item(job: ImageJob, position: int) -> ImageItem:
             seed=job.seed,
             sample_id=job.ids[position],
             engine=job.engine,
+            boxes=job.boxes[position] if job.boxes else (),
         )
     return ImageItem(
         position,
@@ -198,6 +200,7 @@ def _parts(jobs: Iterable[tuple[ImageJob, Sequence[int]]]) -> Iterator[_Part]:
                 job,
                 sources=[job.sources[i] for i in some],
                 ids=[job.ids[i] for i in some],
+                boxes=[job.boxes[i] for i in some] if job.boxes else (),
                 preprocess=None,
             )
             yield _Part(number, some, own)

@@ -22,7 +22,7 @@ from mafs_bench.runner.images import BlankImage, BlendedImage, ImageItem, ImageJ
 from mafs_bench.runner.rows import append, select
 from mafs_bench.seeding import stream
 from mafs_bench.tasks.base import Pair, PairBatch, PairEmbeddings, caption_pairs
-from mafs_bench.types import Condition, Corruption, Dataset, FloatArray, ImageSource
+from mafs_bench.types import Box, Condition, Corruption, Dataset, FloatArray, ImageSource
 
 _TEXT_LISTS = 5
 """Lists of texts that are remembered: the clean captions, and what each task reads under one condition."""
@@ -135,9 +135,12 @@ class Encoder:
         ids: Sequence[str],
         corruption: Corruption | None,
         severities: tuple[int, ...],
+        boxes: Sequence[Sequence[Box]] = (),
     ) -> ImageJob:
         """An image job with this run's seed, engine and error handling."""
-        return ImageJob(sources, ids, corruption, severities, self.seed, self.engine, self.on_error)
+        return ImageJob(
+            sources, ids, corruption, severities, self.seed, self.engine, self.on_error, boxes=boxes
+        )
 
     def record(self) -> dict[str, int]:
         """What the record of a cell must hold of how it was encoded."""
@@ -165,7 +168,13 @@ class Encoder:
     ) -> tuple[ImageJob, Path | None]:
         samples = self.dataset.samples
         name = "clean" if corruption is None else f"{corruption.name}-{''.join(map(str, severities))}"
-        job = self.job([s.image for s in samples], [s.id for s in samples], corruption, severities)
+        job = self.job(
+            [s.image for s in samples],
+            [s.id for s in samples],
+            corruption,
+            severities,
+            [s.boxes for s in samples],
+        )
         return job, self.spool / name if self.spool is not None else None
 
 
@@ -291,11 +300,13 @@ class ConditionView:
         plan = self._plan(self._items(pairs), "pair plan")
         held = self._held(pairs, made.texts, plan)
         present = np.stack([plan.image_present, plan.text_present], axis=1)
+        shown = [self.dataset.samples[pairs[i].sample] for i in plan.image_from]
         job = self.encoder.job(
             self._sources(pairs, plan),
-            [self.dataset.samples[pairs[i].sample].id for i in plan.image_from],
+            [sample.id for sample in shown],
             self.parts.image,
             (self.parts.image_severity,),
+            [sample.boxes for sample in shown],
         )
         seen: list[ImageItem] = []
         encoder = self.encoder

@@ -1,4 +1,4 @@
-"""Occlusion: covered rectangles, missing patches, and words written over the picture (a typographic attack).
+"""Occlusion: covered places, a covered object, missing patches, and words over the picture (a typographic attack).
 
 What a severity hides contains what the lower ones hide.
 """
@@ -12,14 +12,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mafs_bench.operators.base import ImageOperator
-from mafs_bench.types import Image, Params
+from mafs_bench.operators.base import BoxOperator, ImageOperator
+from mafs_bench.types import Box, Image, Params
 
 _Size = tuple[int, int]
 
 MISSING_GREY = 127
 """The grey level of what is not there."""
 
+_SHARE = {"share": (0.0, 1.0)}
 _GRID = 14
 _COVERS = 3
 _WORDS = (
@@ -56,6 +57,43 @@ def _apply_occlusion(image: Image, draws: CoverDraws, params: Params) -> Image:
         top, bottom = _pixels(y - half_height, y + half_height, height)
         out[top:bottom, left:right] = colour
     return out
+
+
+@dataclass(frozen=True, slots=True)
+class BoxDraws:
+    """Which box, its fixed point (shares of its width and height: it stays covered) and the cover's colour (3,)."""
+
+    box: Box
+    anchor: tuple[float, float]
+    colour: Image
+
+
+def _given_boxes(boxes: Sequence[Box]) -> ImageOperator:
+    def sample(rng: np.random.Generator, size: _Size, levels: Sequence[Params]) -> BoxDraws:
+        height, width = size
+        x0, y0, x1, y1 = boxes[int(rng.integers(len(boxes)))]
+        inside = (max(x0, 0), max(y0, 0), min(x1, width), min(y1, height))
+        across, down = rng.random(2)
+        return BoxDraws(inside, (across, down), rng.integers(0, 256, 3, dtype=np.uint8))
+
+    return ImageOperator(sample, _apply_box_occlusion, _SHARE)
+
+
+def _apply_box_occlusion(image: Image, draws: BoxDraws, params: Params) -> Image:
+    """Cover ``share`` of one box's area, in its proportions, at least one pixel."""
+    out = image.copy()
+    (x0, y0, x1, y1), side = draws.box, np.sqrt(params["share"])
+    left, right = _part(x0, x1, draws.anchor[0], side)
+    top, bottom = _part(y0, y1, draws.anchor[1], side)
+    out[top:bottom, left:right] = draws.colour
+    return out
+
+
+def _part(begin: int, end: int, anchor: float, share: float) -> tuple[int, int]:
+    """``share`` of the pixels from ``begin`` to ``end``, at least one; more of them hold those that less hold."""
+    length = end - begin
+    first = begin + int(anchor * (1 - share) * length)
+    return first, min(end, max(first + 1, begin + int(np.ceil((anchor * (1 - share) + share) * length))))
 
 
 def _pixels(begin: float, end: float, length: int) -> tuple[int, int]:
@@ -124,6 +162,7 @@ def _fit(word: str, width: int, height: int) -> tuple[float, int, int]:
     )
 
 
-occlusion = ImageOperator(_sample_covers, _apply_occlusion, {"share": (0.0, 1.0)})
-image_patch_dropout = ImageOperator(_sample_order, _apply_patch_dropout, {"share": (0.0, 1.0)})
+occlusion = ImageOperator(_sample_covers, _apply_occlusion, _SHARE)
+box_occlusion = BoxOperator(_given_boxes, _SHARE)
+image_patch_dropout = ImageOperator(_sample_order, _apply_patch_dropout, _SHARE)
 text_overlay = ImageOperator(_sample_words, _apply_text_overlay, {"words": (0, 100)})
