@@ -10,7 +10,7 @@ from mafs_bench.datasets.scenes.world import GROUP_FIELDS, SETTING_FIELDS
 from mafs_bench.training.backbone_data import CLAIM_BITS, IGNORED, QUARTER_CLASSES
 
 QUARTERS = 4
-_FIELD_SIZES = tuple(map(len, (GROUP_FIELDS | SETTING_FIELDS).values()))
+_FIELD_SIZES = [*map(len, (GROUP_FIELDS | SETTING_FIELDS).values())]
 
 
 def contrastive(
@@ -108,8 +108,10 @@ class AgreementHead(nn.Module):
         """
         logits = self.fields(states[:, 0])
         phrases = claims[:, : 2 * CLAIM_BITS].reshape(-1, 2, CLAIM_BITS)[..., : sum(_FIELD_SIZES)]
-        allowed = torch.stack([part.sum(-1) for part in phrases.split(_FIELD_SIZES, dim=-1)], dim=-1)
+        allowed = torch.stack([part.sum(-1) for part in torch.split(phrases, _FIELD_SIZES, dim=-1)], dim=-1)
         seen = phrases * facts[:, None]
-        there = torch.stack([part.amax(-1) for part in seen.split(_FIELD_SIZES, dim=-1)], dim=-1).flatten(1)
+        there = torch.stack(
+            [part.amax(-1) for part in torch.split(seen, _FIELD_SIZES, dim=-1)], dim=-1
+        ).flatten(1)
         narrowed = ((allowed > 0) & (allowed < torch.tensor(_FIELD_SIZES))).flatten(1)
         return functional.binary_cross_entropy_with_logits(logits[narrowed], there[narrowed])
