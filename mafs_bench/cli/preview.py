@@ -25,19 +25,22 @@ def preview(
     text: Annotated[
         str | None, typer.Option(help="the text to corrupt; the scene's caption if not given")
     ] = None,
-    out: Annotated[Path, typer.Option(help="where the contact sheet goes")] = Path("preview.png"),
+    out: Annotated[Path, typer.Option(help="where the contact sheet goes (.png or .webp)")] = Path(
+        "preview.png"
+    ),
+    tile: Annotated[int, typer.Option(min=16, help="pixels a side of a picture on the sheet")] = 160,
     seed: Annotated[int, typer.Option(help="seed of the draws")] = 0,
 ) -> None:
     """Write a contact sheet of the image corruptions and print the text corruptions' edits in colour."""
     from rich.console import Console
 
-    from mafs_bench.report.preview import choose, contact_sheet, example, text_edits, write_png
+    from mafs_bench.report.preview import choose, contact_sheet, example, text_edits, write_picture
 
     images, texts = choose(suite, corruption, all_, image, text)
     picture, caption, boxes = example(image, text)
     console = Console(highlight=False)
     if images:
-        write_png(out, contact_sheet(picture, images, seed=seed, boxes=boxes))
+        write_picture(out, contact_sheet(picture, images, seed=seed, tile=tile, boxes=boxes))
         console.print(f"{out}: {len(images)} corruptions, severities 1 to 5")
     for block in texts:
         console.print(f"[bold]{block.name}[/bold]")

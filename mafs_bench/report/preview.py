@@ -100,9 +100,17 @@ def _frame(image: Image) -> Image:
     return framed
 
 
-def write_png(path: Path, image: Image) -> None:
-    """Store a picture losslessly. Raises ``DataError`` naming the path."""
-    done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+_FORMATS: dict[str, list[int]] = {".png": [], ".webp": [cv2.IMWRITE_WEBP_QUALITY, 60]}
+
+
+def write_picture(path: Path, image: Image) -> None:
+    """Store a picture as PNG, or small as WebP. Raises ``DataError`` naming the path, ``UsageError`` its ending."""
+    ending = path.suffix.lower()
+    if ending not in _FORMATS:
+        raise UsageError(
+            f"{path}: cannot write {ending or 'a file without ending'}; allowed: {', '.join(_FORMATS)}"
+        )
+    done, data = cv2.imencode(ending, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _FORMATS[ending])
     try:
         if done:
             path.write_bytes(data.tobytes())

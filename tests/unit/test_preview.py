@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import PIL.Image
 import pytest
@@ -13,7 +14,7 @@ from mafs_bench import suites
 from mafs_bench.cli import app
 from mafs_bench.errors import DataError, UsageError
 from mafs_bench.operators.engine import corrupt_image
-from mafs_bench.report.preview import choose, contact_sheet, text_edits, write_png
+from mafs_bench.report.preview import choose, contact_sheet, example, text_edits, write_picture
 
 SUITE = suites.load("core@1")
 
@@ -75,4 +76,22 @@ def test_command(tmp_path: Path) -> None:
 
 def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"missing.x\.png: cannot be written"):
-        write_png(tmp_path / "missing" / "x.png", np.zeros((4, 4, 3), np.uint8))
+        write_picture(tmp_path / "missing" / "x.png", np.zeros((4, 4, 3), np.uint8))
+
+
+def test_only_known_endings_are_written(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot write \.gif; allowed: \.png, \.webp"):
+        write_picture(tmp_path / "x.gif", np.zeros((4, 4, 3), np.uint8))
+
+
+def test_the_sheet_that_the_readme_shows_is_what_its_command_makes() -> None:
+    images = [c for c in SUITE.corruptions.values() if c.modality == "image"]
+    with PIL.Image.open(Path(__file__).parents[2] / ".github" / "corruptions.webp") as stored:
+        sheet = np.asarray(stored.convert("RGB"))
+    picture, _, _ = example(None, None)
+    made = contact_sheet(picture, images, tile=112)
+    assert sheet.shape == made.shape
+    small = [
+        cv2.resize(one[28:], None, fx=1 / 8, fy=1 / 8, interpolation=cv2.INTER_AREA) for one in (sheet, made)
+    ]
+    assert np.abs(np.subtract(*small, dtype=np.int16)).mean(axis=(1, 2)).max() < 6  # compressed with loss
