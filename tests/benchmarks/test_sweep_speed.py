@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet  # noqa: F401  as torch: an import is no part of a sweep
 import pytest
 import torch
 
@@ -159,24 +160,22 @@ def bare_texts(model: Any, plan: Plan) -> None:
 
 @pytest.fixture(scope="module")
 def swept(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Swept:
-    """Sweep, bare, bare, sweep, half of the corruptions each: a machine that slows down slows both alike."""
+    """Half of the bare passes before the sweep, half after: a machine that slows down slows both alike."""
     plan, out = plan_of(weights, "native"), tmp_path_factory.mktemp("native")
     adapter = load(plan.request.model, resolve_settings())
     sizes: list[int] = []
     start = adapter.start_pixels
     adapter.start_pixels = lambda pixels: (sizes.append(len(pixels)), start(pixels))[1]
     encoder, made = encoder_of(plan, adapter, out), Swept(plan, adapter, Spent(), Spent())
-    middle = 1 + 5 * (len(plan.cells) // 10)  # a corruption's cells stay together
-    halves = plan.cells[:middle], plan.cells[middle:]
-    expected = [batches(len(cells) * IMAGES) for cells in halves]
-    model = adapter._loaded
+    model, rows = adapter._loaded, len(plan.cells) * IMAGES
+    expected = [min(BATCH, rows - start) for start in range(0, rows, BATCH)]
+    middle = len(expected) // 2
     bare_images(model, [1])
-    made.sweep.add(lambda: sweep(encoder, halves[0], out))
-    made.bare.add(lambda: bare_images(model, expected[0]))
+    made.bare.add(lambda: bare_images(model, expected[:middle]))
+    made.sweep.add(lambda: sweep(encoder, plan.cells, out))
     made.bare.add(lambda: bare_texts(model, plan))
-    made.bare.add(lambda: bare_images(model, expected[1]))
-    made.sweep.add(lambda: sweep(encoder, halves[1], out))
-    assert sizes == [*expected[0], *expected[1]]
+    made.bare.add(lambda: bare_images(model, expected[middle:]))
+    assert sizes == expected
     print(
         f"\n{len(plan.cells)} cells, {IMAGES} images, {sum(sizes)} rows in {len(sizes)} batches, "
         f"{torch.get_num_threads()} threads, {default_workers()} workers, load {os.getloadavg()[0]:.1f}\n"
@@ -184,10 +183,6 @@ def swept(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Swept:
         f"{made.sweep.wall / made.bare.wall:.3f} wall {made.sweep.cpu / made.bare.cpu:.3f} CPU"
     )
     return made
-
-
-def batches(rows: int) -> list[int]:
-    return [min(BATCH, rows - start) for start in range(0, rows, BATCH)]
 
 
 @dataclass
