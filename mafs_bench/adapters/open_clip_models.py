@@ -165,9 +165,11 @@ def _hub(name: str) -> Source:
     with _quiet(), _one_line(f"cannot fetch {repository}@{commit}"):
         download_pretrained_from_hf(repository, revision=commit)
         snapshot_download(repository, revision=commit, allow_patterns=_TOKENIZER_FILES)
+        text = json.loads(config.read_text(encoding="utf-8"))["model_cfg"].get("text_cfg", {})
     folder = config.parent
     own = any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json"))
-    named = "" if own else f"hf-hub:{repository}"  # the one that the config names, or CLIP's own
+    elsewhere = "hf_tokenizer_name" in text and not own
+    named = f"hf-hub:{repository}" if elsewhere else ""
     return Source(f"local-dir:{folder}", commit=f"{repository}@{commit}", tokenizer=named)
 
 

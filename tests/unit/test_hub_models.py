@@ -67,6 +67,11 @@ def test_revisions_are_different_models(cache):
     snapshot = cache / "models--org--tiny-clip" / "snapshots" / OLD
     folder = Clip.load(f"local-dir:{shutil.copytree(snapshot, cache / 'copy')}", Settings())
     assert (folder.weights, folder.sources) == (old.weights, {})
+    (snapshot.parents[1] / "refs" / "main").unlink()  # the commit alone must do
+    assert Clip.load(f"hf-hub:org/tiny-clip@{OLD}", Settings()).encode_texts(["a dog"]).vectors.shape == (
+        1,
+        16,
+    )
     assert digest(resolve(f"hf-hub:org/tiny-blip@{OLD}")) != digest(resolve("hf-hub:org/tiny-blip"))
 
 
