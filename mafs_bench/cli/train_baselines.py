@@ -25,9 +25,9 @@ def register(app: typer.Typer) -> None:
 
 
 def albef(
-    scene_steps: SceneSteps = 300,
-    claim_steps: ClaimSteps = 120,
-    steps: Steps = 600,
+    scene_steps: SceneSteps = 240,
+    claim_steps: ClaimSteps = 100,
+    steps: Steps = 350,
     batch_size: BatchSize = 32,
     seed: Seed = 0,
     limit: Limit = 6_000,
@@ -45,9 +45,9 @@ def albef(
 
 
 def blip(
-    scene_steps: SceneSteps = 300,
-    claim_steps: ClaimSteps = 120,
-    steps: Steps = 600,
+    scene_steps: SceneSteps = 240,
+    claim_steps: ClaimSteps = 100,
+    steps: Steps = 350,
     batch_size: BatchSize = 32,
     seed: Seed = 0,
     limit: Limit = 6_000,

@@ -26,11 +26,11 @@ class Budget:
     steps: of ``batch_size`` scenes, in which everything is learnt at once.
     """
 
-    scene_steps: int = 300
+    scene_steps: int = 240
     scene_batch: int = 64
-    claim_steps: int = 120
+    claim_steps: int = 100
     claim_batch: int = 128
-    steps: int = 600
+    steps: int = 350
     batch_size: int = 32
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05

@@ -11,7 +11,7 @@ from mafs_bench.runner.execute import Resources, execute
 from mafs_bench.runner.plan import CLEAN_ONLY, RunRequest, make_plan
 
 SPLIT = "val"
-IMAGES = 200
+IMAGES = 100
 TASKS = {
     "retrieval": ("t2i_r1", "t2i_r10", "i2t_r1", "i2t_r10"),
     "matching": ("auroc",),
