@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
 
 
 def reproduce(
-    name: Annotated[str, typer.Argument(help="clip-clean")],
+    name: Annotated[str, typer.Argument(help="clip-clean, or a TOML file of yours")],
     data_root: Annotated[
         list[str] | None, typer.Option(help="repeatable; flickr30k=FOLDER, coco=FOLDER")
     ] = None,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SETS: Mapping[str, str] = {"clip-clean": "clip-clean.toml"}
 """Name of a set of published numbers -> its data file."""
-_METRICS = ("t2i_r5", "i2t_r5")
+_NAMES, _METRICS = ("model", "dataset"), ("t2i_r5", "i2t_r5")
 _POINTS = 100
 
 
@@ -66,10 +66,7 @@ def reproduce(
 
 
 def _chosen(name: str, roots: Mapping[str, Path], models: Sequence[str]) -> list[Mapping[str, str | float]]:
-    if name not in SETS:
-        raise UnknownNameError("set of published numbers", name, SETS)
-    file = package_files.files("mafs_bench.report") / "data" / SETS[name]
-    rows: list[Mapping[str, str | float]] = tomllib.loads(file.read_text(encoding="utf-8"))["rows"]
+    rows = _read(name)
     known = dict.fromkeys(str(row["model"]) for row in rows)
     for model in models:
         if model not in known:
@@ -79,6 +76,24 @@ def _chosen(name: str, roots: Mapping[str, Path], models: Sequence[str]) -> list
         sets = ", ".join(dict.fromkeys(f"{row['dataset']}=FOLDER" for row in rows))
         raise UsageError(f"reproduce {name} needs a data set: --data-root {sets}")
     return chosen
+
+
+def _read(name: str) -> list[Mapping[str, str | float]]:
+    """The rows of a set, or of a user's TOML file of the same layout. Raises ``UnknownNameError``, ``UsageError``."""
+    if not name.endswith(".toml"):
+        if name not in SETS:
+            raise UnknownNameError("set of published numbers", name, SETS)
+        file = package_files.files("mafs_bench.report") / "data" / SETS[name]
+        bundled: list[Mapping[str, str | float]] = tomllib.loads(file.read_text(encoding="utf-8"))["rows"]
+        return bundled
+    try:
+        rows = tomllib.loads(Path(name).read_text(encoding="utf-8"))["rows"]
+        return [{**{k: str(row[k]) for k in _NAMES}, **{k: float(row[k]) for k in _METRICS}} for row in rows]
+    except OSError as problem:
+        raise UsageError(f"{name}: {problem.strerror}") from problem
+    except (ValueError, KeyError, TypeError) as problem:
+        keys = ", ".join((*_NAMES, *_METRICS))
+        raise UsageError(f"{name}: {problem}; allowed are [[rows]] with {keys}") from problem
 
 
 def parse_roots(texts: Sequence[str]) -> dict[str, Path]:

@@ -9,6 +9,9 @@ const MARKS = [
   "M0-5L1.4-1.6L5-1.5L2.2.8L3.1 4.2L0 2.3L-3.1 4.2L-2.2.8L-5-1.5L-1.4-1.6Z",
 ];
 
+// Axes span this much at least: a flat curve must look flat, and its ticks must fit beside it.
+const NARROWEST = 0.1;
+
 function element(name, attributes = {}, ...children) {
   const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
@@ -62,8 +65,10 @@ function drawChart(host, { title, yLabel, series }) {
     host.append(element("p", { class: "soft" }, "Nothing is chosen, or nothing could be scored."));
     return;
   }
-  const least = Math.min(...numbers), most = Math.max(...numbers), room = (most - least || 0.1) * 0.06;
-  const floor = least >= 0 ? Math.max(0, least - room) : least - room, ceiling = most + room;
+  const middle = (Math.min(...numbers) + Math.max(...numbers)) / 2;
+  const least = Math.min(...numbers, middle - NARROWEST / 2), most = Math.max(...numbers, middle + NARROWEST / 2);
+  const room = (most - least) * 0.06;
+  const floor = Math.min(...numbers) >= 0 ? Math.max(0, least - room) : least - room, ceiling = most + room;
   const x = (s) => left + ((s - steps[0]) / (steps.at(-1) - steps[0] || 1)) * (width - left - right);
   const y = (v) => top + ((ceiling - v) / (ceiling - floor)) * (height - top - bottom);
   const svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
