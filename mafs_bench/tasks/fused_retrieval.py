@@ -27,8 +27,9 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
     inputs = view.pair_embeddings(pairs)
     fused = adapter.fuse(inputs.images, inputs.texts)
     of_image = true_captions(dataset)
-    held = [np.unique([k, inputs.text_from[k]]) for k in range(len(pairs))]
-    relevant = [np.setdiff1d(of_image[pair.sample], held[k]) for k, pair in enumerate(pairs)]
+    held = [np.array([k, other]) for k, other in enumerate(inputs.text_from)]
+    true = [of_image[pair.sample] for pair in pairs]
+    relevant = [items[(items != k) & (items != other)] for items, (k, other) in zip(true, held, strict=True)]
     ranks = first_correct_ranks(fused.vectors, view.clean_captions().vectors, relevant, excluded=held)
     ranks[~inputs.applicable] = np.nan
     return pd.DataFrame(
