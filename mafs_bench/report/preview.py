@@ -100,6 +100,9 @@ def _frame(image: Image) -> Image:
     return framed
 
 
+_LONG = 2000
+"""Pieces from which on frequent ones no longer anchor a comparison: its time grows with the square of their number."""
+
 _FORMATS: dict[str, list[int]] = {".png": [], ".webp": [cv2.IMWRITE_WEBP_QUALITY, 60]}
 
 
@@ -138,7 +141,8 @@ def _marked(severity: int, before: str, after: str, brackets: bool) -> Text:
     removed, added = ("[-{}-]", "{{+{}+}}") if brackets else ("{}", "{}")
     line = Text(f"{severity}  ")
     old, new = _pieces(before), _pieces(after)
-    for kind, i, j, k, n in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=len(old) > _LONG)
+    for kind, i, j, k, n in matcher.get_opcodes():
         if kind == "equal":
             line.append("".join(old[i:j]))
             continue
