@@ -28,7 +28,7 @@ class Schema(BaseModel):
 class Card(Schema):
     """``card.toml``: what stands behind the numbers."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+()/:-]{0,59}$")]
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+@()/:-]{0,59}$")]
     link: Link
     licence: Annotated[str, StringConstraints(max_length=100, pattern=r"^[A-Za-z0-9][^\x00-\x1f\x7f`<>|]*$")]
     parameters: Count
