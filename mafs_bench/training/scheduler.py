@@ -299,7 +299,7 @@ def _computed_once(cache: Path, make: Callable[[], Arrays], say: Callable[[str],
     arrays = make()
     cache.parent.mkdir(parents=True, exist_ok=True)
     with cache.with_suffix(".tmp.npz").open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
+        np.savez(file, **arrays)
     cache.with_suffix(".tmp.npz").replace(cache)
     return arrays
 
