@@ -35,6 +35,7 @@ OPERATORS = Registry(
         "perspective": f"{_IMAGE}.geometry:perspective",
         "occlusion": f"{_IMAGE}.occlusion:occlusion",
         "box_occlusion": f"{_IMAGE}.occlusion:box_occlusion",
+        "stylize": f"{_IMAGE}.style:stylize",
         "text_overlay": f"{_IMAGE}.occlusion:text_overlay",
         "image_patch_dropout": f"{_IMAGE}.occlusion:image_patch_dropout",
         "char_delete": f"{_TEXT}.characters:char_delete",

@@ -64,8 +64,9 @@ def test_contract(name: str) -> None:
 
 
 def test_every_registered_image_operator_is_in_core() -> None:
+    """But for ``stylize``, which needs weights."""
     registered = {name for name in OPERATORS.entries if isinstance(OPERATORS.get(name), ImageOperator)}
-    assert registered == {corruption.operator for corruption in CORE.values()}
+    assert registered == {corruption.operator for corruption in CORE.values()} | {"stylize"}
 
 
 @settings(max_examples=6, deadline=None)
