@@ -27,13 +27,13 @@ def register(app: typer.Typer) -> None:
 def albef(
     scene_steps: SceneSteps = 240,
     claim_steps: ClaimSteps = 100,
-    steps: Steps = 350,
+    steps: Steps = 2000,
     batch_size: BatchSize = 32,
     seed: Seed = 0,
     limit: Limit = 6_000,
     out: Out = None,
 ) -> None:
-    """Train a small ALBEF on scenes; about twenty minutes on a free core. Started again, it goes on."""
+    """Train a small ALBEF on scenes; about half an hour on a free core. Started again, it goes on."""
     from mafs_bench.adapters.albef.adapter import BUNDLED
     from mafs_bench.training.albef import train_albef
     from mafs_bench.training.baseline_loop import Budget
@@ -47,13 +47,13 @@ def albef(
 def blip(
     scene_steps: SceneSteps = 240,
     claim_steps: ClaimSteps = 100,
-    steps: Steps = 350,
+    steps: Steps = 2000,
     batch_size: BatchSize = 32,
     seed: Seed = 0,
     limit: Limit = 6_000,
     out: Out = None,
 ) -> None:
-    """Train a small BLIP on scenes; about twenty minutes on a free core. Started again, it goes on."""
+    """Train a small BLIP on scenes; about half an hour on a free core. Started again, it goes on."""
     from mafs_bench.adapters.blip.sources import BUNDLED
     from mafs_bench.training.baseline_loop import Budget
     from mafs_bench.training.blip import train_blip

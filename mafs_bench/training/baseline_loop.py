@@ -30,7 +30,7 @@ class Budget:
     scene_batch: int = 64
     claim_steps: int = 100
     claim_batch: int = 128
-    steps: int = 350
+    steps: int = 2000
     batch_size: int = 32
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
