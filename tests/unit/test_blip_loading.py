@@ -69,7 +69,7 @@ def test_answers_are_ranked_by_the_official_loss(answering, tokenizer):
 def test_a_folder_is_searched_for_its_parts(folder):
     assert list(resolve(str(folder))) == list(resolve(str(folder / "itm"))) == ["itm"]
     adapter = Blip.load(str(folder), Settings())
-    assert adapter.sources == {"itm": str(folder / "itm")}
+    assert adapter.sources == {}  # commits of the hub; a folder has none
     assert len(adapter.weights) == 64
 
 
