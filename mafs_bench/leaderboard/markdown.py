@@ -70,7 +70,12 @@ def facts(one: Standings) -> str:
     return (
         f"Task {board.task} on {board.dataset} ({board.split}{limit}{rows}); suite {board.suite}, "
         f"{len(board.corruptions)} corruptions at severities {severity_span(board.severities)}, seed {board.seed}; "
-        f"ranked by the mean of {board.metric} over all corruptions that keep the meaning."
+        f"ranked by the mean of {board.metric} over all corruptions that keep the meaning"
+        + (
+            f"; without {', '.join(one.inapplicable)}, which can change nothing here."
+            if one.inapplicable
+            else "."
+        )
     )
 
 

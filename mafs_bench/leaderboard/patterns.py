@@ -54,7 +54,7 @@ def between(own: Submission, other: Submission) -> list[Finding]:
         findings.append(error("scores.parquet", f"all scores equal those of {name}, row by row"))
     elif same:
         findings.append(warning("scores.parquet", f"scores equal those of {name}, row by row: {some(same)}"))
-    hidden = [label for label in shared if _hides(mine[label], theirs[label])]
+    hidden = [label for label in theirs if _hides(own.frames[label], other.frames[label])]
     if hidden:
         findings.append(
             warning("scores.parquet", f"unscored here and scored in {name}: samples of {some(hidden)}")
@@ -89,14 +89,16 @@ def _out_of_order(corruption: str, cells: Mapping[str, Cell], board: Board) -> l
 
 
 def _scores(frames: Mapping[str, pd.DataFrame]) -> dict[str, Scores]:
-    """The scores of each condition; rows are in the order of their keys."""
-    return {label: frame["score"].to_numpy() for label, frame in frames.items()}
+    """The scores of each condition that has any; rows are in the order of their keys."""
+    made = {label: frame["score"].to_numpy() for label, frame in frames.items()}
+    return {label: scores for label, scores in made.items() if not np.isnan(scores).all()}
 
 
 def _same(a: Scores, b: Scores) -> bool:
     return len(a) == len(b) and np.array_equal(a, b, equal_nan=True)
 
 
-def _hides(own: Scores, other: Scores) -> bool:
+def _hides(own: pd.DataFrame, other: pd.DataFrame) -> bool:
     """Whether a sample is unscored here that the other scored."""
-    return len(own) == len(other) and bool((np.isnan(own) & ~np.isnan(other)).any())
+    mine, theirs = own["score"].isna().to_numpy(), other["score"].isna().to_numpy()
+    return len(mine) == len(theirs) and bool((mine & ~theirs).any())

@@ -61,11 +61,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Standings:
-    """A board with its entries; families maps each family to its corruptions, ``all`` first."""
+    """A board with its entries; families maps each family to its corruptions, ``all`` first.
+
+    inapplicable: corruptions that can change no sample of the data set. They have no part in any mean.
+    """
 
     folder: BoardFolder
     families: Mapping[str, tuple[str, ...]]
     entries: tuple[Entry, ...]
+    inapplicable: tuple[str, ...] = ()
 
     def ordered(self, family: str = ALL) -> list[Entry]:
         """Entries by their value in a family, best first."""
@@ -82,9 +86,10 @@ def standings(folder: BoardFolder, newcomer: Submission | None = None) -> Standi
 
     Raises ``SubmissionError`` for a submission that does not pass validation.
     """
-    families = families_of(folder)
     known = {path.name: read_submission(path, folder) for path in folder.submissions()}
     submissions = list({**known, **({newcomer.name: newcomer} if newcomer else {})}.values())
+    inapplicable = _inapplicable(folder, submissions)
+    families = families_of(folder, inapplicable)
     if not submissions:
         return Standings(folder, families, ())
     resampling = Resampling(submissions[0].frames["clean"]["group"], N_RESAMPLES, folder.board.seed)
@@ -104,13 +109,26 @@ def standings(folder: BoardFolder, newcomer: Submission | None = None) -> Standi
         )
         for name, one in scored.items()
     ]
-    return Standings(folder, families, tuple(entries))
+    return Standings(folder, families, tuple(entries), inapplicable)
 
 
-def families_of(folder: BoardFolder) -> dict[str, tuple[str, ...]]:
+def _inapplicable(folder: BoardFolder, submissions: Sequence[Submission]) -> tuple[str, ...]:
+    """The corruptions under which no submission has a score, at any severity.
+
+    Where one submission alone lacks them, its mean is undefined: no model gains by what it leaves out.
+    """
+
+    def scored(name: str) -> bool:
+        labels = [f"{name}-{severity}" for severity in folder.board.severities]
+        return any(bool(own.frames[label]["score"].notna().any()) for own in submissions for label in labels)
+
+    return tuple(name for name in folder.board.corruptions if submissions and not scored(name))
+
+
+def families_of(folder: BoardFolder, inapplicable: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
     """Group a board's corruptions; ``all`` leaves out those that change the meaning."""
     known = suites.load(folder.board.suite).corruptions
-    names = folder.board.corruptions
+    names = [name for name in folder.board.corruptions if name not in inapplicable]
     families: dict[str, list[str]] = {
         ALL: [n for n in names if n not in known or not known[n].meaning_changing]
     }

@@ -15,11 +15,15 @@ from mafs_bench import suites
 from mafs_bench.cli import app
 from mafs_bench.errors import SubmissionError, UnknownNameError
 from mafs_bench.leaderboard.boards import board_names, default_root, load_board
+from mafs_bench.leaderboard.bundle import read_bundle, write_bundle
+from mafs_bench.leaderboard.markdown import board_markdown
+from mafs_bench.leaderboard.records import by_condition, decode, encode
 from mafs_bench.leaderboard.schemas import Board, from_toml, to_toml
 from mafs_bench.leaderboard.site import build, check, generate, outdated
 from mafs_bench.leaderboard.standings import ALL, Standings, standings
+from mafs_bench.leaderboard.submission import manifest_json
 from mafs_bench.runner.store import read_run
-from tests.support.fake_board import open_board, submit_model, write_card
+from tests.support.fake_board import bundle_of, open_board, submit_model, write_card
 from tests.support.fake_run import write_run
 
 MODELS = {"strong": (2.6, 0.3), "twin-a": (2.0, 0.5), "twin-b": (2.0, 0.5), "weak": (0.3, 0.6)}
@@ -85,6 +89,28 @@ def test_models_that_the_data_do_not_separate_share_a_group(made: Standings) -> 
 def test_families_are_those_of_the_suite(made: Standings) -> None:
     assert list(made.families) == [ALL, "noise", "text-char"]
     assert made.families[ALL] == ("gaussian_noise", "keyboard")
+
+
+def test_corruption_that_changes_nothing_has_no_part_but_one_that_a_model_leaves_out_has(
+    tmp_path: Path,
+) -> None:
+    """Scores that all submissions lack are the data's; scores that one lacks are the model's."""
+    board = open_board(tmp_path / "boards")
+    for name, lacks in (("a", "keyboard"), ("b", "keyboard"), ("c", "keyboard|gaussian_noise")):
+        files, _ = read_bundle(bundle_of(tmp_path, board, name, model=name))
+        frame, _ = decode(files["scores.parquet"], "retrieval")
+        assert frame is not None
+        frame.loc[frame["condition"].str.match(lacks), "score"] = np.nan
+        files["scores.parquet"] = encode(by_condition(frame, "retrieval"), "retrieval")
+        files["manifest.json"] = manifest_json(board.name, files)
+        write_bundle(files, board.path / "submissions" / name)
+    made = standings(board)
+    assert made.inapplicable == ("keyboard",)
+    assert made.families == {ALL: ("gaussian_noise",), "noise": ("gaussian_noise",)}
+    values = {entry.name: entry.standings[ALL].corrupted.value for entry in made.entries}
+    assert values["c"] is None
+    assert values["a"] is not None
+    assert "without keyboard, which can change nothing here" in board_markdown(made)
 
 
 def test_build_is_repeatable_and_check_passes(root: Path) -> None:
