@@ -88,12 +88,12 @@ def standings(folder: BoardFolder, newcomer: Submission | None = None) -> Standi
     """
     known = {path.name: read_submission(path, folder) for path in folder.submissions()}
     submissions = list({**known, **({newcomer.name: newcomer} if newcomer else {})}.values())
-    inapplicable = _inapplicable(folder, submissions)
-    families = families_of(folder, inapplicable)
     if not submissions:
-        return Standings(folder, families, ())
+        return Standings(folder, families_of(folder), ())
     resampling = Resampling(submissions[0].frames["clean"]["group"], N_RESAMPLES, folder.board.seed)
     scored = {own.name: _Scored(own, folder, resampling) for own in submissions}
+    inapplicable = _inapplicable(folder, scored)
+    families = families_of(folder, inapplicable)
     severities = folder.board.severities
     places = {
         family: _places({name: one.mean(names, severities) for name, one in scored.items()})
@@ -112,17 +112,17 @@ def standings(folder: BoardFolder, newcomer: Submission | None = None) -> Standi
     return Standings(folder, families, tuple(entries), inapplicable)
 
 
-def _inapplicable(folder: BoardFolder, submissions: Sequence[Submission]) -> tuple[str, ...]:
+def _inapplicable(folder: BoardFolder, scored: Mapping[str, _Scored]) -> tuple[str, ...]:
     """The corruptions under which no submission has a score, at any severity.
 
     Where one submission alone lacks them, its mean is undefined: no model gains by what it leaves out.
     """
-
-    def scored(name: str) -> bool:
+    found = []
+    for name in folder.board.corruptions:
         labels = [f"{name}-{severity}" for severity in folder.board.severities]
-        return any(bool(own.frames[label]["score"].notna().any()) for own in submissions for label in labels)
-
-    return tuple(name for name in folder.board.corruptions if submissions and not scored(name))
+        if all(one.cells[label].n == 0 for one in scored.values() for label in labels):
+            found.append(name)
+    return tuple(found)
 
 
 def families_of(folder: BoardFolder, inapplicable: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:

@@ -37,7 +37,8 @@ DEFINITIONS: Mapping[str, Definition] = {
 class Ranked:
     """A model's place. value, rank and group are None where nothing of it could be scored.
 
-    rank: 1 + the models significantly better. low, high: the interval of the bootstrap rank. group: models
+    rank: 1 + the models significantly better. low, high: the interval of the bootstrap rank, widened to the rank,
+    which allows for many comparisons and may be the better place. group: models
     of one group are not separated by the data; every model of a lower group number is significantly better.
     """
 
@@ -61,7 +62,8 @@ def ranking(models: Mapping[str, Replicates], alpha: float = 0.05) -> list[Ranke
         if all((a, b) in better for a in above for b in below):
             group += 1
         rank = 1 + sum((other, name) in better for other in order)
-        rows.append(Ranked(name, scored[name].value, rank, *bounds[name], group))
+        low, high = bounds[name]
+        rows.append(Ranked(name, scored[name].value, rank, min(low, rank), max(high, rank), group))
     rows += [Ranked(name, None, None, None, None, None) for name in sorted(set(models) - set(scored))]
     return rows
 

@@ -100,7 +100,10 @@ def test_corruption_that_changes_nothing_has_no_part_but_one_that_a_model_leaves
         files, _ = read_bundle(bundle_of(tmp_path, board, name, model=name))
         frame, _ = decode(files["scores.parquet"], "retrieval")
         assert frame is not None
-        frame.loc[frame["condition"].str.match(lacks), "score"] = np.nan
+        asked = (
+            frame["direction"] == "t2i"
+        )  # what the board ranks by; images are scored as queries all the same
+        frame.loc[asked & frame["condition"].str.match(lacks), "score"] = np.nan
         files["scores.parquet"] = encode(by_condition(frame, "retrieval"), "retrieval")
         files["manifest.json"] = manifest_json(board.name, files)
         write_bundle(files, board.path / "submissions" / name)

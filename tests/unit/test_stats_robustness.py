@@ -164,3 +164,18 @@ def test_independent_parts_are_resampled_apart():
     assert len(gap.leave_one_out()) == 130
     percentile, bca = (resampling.estimate(gap, method=m) for m in ("percentile", "bca"))
     assert bca.low == pytest.approx(percentile.low, abs=0.1)
+
+
+def test_a_rank_lies_in_its_interval():
+    """Tests over all pairs separate less than one bootstrap rank does: the better place must not be left out."""
+    rng = np.random.default_rng(3)
+    models = {
+        f"m{i}": Replicates(
+            0.02 * i, 0.02 * i + rng.normal(scale=0.006, size=2000), lambda: np.zeros(100), 100, 0, 100
+        )
+        for i in range(8)
+    }
+    rows = ranking.ranking(models)
+    bounds = ranking.rank_intervals(models)
+    assert any(row.rank < bounds[row.model][0] for row in rows)
+    assert all(row.low <= row.rank <= row.high for row in rows)
