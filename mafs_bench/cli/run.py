@@ -18,7 +18,9 @@ def run(
     corruption: Annotated[str, typer.Option(help="name, family, modality, joint:A+B, a comma list, or all")],
     severity: Annotated[str, typer.Option(help="3, 1-5 or 1,3,5")] = "1-5",
     dataset: Annotated[str, typer.Option(help="name, name:variant or a folder of yours")] = "scenes",
-    split: Annotated[str | None, typer.Option(help="test unless told otherwise")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="test unless told otherwise; or a part: test[500:800]")
+    ] = None,
     data_root: Annotated[Path | None, typer.Option(help="folder of the data set's official layout")] = None,
     task: Annotated[list[str] | None, typer.Option(help="repeatable; all that can be done")] = None,
     suite: Annotated[str, typer.Option(help="name@version or a TOML file of yours")] = "core@1",

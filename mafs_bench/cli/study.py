@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -21,7 +22,9 @@ def fusion(
     backbone: Annotated[str, typer.Option(help="spec of the frozen dual encoder")] = "clip",
     dataset: Annotated[str, typer.Option(help="name, name:variant or a folder of yours")] = "scenes",
     train: Annotated[str, typer.Option(help="split that the fusions are trained on")] = "val",
-    test: Annotated[str, typer.Option(help="split that they are scored on")] = "test",
+    test: Annotated[
+        str, typer.Option(help="split that they are scored on, or a part: test[500:800]")
+    ] = "test",
     data_root: Annotated[Path | None, typer.Option(help="folder of the data set's official layout")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="trainings a fusion")] = 3,
     severity: Annotated[str, typer.Option(help="3, 1-5 or 1,3,5")] = "1,3,5",
@@ -39,9 +42,8 @@ def fusion(
         backbone, dataset, train, test, data_root, seeds, parse_severities(severity), limit, train_limit
     )
     evaluate(request, Budget(steps=steps), out, lambda line: typer.echo(line, err=True))
-    command = (
-        f"mafs-bench study fusion --backbone {backbone} --dataset {dataset} --train {train} --test {test}"
-    )
+    command = f"mafs-bench study fusion --backbone {quote(backbone)} --dataset {quote(dataset)}"
+    command += f" --train {quote(train)} --test {quote(test)}"
     command += f" --seeds {seeds} --severity {severity} --steps {steps}"
     command += f" --limit {limit}" if limit else ""
     command += f" --train-limit {train_limit}" if train_limit else ""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mafs_bench.datasets import DATASETS
 from mafs_bench.datasets.folder import load_folder
+from mafs_bench.datasets.slices import from_image, parse_slice
 from mafs_bench.errors import DataError, UnknownNameError
 from mafs_bench.registry import is_file_reference
 from mafs_bench.types import Dataset
@@ -19,10 +20,18 @@ def resolve(
 ) -> Dataset:
     """Load ``name``, ``name:variant``, ``file.py:function``, a folder, or an annotation file.
 
-    ``split`` None stands for "test" ("val" for VQAv2); ``root`` is where a named data set lies. Registered
-    names go before paths. Raises ``UnknownNameError`` with close matches, ``DataError`` for data that cannot
-    be read.
+    ``split`` None stands for "test" ("val" for VQAv2), and may be a part such as ``test[500:800]``; ``root`` is
+    where a named data set lies. Registered names go before paths. Raises ``UnknownNameError`` with close
+    matches, ``DataError`` for data that cannot be read.
     """
+    if split is None or "[" not in split:
+        return _resolve_whole(spec, split, root, limit)
+    name, start, stop = parse_slice(split)
+    ends = [end for end in (stop, None if limit is None else start + limit) if end is not None]
+    return from_image(_resolve_whole(spec, name, root, min(ends, default=None)), start, split)
+
+
+def _resolve_whole(spec: str, split: str | None, root: Path | None, limit: int | None) -> Dataset:
     name, _, variant = (spec, "", "") if is_file_reference(spec) else spec.partition(":")
     if name in DATASETS.names() or is_file_reference(spec):
         load = DATASETS.get(name)
