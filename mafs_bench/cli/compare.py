@@ -60,13 +60,18 @@ def domain_gap(
         write_tables(tables, path)
 
 
-def verify_paper(out: _OUT = None) -> None:
-    """Recompute the MMI that arXiv 2212.08044 prints and list where its tables disagree with themselves."""
+def verify_paper(
+    file: Annotated[
+        Path | None, typer.Argument(help="TOML of printed numbers, with cells if you like [those we know]")
+    ] = None,
+    out: _OUT = None,
+) -> None:
+    """Recompute what arXiv 2212.08044 prints and list where its tables disagree with themselves."""
     from mafs_bench.report.paper import load_published, paper_table
     from mafs_bench.report.tables import check_suffixes, print_tables, write_tables
 
     check_suffixes(out or [])
-    table = paper_table(load_published())
+    table = paper_table(load_published(file))
     print_tables([table])
     for path in out or []:
         write_tables([table], path)
