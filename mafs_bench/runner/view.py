@@ -308,7 +308,7 @@ class ConditionView:
             (self.parts.image_severity,),
             [sample.boxes for sample in shown],
         )
-        seen: list[ImageItem] = []
+        seen: dict[int, ImageItem] = {}
         encoder = self.encoder
         for items in stream_images(job, range(len(pairs)), batch=encoder.batch_size, workers=encoder.workers):
             rows = np.array([item.position for item in items])
@@ -320,9 +320,10 @@ class ConditionView:
                 present[rows],
                 made.applicable[rows] & readable,
             )
-            seen += [ImageItem(i.position, [], i.digests, i.changes, i.error) for i in items]
+            seen |= {i.position: ImageItem(i.position, [], i.digests, i.changes, i.error) for i in items}
             encoder.advance(len(items))
-        self._record_images([item.digests[0] for item in seen], [item.changes[0] for item in seen])
+        shown_of = self._one_pair_a_sample(pairs, plan) or range(len(pairs))
+        self._record_images([seen[i].digests[0] for i in shown_of], [seen[i].changes[0] for i in shown_of])
 
     # What the record of a cell holds beside its scores.
 
@@ -383,6 +384,17 @@ class ConditionView:
                 for source, j in zip(sources, plan.blend_from, strict=True)
             ]
         return [s if there else BlankImage() for s, there in zip(sources, plan.image_present, strict=True)]
+
+    def _one_pair_a_sample(self, pairs: Sequence[Pair], plan: PairPlan) -> list[int]:
+        """For every sample, in order, one pair that shows its image unblended; nothing where one is not shown.
+
+        So that the record of a cell is the same for adapters that take pairs and for those that encode images.
+        """
+        if plan.image_blend:
+            return []
+        showing = {pairs[i].sample: k for k, i in enumerate(plan.image_from) if plan.image_present[k]}
+        samples = range(len(self.dataset.samples))
+        return [showing[sample] for sample in samples] if len(showing) == len(samples) else []
 
     def _shuffled(self, pairs: Sequence[Pair], texts: Sequence[str], plan: PairPlan) -> list[str]:
         """Whose text each pair holds, mixed with another where the plan says so."""

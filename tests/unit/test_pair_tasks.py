@@ -16,6 +16,7 @@ from mafs_bench.metrics import metrics_of
 from mafs_bench.runner.view import ConditionParts, ConditionView, Encoder
 from mafs_bench.stats.resampling import Resampling, intervals
 from mafs_bench.tasks import captioning, matching, vqa
+from mafs_bench.tasks.base import Pair
 from mafs_bench.types import Condition, Corruption, Dataset, Image, Question, Relevance, Sample
 
 
@@ -125,6 +126,24 @@ def test_vqa_questions_that_cannot_be_changed_are_unscored() -> None:
     assert list(frame["score"].isna()) == [False, True, False, False]
     assert frame["answer"].isna().sum() == 1
     assert values("vqa", frame)["accuracy"] == 1
+
+
+@pytest.mark.parametrize(
+    "corruption",
+    [
+        None,
+        Corruption("test", "gaussian_noise", "gaussian_noise", "image", "noise", ({"sigma": 0.1},) * 5),
+        pair_corruption("pair_shuffle", 0.5),
+    ],
+)
+def test_the_record_of_the_inputs_is_the_same_for_pairs_and_for_images(corruption: Corruption | None) -> None:
+    dataset = numbers(12)
+    pairs = [Pair(f"{i}/{k}", i, f"number {i}") for i in range(12) for k in range(2)]
+    as_pairs, as_images = (view_of(dataset, Reader(), corruption, 3) for _ in range(2))
+    assert sum(len(batch.rows) for batch in as_pairs.pair_batches(pairs)) == 24
+    as_images.pair_embeddings(pairs)
+    assert as_pairs.content_hash() == as_images.content_hash()
+    assert as_pairs.audit() == as_images.audit()
 
 
 def test_captioning_holds_captions_against_all_references() -> None:
