@@ -388,7 +388,8 @@ class ConditionView:
     def _one_pair_a_sample(self, pairs: Sequence[Pair], plan: PairPlan) -> list[int]:
         """For every sample, in order, one pair that shows its image unblended; nothing where one is not shown.
 
-        So that the record of a cell is the same for adapters that take pairs and for those that encode images.
+        So that, where all are shown, the record of a cell is the same for adapters that take pairs and for those
+        that encode images.
         """
         if plan.image_blend:
             return []
