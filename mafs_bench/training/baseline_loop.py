@@ -28,7 +28,7 @@ class Budget:
 
     scene_steps: int = 240
     scene_batch: int = 64
-    claim_steps: int = 100
+    claim_steps: int = 800
     claim_batch: int = 128
     steps: int = 2000
     batch_size: int = 32
