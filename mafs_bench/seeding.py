@@ -7,7 +7,10 @@ draw serves five severities and they can be compared sample by sample.
 from __future__ import annotations
 
 import hashlib
-import struct
+import sys
+from array import array
+from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -35,10 +38,13 @@ class KeyedStream:
         self._hash = hashlib.shake_256(_identify(seed, suite, corruption, sample_id))
         self._used = 0
 
-    def uint32(self, n: int) -> tuple[int, ...]:
+    def uint32(self, n: int) -> Sequence[int]:
         """Draw the next ``n`` integers, each uniform in [0, 2**32)."""
         begin, self._used = self._used, self._used + 4 * n
-        return struct.unpack(f"<{n}I", self._hash.digest(self._used)[begin:])
+        integers = array("I", self._hash.digest(self._used)[begin:])
+        if sys.byteorder == "big":
+            integers.byteswap()
+        return integers
 
     def generator(self) -> np.random.Generator:
         """Open the Philox generator of this key: the same as ``stream`` gives."""
@@ -47,10 +53,13 @@ class KeyedStream:
 
 def _identify(seed: int, suite: str, corruption: str, sample_id: str) -> bytes:
     """Join the parts, each behind its length, so that no two keys collide."""
+    return f"{_without_sample(seed, suite, corruption)}{len(sample_id)}:{sample_id}".encode()
+
+
+@lru_cache(maxsize=64)
+def _without_sample(seed: int, suite: str, corruption: str) -> str:
     number = str(seed)
-    return (
-        f"{len(number)}:{number}{len(suite)}:{suite}{len(corruption)}:{corruption}{len(sample_id)}:{sample_id}"
-    ).encode()
+    return f"{len(number)}:{number}{len(suite)}:{suite}{len(corruption)}:{corruption}"
 
 
 def _philox(identity: bytes) -> np.random.Generator:

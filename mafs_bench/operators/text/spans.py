@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, MutableSequence, Sequence
 from itertools import accumulate, compress, pairwise
 from operator import itemgetter
 from string import ascii_letters, digits
@@ -39,12 +39,17 @@ _PROTECTED = re.compile(
     r"(?:https?://|ftp://|www\.)\S+|(?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.-]+|<[^<>]*>|\{[^{}]*\}"
 )
 _RUN = re.compile(r"\w{3,}")
-_INSIDE = 1
+_CLOSER_LOOK = 1
 _KINDS = bytes(
-    0xFF if chr(code) in ascii_letters else _INSIDE if chr(code) in digits + "_" else 0 for code in range(256)
+    0xFF if chr(code) in ascii_letters else _CLOSER_LOOK if chr(code) in digits + "_@<{/" else 0
+    for code in range(256)
 )
-"""What a byte of ASCII text is: a letter, what else may stand in a word, a gap between words."""
-_SHORT_WORDS = ((b"\0\xff\0", bytes(3)), (b"\0\xff\xff\0", bytes(4)))
+"""What a byte of ASCII text is: a letter, what may stand in a word or begin a protected span, a gap between words."""
+_NUMBERS = bytes(range(1, 256))
+_NUMBERED = int.from_bytes(_NUMBERS, "little")
+_FROM_ZERO = bytes((0, *range(255)))
+"""Byte by byte its number from 1, so that 0 can mark what is left out; and those numbers made to begin at 0."""
+_NOT_ZERO = bytes((0, *[0xFF] * 255))
 
 _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 _TOKEN = re.compile(r"\S+")
@@ -67,6 +72,11 @@ def quota(rate: float, total: int) -> int:
     return round(rate * total) or 1
 
 
+def largest_quota(levels: Sequence[Params], total: int, cost: int = 1) -> int:
+    """How many of ``total`` units, ``cost`` at a time, the largest rate means."""
+    return quota(max(map(_RATE, levels)) / cost, total)
+
+
 def span_operator(
     find: Callable[[str], Sites],
     *,
@@ -83,7 +93,7 @@ def span_operator(
 
     def sample(rng: KeyedStream, text: str, levels: Sequence[Params]) -> SpanDraws:
         sites = find(text)
-        most = quota(max(map(_RATE, levels)) / cost, sites.total)
+        most = largest_quota(levels, sites.total, cost)
         steps = min(most * _LOOKED_AT if exclusive else most, len(sites.at) - spare)
         return sites, rng.uint32(steps) if steps > 0 else ()
 
@@ -156,39 +166,50 @@ def protected_spans(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in _PROTECTED.finditer(text)]
 
 
-def letters(text: str) -> list[int]:
-    """Positions of the letters in words of three and more; nothing with a digit in it, nothing protected."""
+def letters(text: str) -> MutableSequence[int]:
+    """Positions of the letters in words of three and more; nothing with a digit in it, nothing protected.
+
+    A ``bytearray`` where they fit into one, which is made and copied in no time, or a list.
+    """
     mask = _letter_mask(text)
     if mask is not None:
-        return list(compress(range(len(text)), mask))
+        return _places(mask, len(text))
     runs = [match.span() for match in _RUN.finditer(text) if match[0].isalpha()]
     return [i for start, end in outside(protected_spans(text), runs) for i in range(start, end)]
 
 
-def unlike_neighbours(text: str) -> tuple[int, list[int]]:
+def unlike_neighbours(text: str) -> tuple[int, MutableSequence[int]]:
     """How many ``letters`` there are, and the positions of those that another letter follows in the same word."""
     mask = _letter_mask(text)
     if mask is None:
         at = letters(text)
         return len(at), [i for i, j in pairwise(at) if j == i + 1 and text[i] != text[j]]
-    here, codes = int.from_bytes(mask, "little"), int.from_bytes(text.encode(), "little")
-    unlike = here & here >> 8 & (codes ^ codes >> 8)  # byte by byte, the next one beside each
-    return mask.count(0xFF), list(compress(range(len(text)), unlike.to_bytes(len(text), "little")))
+    codes = int.from_bytes(text.encode(), "little")
+    unlike = (codes ^ codes >> 8).to_bytes(len(text), "little").translate(_NOT_ZERO)
+    return mask.bit_count() >> 3, _places(mask & mask >> 8 & int.from_bytes(unlike, "little"), len(text))
 
 
-def _letter_mask(text: str) -> bytes | None:
-    """One byte a character: 0xFF for ``letters``, 0 for the rest; None where that takes a closer look.
+def _letter_mask(text: str) -> int | None:
+    """One byte a character, the first one lowest: 0xFF for ``letters``, 0 for the rest.
 
-    Nearly every caption is plain ASCII, and whole bytes are five times as fast as looking for words.
+    None where that takes a closer look. Nearly every caption is plain ASCII without marks that may begin
+    something protected, and all bytes of a long integer at once are many times as fast as looking for words.
     """
-    if not text.isascii() or protected_spans(text):
+    if not text.isascii() or "www." in text:
         return None
-    mask = b"\0%b\0" % text.encode().translate(_KINDS)
-    if _INSIDE in mask:
+    kinds = text.encode().translate(_KINDS)
+    if _CLOSER_LOOK in kinds:
         return None
-    for short, gap in _SHORT_WORDS:
-        mask = mask.replace(short, gap).replace(short, gap)  # twice: neighbours share the gap between them
-    return mask[1:-1]
+    here = int.from_bytes(kinds, "little")
+    third = here & here >> 8 & here >> 16  # where three letters begin
+    return third | third << 8 | third << 16
+
+
+def _places(mask: int, length: int) -> MutableSequence[int]:
+    """The positions of the bytes that are 0xFF (the others are 0) among ``length``."""
+    if length < len(_NUMBERS):
+        return bytearray((mask & _NUMBERED).to_bytes(length, "little").translate(_FROM_ZERO, b"\0"))
+    return list(compress(range(length), mask.to_bytes(length, "little")))
 
 
 def words(text: str) -> list[tuple[int, int]]:
