@@ -9,7 +9,7 @@ MafsBenchError
 ├── AdapterError          an adapter that breaks its protocol
 ├── StoreError            a results folder of another run, or one that cannot be written
 ├── ResourceError         memory, a worker process or a cluster that is not there or not enough
-├── InterruptedRunError   a run that was told to stop; carries the exit code
+├── InterruptedRunError   a run that was told to stop; exit code 130
 └── SubmissionError       a bundle that does not pass validation
 """
 
@@ -52,11 +52,9 @@ class ResourceError(MafsBenchError):
 
 
 class InterruptedRunError(MafsBenchError):
-    """A run that was told to stop (Ctrl-C, SIGTERM); ``exit_code`` is 128 + the signal's number."""
+    """A run that was told to stop (Ctrl-C, SIGTERM)."""
 
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+    exit_code = 130
 
 
 class SubmissionError(MafsBenchError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from typing import Any, NoReturn, cast
 
 import typer
 
@@ -62,16 +63,40 @@ for _name in _COMMANDS:
     importlib.import_module(f"mafs_bench.cli.{_name}").register(app)
 
 
+_UsageError = cast("type[Any]", typer.BadParameter.__base__)
+"""What a wrong command line raises; typer has no public name for it."""
+
+_INTERRUPTED = 130
+
+
 def main() -> None:
     """Run the command line; the entry point of ``mafs-bench``."""
     # Threads that spin at OpenMP's barriers would take from the workers the time in which they corrupt images.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        app()
+        code = app(standalone_mode=False)
     except MafsBenchError as error:
-        message = " ".join(str(error).split())
-        print(f"mafs-bench: {message}", file=sys.stderr)
-        sys.exit(getattr(error, "exit_code", 1))
-    except KeyboardInterrupt:
-        print("mafs-bench: interrupted; what was finished is stored", file=sys.stderr)
-        sys.exit(130)
+        _end(str(error), getattr(error, "exit_code", 1))
+    except _UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+            sys.exit(error.exit_code)
+        _end(_wrong_usage(error), 1)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:
+        _end("interrupted; what was finished is stored", code)
+    sys.exit(code)
+
+
+def _end(message: str, code: int) -> NoReturn:
+    print(f"mafs-bench: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _wrong_usage(error: Any) -> str:
+    """What is wrong with the command line, and what the option in question takes."""
+    wrong = error.format_message().rstrip(".")
+    takes = getattr(getattr(error, "param", None), "help", None)
+    more = f"; see {error.ctx.command_path} --help" if error.ctx else ""
+    return f"{wrong[:1].lower()}{wrong[1:]}{f' ({takes})' if takes else ''}{more}"

@@ -15,7 +15,9 @@ def register(app: typer.Typer) -> None:
 
 def run(
     model: Annotated[str, typer.Option(help="name, name:argument or path/to/file.py:ClassName")],
-    corruption: Annotated[str, typer.Option(help="name, family, modality, joint:A+B, a comma list, or all")],
+    corruption: Annotated[
+        str, typer.Option(help="name, family, modality, joint:A+B, a comma list, all, or clean")
+    ],
     severity: Annotated[str, typer.Option(help="3, 1-5 or 1,3,5")] = "1-5",
     dataset: Annotated[str, typer.Option(help="name, name:variant or a folder of yours")] = "scenes",
     split: Annotated[

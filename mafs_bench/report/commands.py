@@ -24,8 +24,17 @@ def run_command(
     seed: int,
     limit: int | None,
     clipscore: str = "",
+    precision: str = "fp32",
+    engine: str = "native",
+    on_error: str = "fail",
 ) -> str:
-    """Write ``mafs-bench run …`` with every choice that decides a number."""
+    """Write ``mafs-bench run …`` with every choice that decides a number; the last four only where they differ."""
+    unusual = [
+        ("clipscore", clipscore, ""),
+        ("precision", precision, "fp32"),
+        ("engine", engine, "native"),
+        ("on-error", on_error, "fail"),
+    ]
     options: list[tuple[str, object]] = [
         ("model", model),
         ("dataset", dataset),
@@ -36,7 +45,7 @@ def run_command(
         ("severity", severity_span(severities)),
         ("seed", seed),
         *([("limit", limit)] if limit else []),
-        *([("clipscore", clipscore)] if clipscore else []),
+        *((name, value) for name, value, usual in unusual if value != usual),
     ]
     return " ".join(["mafs-bench run", *(f"--{name} {shlex.quote(str(value))}" for name, value in options)])
 
@@ -55,6 +64,9 @@ def command_of(run: StoredRun) -> str:
         seed=spec.seed,
         limit=spec.limit,
         clipscore=spec.clipscore.get("model", ""),
+        precision=spec.precision,
+        engine=spec.engine,
+        on_error=spec.on_error,
     )
 
 

@@ -32,12 +32,11 @@ from mafs_bench.types import CellResult, Estimate, Metric
 Array = npt.NDArray[np.float64]
 
 SIGNIFICANT = 0.05
-HEADER = ("corruption", "clean", "1", "2", "3", "4", "5", "MMI%", "RA", "AUC")
 LEGEND = """\
-Columns 1 to 5 are severities; below each value its 95 % interval (bootstrap over images).
+Numbered columns are severities; below each value its 95 % interval (bootstrap over images).
 · marks a drop against clean that is not significant (paired, 5 %).
 MMI: (clean - mean over severities) / clean. RA: mean over severities / clean.
-AUC: mean height of the curve from 0 to 5."""
+AUC: mean height of the curve from 0 to the last severity."""
 
 
 @dataclass(frozen=True)
@@ -133,13 +132,18 @@ def _curve(
     )
 
 
-def summary_rows(summaries: Sequence[CurveSummary]) -> list[list[str]]:
-    """Cells of the printed table, in the order of ``HEADER``."""
+def summary_header(severities: Sequence[int]) -> list[str]:
+    """Columns of the printed table."""
+    return ["corruption", "clean", *map(str, severities), "MMI%", "RA", "AUC"]
+
+
+def summary_rows(summaries: Sequence[CurveSummary], severities: Sequence[int]) -> list[list[str]]:
+    """Cells of the printed table, in the order of ``summary_header``."""
     return [
         [
             s.corruption,
             _shown(s.levels[0]),
-            *(_shown(s.levels.get(k), mark=not s.significant.get(k, True)) for k in range(1, 6)),
+            *(_shown(s.levels.get(k), mark=not s.significant.get(k, True)) for k in severities),
             _short(s.mmi, ".1f"),
             _short(s.relative, ".3f").removeprefix("0"),
             _short(s.auc, ".3f").removeprefix("0"),
@@ -201,14 +205,14 @@ def print_summary(folder: Path, curve: Path) -> None:
     for task in dict.fromkeys(s.task for s in summaries):
         of_task = [s for s in summaries if s.task == task]
         table = Table(
-            *(Column(name, no_wrap=True) for name in HEADER),
+            *(Column(name, no_wrap=True) for name in summary_header(run.spec.severities)),
             box=SIMPLE_HEAD,
             padding=0,
             pad_edge=False,
             title=_subtitle(of_task),
             title_justify="left",
         )
-        for row in summary_rows(of_task):
+        for row in summary_rows(of_task, run.spec.severities):
             table.add_row(*row)
         console.print(table)
     console.print(LEGEND, style="dim")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mafs_bench.report.examples import embed, worst_examples
 from mafs_bench.report.fusion import fusion_curves
 from mafs_bench.report.html import script_data
 from mafs_bench.report.page import write_report
+from mafs_bench.report.summary import print_summary
 from mafs_bench.runner.store import StoredRun, read_run
 from mafs_bench.suites import load
 from tests.support.fake_run import SUITE, write_run
@@ -149,7 +151,21 @@ def test_command_repeats_the_run(run: StoredRun) -> None:
         "mafs-bench run --model clip --dataset scenes --split test --task retrieval --task fused-retrieval "
         f"--suite smoke@1 --corruption gaussian_noise,keyboard --severity 1,3,5 --seed 0 --limit {N}"
     )
+    unusual = replace(run.spec, precision="bf16", engine="reference", on_error="skip")
+    assert command_of(replace(run, spec=unusual)) == (
+        f"{command_of(run)} --precision bf16 --engine reference --on-error skip"
+    )
     assert [severity_span(s) for s in ((3,), (1, 2, 3), (1, 3))] == ["3", "1-3", "1,3"]
+
+
+def test_the_printed_table_has_the_severities_of_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_run(tmp_path / "run", severities=(1, 3), n=N)
+    print_summary(folder, folder / "curves.png")
+    heads = [line.split() for line in capsys.readouterr().out.splitlines() if "MMI%" in line]
+    assert heads
+    assert all(head == ["corruption", "clean", "1", "3", "MMI%", "RA", "AUC"] for head in heads)
 
 
 def test_joint_run_shows_its_grid_and_both_corruptions(tmp_path: Path) -> None:

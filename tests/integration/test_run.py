@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -132,4 +133,26 @@ def test_wrong_input_is_one_line(reference: Path, arguments: tuple[str, ...], ex
     assert done.returncode == 1, done.stdout
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            ("--model", "chance"),
+            r"missing option '--corruption' \(name, family, .*, all, or clean\); see ",
+        ),
+        (("--model", "chance", "--severty", "3"), r"no such option: --severty .*--severity"),
+        (
+            ("--model", "chance", "--batch-size", "0"),
+            r"invalid value for '--batch-size': .*\(images a forward pass\)",
+        ),
+    ],
+    ids=["missing", "unknown", "out of range"],
+)
+def test_a_wrong_command_line_is_one_line(tmp_path: Path, arguments: tuple[str, ...], expected: str) -> None:
+    done = mafs_bench("run", *arguments, cwd=tmp_path)
+    assert done.returncode == 1, done.stdout
+    assert re.match(f"mafs-bench: {expected}", done.stderr), done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
