@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,11 @@ from mafs_bench.types import Estimate
 Value = str | float | int | bool | Estimate | None
 Format = Callable[[Value], str]
 MISSING = "n/a"
+
+
+def _missing(value: Value) -> bool:
+    """Whether there is no value: None, and the mean of nothing."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _number(digits: int, signed: bool = False) -> Format:
@@ -62,7 +68,7 @@ class Column:
 
     def shown(self, value: Value) -> str:
         """``value`` as a reader sees it."""
-        return MISSING if value is None else self.show(value)
+        return MISSING if _missing(value) else self.show(value)
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,7 @@ def _raw(value: Value, wide: bool) -> list[str]:
     if isinstance(value, Estimate):
         parts = (value.value, value.low, value.high, value.n, value.n_unscored)
         return ["" if part is None else repr(part) for part in parts]
-    cell = "" if value is None else repr(value) if isinstance(value, float) else str(value)
+    cell = "" if _missing(value) else repr(value) if isinstance(value, float) else str(value)
     return [cell, "", "", "", ""] if wide else [cell]
 
 

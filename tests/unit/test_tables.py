@@ -20,7 +20,7 @@ TABLE = Table(
     ),
     [
         ("a|b", Estimate(0.5, 0.25, 0.75, 100, 3), 0.125, 0.0004),
-        ("c", Estimate(None, None, None, 0, 100), None, None),
+        ("c", Estimate(None, None, None, 0, 100), float("nan"), None),
         ("d", Estimate(1 / 3, None, None, 1, 0), -0.5, 0.25),
     ],
     ("Unscored is not zero.",),
