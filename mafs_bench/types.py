@@ -151,7 +151,7 @@ class Metric:
     ``columns(frame)`` gives sufficient statistics a row, float64 (n, k); rows of NaN are unscored.
     ``value(sums)`` turns their sums (..., k) over scored rows into the metric (...), NaN where undefined.
     A metric that is no function of sums gives ``weighted(frame, weights)`` instead: weights (r, n) of
-    resampled row counts to values (r,).
+    resampled row counts to values (r,). ``rows(frame)`` says which rows belong to it, bool (n,); None: all.
     """
 
     name: str
@@ -163,6 +163,7 @@ class Metric:
     columns: Callable[[pd.DataFrame], npt.NDArray[np.float64]] | None = None
     value: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]] | None = None
     weighted: Callable[[pd.DataFrame, npt.NDArray[np.float64]], npt.NDArray[np.float64]] | None = None
+    rows: Callable[[pd.DataFrame], npt.NDArray[np.bool_]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

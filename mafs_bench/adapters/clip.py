@@ -27,6 +27,7 @@ class Clip:
     """A CLIP model. Missing images are the grey picture, missing texts the empty string, both encoded."""
 
     missing: ClassVar[Mapping[str, str]] = {"image": "blank", "text": "empty"}
+    public = "clip:ViT-B-32/openai"
 
     def __init__(self, name: str, loaded: OpenClipModel, settings: Settings, domain: str) -> None:
         """Wrap a loaded model; ``load`` is the usual way in."""

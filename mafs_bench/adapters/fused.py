@@ -42,6 +42,7 @@ class FusedBackbone:
         """Wrap a loaded backbone; ``load`` is the usual way in."""
         self.name = name
         self.domain = backbone.domain
+        self.sources = dict(getattr(backbone, "sources", {}))
         self.weights = hashlib.sha256(f"{backbone.weights}{weights.digest}".encode()).hexdigest()
         self.encoder = f"{type(backbone).__module__}.{type(backbone).__qualname__} {backbone.weights}, fused"
         self._backbone = backbone
@@ -66,6 +67,12 @@ class FusedBackbone:
             raise WeightsError(cls._no_fusion(spec))
         name = f"{cls.spec_name()}:{argument}" if argument else cls.spec_name()
         return cls(name, backbone, load_fusion(file))
+
+    @property
+    def public(self) -> str:
+        """What to take on photos, where its backbone names a model for them."""
+        named = getattr(self._backbone, "public", "")
+        return f"a {self.fusion!r} fusion trained on {named}" if named else ""
 
     @property
     def lacks(self) -> Mapping[str, str]:

@@ -13,6 +13,9 @@ from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
 STATES = "tokens"
 """The name of what is kept for matching: token states of images, ids and masks (n, 2, l) of texts."""
 
+RETRIEVAL = ("DualEncoder", "PixelEncoder", "FusedEncoder", "PairScorer", "PairMatcher")
+"""Protocols that a model of retrieval and matching is needed for."""
+
 Matcher = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 

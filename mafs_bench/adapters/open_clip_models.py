@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 import open_clip
 import torch
+from open_clip.pretrained import download_pretrained
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from open_clip.transformer import VisionTransformer
 from PIL import Image as PILImage
@@ -144,7 +146,8 @@ def load_model(argument: str, device: str) -> OpenClipModel:
     transform = image_transform_v2(config, is_train=False)
     if not isinstance(model.visual, VisionTransformer):
         model.visual.to(memory_format=torch.channels_last)  # convolutions are a fifth faster
-    return OpenClipModel(model.to(device), tokenizer, Preprocess(transform), weights, source.commit)
+    commit = source.commit or _commit_of_tag(source)
+    return OpenClipModel(model.to(device), tokenizer, Preprocess(transform), weights, commit)
 
 
 def _local_folder(path: Path, missing: str) -> Source:
@@ -185,6 +188,17 @@ def _tag(architecture: str, tag: str) -> Source:
         allowed = open_clip.list_pretrained_tags_by_model(architecture)
         raise UnknownNameError(f"pretrained tag of {architecture}", tag, allowed)
     return Source(architecture, tag, quick_gelu=bool(config.get("quick_gelu", False)))
+
+
+def _commit_of_tag(source: Source) -> str:
+    """``ORG/NAME@COMMIT`` of the weights that a tag was loaded from, "" where they are of no hub."""
+    tag = open_clip.get_pretrained_cfg(source.model, source.pretrained) if source.pretrained else {}
+    if not tag:
+        return ""
+    with _quiet(), _one_line(f"cannot find the weights of {source.model}/{source.pretrained}"):
+        file = Path(download_pretrained(tag))  # they are there: it says where
+    found = re.search(r"models--([^/]+)/snapshots/([0-9a-f]{40})/", file.as_posix())
+    return f"{found[1].replace('--', '/', 1)}@{found[2]}" if found else ""
 
 
 def _digest(model: torch.nn.Module, preprocess: dict[str, Any]) -> str:

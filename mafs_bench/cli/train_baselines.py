@@ -1,7 +1,8 @@
-"""``mafs-bench train albef`` and ``mafs-bench train blip``."""
+"""``mafs-bench train albef`` and ``mafs-bench train blip``: the same options, the same budget."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -20,45 +21,35 @@ def register(app: typer.Typer) -> None:
     """Add the commands to ``train``."""
     from mafs_bench.cli.train import train_app
 
-    train_app.command("albef")(albef)
-    train_app.command("blip")(blip)
+    albef = _command("mafs_bench.training.albef:train_albef", "mafs_bench.adapters.albef.adapter:BUNDLED")
+    blip = _command("mafs_bench.training.blip:train_blip", "mafs_bench.adapters.blip.sources:BUNDLED")
+    for name, title, command in (("albef", "ALBEF", albef), ("blip", "BLIP", blip)):
+        says = (
+            f"Train a small {title} on scenes; about half an hour on a free core. Started again, it goes on."
+        )
+        train_app.command(name, help=says)(command)
 
 
-def albef(
-    scene_steps: SceneSteps = 240,
-    claim_steps: ClaimSteps = 100,
-    steps: Steps = 2000,
-    batch_size: BatchSize = 32,
-    seed: Seed = 0,
-    limit: Limit = 6_000,
-    out: Out = None,
-) -> None:
-    """Train a small ALBEF on scenes; about half an hour on a free core. Started again, it goes on."""
-    from mafs_bench.adapters.albef.adapter import BUNDLED
-    from mafs_bench.training.albef import train_albef
-    from mafs_bench.training.baseline_loop import Budget
+def _command(train: str, bundled: str) -> Callable[..., None]:
+    """The command that calls ``train``; both references are imported when it is called."""
 
-    budget = Budget(
-        scene_steps, steps=steps, claim_steps=claim_steps, batch_size=batch_size, seed=seed, limit=limit
-    )
-    typer.echo(f"card  {train_albef(out or BUNDLED, budget, lambda line: typer.echo(line, err=True))}")
+    def command(
+        scene_steps: SceneSteps = 240,
+        claim_steps: ClaimSteps = 100,
+        steps: Steps = 2000,
+        batch_size: BatchSize = 32,
+        seed: Seed = 0,
+        limit: Limit = 6_000,
+        out: Out = None,
+    ) -> None:
+        from mafs_bench.registry import load_attribute
+        from mafs_bench.training.baseline_loop import Budget
 
+        budget = Budget(
+            scene_steps, steps=steps, claim_steps=claim_steps, batch_size=batch_size, seed=seed, limit=limit
+        )
+        folder = out or load_attribute(bundled)
+        card = load_attribute(train)(folder, budget, lambda line: typer.echo(line, err=True))
+        typer.echo(f"card  {card}")
 
-def blip(
-    scene_steps: SceneSteps = 240,
-    claim_steps: ClaimSteps = 100,
-    steps: Steps = 2000,
-    batch_size: BatchSize = 32,
-    seed: Seed = 0,
-    limit: Limit = 6_000,
-    out: Out = None,
-) -> None:
-    """Train a small BLIP on scenes; about half an hour on a free core. Started again, it goes on."""
-    from mafs_bench.adapters.blip.sources import BUNDLED
-    from mafs_bench.training.baseline_loop import Budget
-    from mafs_bench.training.blip import train_blip
-
-    budget = Budget(
-        scene_steps, steps=steps, claim_steps=claim_steps, batch_size=batch_size, seed=seed, limit=limit
-    )
-    typer.echo(f"card  {train_blip(out or BUNDLED, budget, lambda line: typer.echo(line, err=True))}")
+    return command

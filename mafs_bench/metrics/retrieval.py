@@ -51,6 +51,38 @@ def _reciprocal(rank: Array) -> Array:
     return 1.0 / rank
 
 
+def _rank(rank: Array) -> Array:
+    return rank
+
+
+def median_rank(frame: pd.DataFrame, weights: Array) -> Array:
+    """Median of the ranks, weights (r, n) of whole numbers -> (r,): the mean of the two middle ones where n is even."""
+    values, place = np.unique(frame["score"].to_numpy(dtype=np.float64), return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    starts = np.searchsorted(place[order], np.arange(len(values)))
+    up_to = np.add.reduceat(weights[:, order], starts, axis=1).cumsum(axis=1)
+    half = up_to[:, -1:] / 2
+    lower, upper = (up_to < half).sum(axis=1), (up_to <= half).sum(axis=1)
+    medians = (values[lower] + values[np.minimum(upper, len(values) - 1)]) / 2
+    return np.where(half[:, 0] > 0, medians, np.nan)
+
+
+def _median(direction: str) -> Metric:
+    source = "Med r of Karpathy and Fei-Fei, arXiv 1412.2306; not rounded down as in VSE++'s code"
+
+    def rows(frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
+        return _selected(frame, direction)
+
+    name = f"{direction}_medr"
+    return Metric(name, "retrieval", 1.0, np.inf, False, source, weighted=median_rank, rows=rows)
+
+
+def _mean(direction: str) -> Metric:
+    source = "mean rank as in VSE++ (Faghri et al., BMVC 2018)"
+    columns = _mean_of(_rank, direction)
+    return Metric(f"{direction}_meanr", "retrieval", 1.0, np.inf, False, source, columns, _ratio)
+
+
 def _recall(name: str, task: str, k: int, direction: str | None) -> Metric:
     return Metric(name, task, 0.0, 1.0, True, _SOURCE, _mean_of(_hit(k), direction), _ratio)
 
@@ -89,6 +121,7 @@ RETRIEVAL_METRICS: tuple[Metric, ...] = (
         _mean_of(_reciprocal, None),
         _ratio,
     ),
+    *(make(direction) for make in (_median, _mean) for direction in ("t2i", "i2t")),
     *(
         _judged(name, direction, source)
         for name, source in (

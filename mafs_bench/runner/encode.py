@@ -7,7 +7,7 @@ import io
 import shutil
 import zipfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,14 @@ from mafs_bench.adapters.vectors import as_embeddings
 from mafs_bench.runner.cache import EmbeddingCache
 from mafs_bench.runner.forward import Finish, Forward, concatenate
 from mafs_bench.runner.images import ImageItem, ImageJob, stream_jobs
-from mafs_bench.runner.rows import FileRows, RowWriter, is_large, open_rows, stored_severity
+from mafs_bench.runner.rows import FileRows, RowWriter, check_room, is_large, open_rows, stored_severity
 from mafs_bench.runner.store import write_atomically
 
 _CHUNK = 128
 """Sources a spooled file: what a kill loses at most."""
+
+_WORTH_SAYING = 1 << 30
+"""Bytes of a job's token states from which on a user is told that they will be on the disk."""
 
 _LARGE = "large"
 """Marks, among a chunk's arrays, states that lie in a file of their own: an array without rows."""
@@ -101,6 +104,7 @@ class _Job:
         self._writers: dict[str, RowWriter] = {}
         self._pending: list[tuple[ImageItem, Embeddings]] = []
         self._searched = False
+        self._has_room = False
 
     def missing(self) -> list[int]:
         """Positions of the sources that are not in the spool."""
@@ -151,12 +155,23 @@ class _Job:
     def _without_large(self, encoded: Embeddings, start: int) -> Embeddings:
         """Write the states that are large to their files, and give the others."""
         large = {name for name, rows in encoded.states.items() if is_large(rows[0])}
+        self._make_sure_of_room(sum(encoded.states[name].nbytes for name in large))
         for name in large:
             if name not in self._writers:
                 file = self._file(start, f".{name}.rows") if self._spool is not None else None
                 self._writers[name] = RowWriter(file, encoded.states[name][0])
             self._writers[name].add(encoded.states[name])
         return replace(encoded, states={n: rows for n, rows in encoded.states.items() if n not in large})
+
+    def _make_sure_of_room(self, each: int) -> None:
+        """Before the first of the sources that are missing is written, ``each`` bytes a source: say so, or refuse."""
+        if self._has_room or not each:
+            return
+        size = each * len(self.missing())
+        check_room(self._spool, size)
+        if size >= _WORTH_SAYING and self._spool is not None:
+            self._note(f"token states: {size / 1e9:.1f} GB in {self._spool}, until its conditions are stored")
+        self._has_room = True
 
     def _file(self, start: int, ending: str = ".npz") -> Path:
         assert self._spool is not None
@@ -198,7 +213,7 @@ def _encode_items(
             index = np.arange(used, used + len(item.digests))
             used += len(index)
             yield number, item, encoded.take(index)
-        left = [encoded.take(np.arange(used, len(encoded)))]
+        left = [encoded.take(np.arange(used, len(encoded)))] if used < len(encoded) else []
 
 
 def _batches(
@@ -235,6 +250,13 @@ def _one_ahead(
 def drop_spool(spool: Path) -> None:
     """Remove the chunks of cells that are stored."""
     shutil.rmtree(spool, ignore_errors=True)
+
+
+def drop_all_but(spool: Path, kept: Collection[str]) -> None:
+    """Remove the chunks of all jobs but those of these names."""
+    for folder in spool.iterdir() if spool.is_dir() else ():
+        if folder.name not in kept:
+            drop_spool(folder)
 
 
 def _gather(pairs: Sequence[tuple[ImageItem, Embeddings]], stored: Mapping[str, FileRows]) -> Arrays:

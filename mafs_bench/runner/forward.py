@@ -48,6 +48,8 @@ class Forward:
         finish: Finish | None,
     ) -> Embeddings:
         """The known rows and those that are being made, in the order of ``digests``; the latter are kept."""
+        if self.cache is None and finish is not None:
+            return finish()
         made = concatenate([*known.values(), *([finish()] if finish is not None else [])])
         place = {digest: i for i, digest in enumerate(known)}
         place |= {digests[i]: len(known) + k for k, i in enumerate(missing)}

@@ -97,6 +97,9 @@ def make_plan(request: RunRequest) -> Plan:
     able = capabilities(adapter_class(request.model))
     asked = {name: TASKS.get(name) for name in request.tasks or TASKS.names()}
     asked = {name: task for name, task in asked.items() if request.tasks or not task.on_request}
+    for name in request.tasks:
+        if (reason := asked[name].refuse_adapter(able)) is not None:
+            raise UsageError(f"{request.model} cannot do {name}: {reason}")
     dataset = resolve(request.dataset, request.split, request.data_root, request.limit)
     left_out: list[str] = []
     tasks: list[Task] = []

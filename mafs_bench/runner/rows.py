@@ -6,7 +6,9 @@ mapped pages would count as memory of the process.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,6 +78,7 @@ class RowWriter:
         try:
             self._file.write(np.ascontiguousarray(rows).data)
         except OSError as error:
+            self._give_up()
             raise self._refusal(error) from error
         self._count += len(rows)
 
@@ -89,8 +92,17 @@ class RowWriter:
                 self._partial.replace(self._path)
                 self._file = self._path.open("rb")
         except OSError as error:
+            self._give_up()
             raise self._refusal(error) from error
         return FileRows(self._file, self._shape, self._dtype, self._count)
+
+    def _give_up(self) -> None:
+        """Free what was written; closing tries once more to write what is buffered."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        if self._path is not None:
+            with contextlib.suppress(OSError):
+                self._partial.unlink(missing_ok=True)
 
     @property
     def _partial(self) -> Path:
@@ -127,12 +139,14 @@ class StoredRows:
         wanted = self.index[index]
         bounds = np.cumsum([0, *map(len, self.sources)])
         source = np.searchsorted(bounds, wanted, side="right") - 1
-        parts = {int(k): self.sources[k][wanted[source == k] - bounds[k]] for k in np.unique(source)}
-        if len(parts) == 1:
-            return next(iter(parts.values()))
-        first = next(iter(parts.values()))
-        rows = np.empty((len(wanted), *first.shape[1:]), dtype=first.dtype)
-        for k, part in parts.items():
+        used: list[int] = np.unique(source).tolist() or [0]
+        if len(used) == 1:
+            return self.sources[used[0]][wanted - bounds[used[0]]]
+        rows = np.empty(0)
+        for k in used:
+            part = self.sources[k][wanted[source == k] - bounds[k]]
+            if not len(rows):
+                rows = np.empty((len(wanted), *part.shape[1:]), dtype=part.dtype)
             rows[source == k] = part
         return rows
 
@@ -157,6 +171,21 @@ def append(rows: Any, more: Any) -> Any:
     size = sum(map(len, rows.sources))
     last = more[np.arange(len(more))]
     return StoredRows((*rows.sources, last), np.concatenate([rows.index, size + np.arange(len(more))]))
+
+
+def check_room(folder: Path | None, size: int) -> None:
+    """Refuse to begin ``size`` bytes of rows that the disk of ``folder`` (None: of nameless files) cannot take.
+
+    Raises ``StoreError``.
+    """
+    where = Path(tempfile.gettempdir()) if folder is None else folder
+    there = next(path for path in (where, *where.absolute().parents) if path.is_dir())
+    free = shutil.disk_usage(there).free
+    if free < size:
+        raise StoreError(
+            f"token states need {size / 1e9:.1f} GB in {where}, which has {free / 1e9:.1f} GB; choose an --out with "
+            "more room, a smaller --limit or fewer severities"
+        )
 
 
 def is_large(row: Array) -> bool:

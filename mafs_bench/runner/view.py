@@ -16,7 +16,7 @@ from mafs_bench.operators.base import PairItem, PairPlan
 from mafs_bench.operators.engine import corrupt_text, plan_pairs
 from mafs_bench.operators.pairs import mix_captions
 from mafs_bench.runner.cache import EmbeddingCache
-from mafs_bench.runner.encode import EncodedImages, digest_of, encode_jobs, encode_texts
+from mafs_bench.runner.encode import EncodedImages, digest_of, drop_all_but, encode_jobs, encode_texts
 from mafs_bench.runner.forward import Forward
 from mafs_bench.runner.images import BlankImage, BlendedImage, ImageItem, ImageJob, stream_images
 from mafs_bench.runner.rows import append, select
@@ -108,6 +108,8 @@ class Encoder:
         kept = self._corrupted.get(corruption.name, {})
         if severity not in kept:
             wanted = tuple(sorted({severity, *self.severities_left(corruption)}))
+            self._corrupted = {}
+            self._drop_what_is_stored()
             kept = self._encode(corruption, wanted)
             self._corrupted = {corruption.name: kept}
         return kept[severity]
@@ -163,11 +165,16 @@ class Encoder:
         self._next += self._next >= 0
         return next(self._coming)
 
+    def _drop_what_is_stored(self) -> None:
+        """Free the disk of the corruptions whose cells are all stored: token states are large."""
+        if self.spool is not None and self.planned:
+            left = [job for job in self.planned if job[0] is None or self.severities_left(job[0])]
+            drop_all_but(self.spool, {_spool_name(*job) for job in left})
+
     def _spooled_job(
         self, corruption: Corruption | None, severities: tuple[int, ...]
     ) -> tuple[ImageJob, Path | None]:
         samples = self.dataset.samples
-        name = "clean" if corruption is None else f"{corruption.name}-{''.join(map(str, severities))}"
         job = self.job(
             [s.image for s in samples],
             [s.id for s in samples],
@@ -175,7 +182,11 @@ class Encoder:
             severities,
             [s.boxes for s in samples],
         )
-        return job, self.spool / name if self.spool is not None else None
+        return job, self.spool / _spool_name(corruption, severities) if self.spool is not None else None
+
+
+def _spool_name(corruption: Corruption | None, severities: tuple[int, ...]) -> str:
+    return "clean" if corruption is None else f"{corruption.name}-{''.join(map(str, severities))}"
 
 
 @dataclass(frozen=True, slots=True)

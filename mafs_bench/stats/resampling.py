@@ -103,7 +103,8 @@ def unscored_rows(metric: Metric, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Which rows belong to the metric but have no score: bool (n,)."""
     if metric.columns is not None:
         return np.asarray(np.isnan(metric.columns(frame)).any(axis=1))
-    return np.asarray(frame["score"].isna().to_numpy(dtype=bool))
+    missing = np.asarray(frame["score"].isna().to_numpy(dtype=bool))
+    return missing if metric.rows is None else missing & metric.rows(frame)
 
 
 def replicate_all(cells: Sequence[tuple[Metric, pd.DataFrame]], resampling: Resampling) -> list[Replicates]:
@@ -304,6 +305,8 @@ def _from_weights(metric: Metric, frame: pd.DataFrame, resampling: Resampling) -
     weighted = metric.weighted
     if weighted is None:
         raise UsageError(f"metric {metric.name!r} has neither columns nor weighted")
+    if metric.rows is not None:
+        frame = frame.loc[metric.rows(frame)]
     missing = unscored_rows(metric, frame)
     scored = frame.loc[~missing]
     n, n_unscored, n_clusters = len(scored), int(missing.sum()), len(resampling.clusters)

@@ -17,10 +17,8 @@ import pandas as pd
 from mafs_bench.adapters.protocols import Embeddings
 from mafs_bench.seeding import key
 from mafs_bench.tasks.base import Pair, Task, View, relevant_captions
+from mafs_bench.tasks.ranking import PAIRS_AT_ONCE
 from mafs_bench.types import Dataset, FloatArray
-
-_BLOCK = 256
-"""Pairs scored at a time: the states of a pair scorer are large."""
 
 
 def score(adapter: Any, view: View) -> pd.DataFrame:
@@ -98,7 +96,7 @@ def _scores(adapter: Any, images: Embeddings, texts: Embeddings) -> FloatArray:
         scorer = adapter.score_pairs
     else:
         return np.asarray(np.einsum("nd,nd->n", images.vectors, texts.vectors), dtype=np.float32)
-    blocks = np.array_split(np.arange(len(images)), -(-len(images) // _BLOCK))
+    blocks = np.array_split(np.arange(len(images)), -(-len(images) // PAIRS_AT_ONCE))
     parts = [scorer(images.take(block), texts.take(block)) for block in blocks]
     return np.concatenate(parts).astype(np.float32)
 

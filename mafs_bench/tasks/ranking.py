@@ -27,10 +27,8 @@ _BLOCK = 1024
 _BYTES = 4
 """Of a score."""
 
-_RERANK_BYTES = 24
-"""Of a score where the best are sorted out: itself, negated, and positions."""
-PAIRS_AT_ONCE = 256
-"""Pairs that are scored together: what a pair scorer reads again of an image may be large."""
+PAIRS_AT_ONCE = 64
+"""Pairs that are scored together: what a pair scorer reads again of an image may be 2 MB a pair."""
 
 
 def invert(relevant: Sequence[Index], n_gallery: int) -> list[Index]:
@@ -82,7 +80,7 @@ def rank_all(
     many as ``score_memory`` allows.
     """
     ranks, precisions = np.full(len(queries), np.nan), np.full((2, len(queries)), np.nan)
-    size = _block_rows(len(gallery), reranks=pair_scores is not None and rerank > 0)
+    size = _block_rows(len(gallery))
     buffer = np.empty((min(size, len(queries)), len(gallery)), dtype=np.float32)
     for start in range(0, len(queries), size):
         rows = np.arange(start, min(start + size, len(queries)))
@@ -129,9 +127,8 @@ def _ranks_among(scores: FloatArray, items: Index) -> npt.NDArray[np.int64]:
     return np.asarray((wrong >= own[:, None]).sum(axis=1) + np.arange(1, len(items) + 1))
 
 
-def _block_rows(n_gallery: int, *, reranks: bool) -> int:
-    each = n_gallery * (_RERANK_BYTES if reranks else _BYTES)
-    return max(1, min(_BLOCK, score_memory.get() // max(1, each)))
+def _block_rows(n_gallery: int) -> int:
+    return max(1, min(_BLOCK, score_memory.get() // max(1, n_gallery * _BYTES)))
 
 
 def _block_ranks(scores: FloatArray, relevant: Sequence[Index]) -> npt.NDArray[np.float64]:
@@ -160,8 +157,7 @@ def _rerank(
     The others are not scored at all: no order of their best changes the rank.
     """
     k = min(rerank, scores.shape[1])
-    top = np.argpartition(-scores, k - 1, axis=1)[:, :k].astype(np.int64)
-    top.sort(axis=1)
+    top = np.stack([np.sort(np.argpartition(-own, k - 1)[:k]) for own in scores]).astype(np.int64)
     correct = np.stack([np.isin(top[i], relevant[row]) for i, row in enumerate(rows.tolist())])
     in_gallery = np.isfinite(np.take_along_axis(scores, top, axis=1))
     needed = np.flatnonzero((correct & in_gallery).any(axis=1))

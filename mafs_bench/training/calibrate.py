@@ -33,6 +33,7 @@ from mafs_bench.mafs.signals import Prototypes, fit_prototypes, pair_signals
 from mafs_bench.mafs.training import fit_standardise
 from mafs_bench.mafs.weights import FusionWeights, file_name, save, search_path
 from mafs_bench.mafs.weights import load as load_fusion
+from mafs_bench.training.cards import describe_data
 from mafs_bench.training.scheduler import BANK, PROTOTYPES, Trained, embed_clean
 from mafs_bench.types import Dataset
 
@@ -209,14 +210,7 @@ def _card(
         "command": command + (f" --fusion {request.fusion}" if request.fusion != "mafs" else ""),
         "backbone": {"spec": request.backbone, "weights": adapter.weights},
         "scheduler": {"fusion": source.fusion, "backbone": source.backbone, "file_sha256": source.digest},
-        "data": {
-            "name": dataset.name,
-            "split": dataset.split,
-            "revision": dataset.revision,
-            "images": len(dataset.samples),
-            "captions": sum(len(s.captions) for s in dataset.samples),
-            "licence": dataset.licence,
-        },
+        "data": describe_data(dataset),
         "projections": {"chosen": chosen.name, "held_out_r1": chosen.scores},
         "seed": request.seed,
         "seconds": round(seconds),

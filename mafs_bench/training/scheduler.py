@@ -36,6 +36,7 @@ from mafs_bench.runner.encode import encode_images, encode_texts
 from mafs_bench.runner.images import CorruptedImage, ImageJob
 from mafs_bench.seeding import stream
 from mafs_bench.tasks.base import Pair, caption_pairs, relevant_captions
+from mafs_bench.training.cards import describe_data
 from mafs_bench.types import SEVERITIES, Corruption, Dataset, ImageSource
 
 SEEN_IMAGE = ("gaussian_noise", "impulse_noise", "defocus_blur", "motion_blur")
@@ -379,14 +380,7 @@ def _card(job: _Job, curves: dict[str, list[float]], seconds: float) -> str:
         else f"fusion baseline {request.fusion}",
         "command": command + (f" --limit {request.limit}" if request.limit else ""),
         "backbone": {"spec": request.backbone, "weights": adapter.weights},
-        "data": {
-            "name": dataset.name,
-            "split": dataset.split,
-            "revision": dataset.revision,
-            "images": len(dataset.samples),
-            "captions": sum(len(s.captions) for s in dataset.samples),
-            "licence": dataset.licence,
-        },
+        "data": describe_data(dataset),
         "corruptions_seen": {"image": SEEN_IMAGE, "text": SEEN_TEXT, "pairs": MODES},
         "budget": asdict(budget),
         "seed": request.seed,

@@ -15,36 +15,22 @@ from mafs_bench.cli.progress import Quiet
 from mafs_bench.runner.choose import choose_executor
 from mafs_bench.runner.execute import Resources, execute
 from mafs_bench.runner.plan import RunRequest, make_plan
+from tests.support.ray_cluster import two_processes
+from tests.support.results_folder import contents
 
 SCENES = int(os.environ.get("MAFS_BENCH_RAY_SCENES", "300"))
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    files = [file for file in folder.rglob("*") if file.suffix in {".parquet", ".json"}]
-    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
-
-
 def test_two_workers_beside_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ray = pytest.importorskip("ray", reason="the extra ray is not installed")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     request = RunRequest("clip", "all", tasks=("retrieval",), suite="imagenet-c@1", limit=SCENES)
     plan = make_plan(request)
-    root = str(Path(__file__).parents[2])
-    ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        object_store_memory=80 << 20,
-        runtime_env={"env_vars": {"PYTHONPATH": root}},
-    )
     seconds = {}
-    try:
+    with two_processes():
         for name, where in (("one", None), ("two", choose_executor("ray", None, 0.0))):
             began = time.perf_counter()
             execute(plan, Resources(workers=0), tmp_path / name, Quiet(), where)
             seconds[name] = time.perf_counter() - began
-    finally:
-        ray.shutdown()
     print(
         f"\n{len(plan.cells)} cells, {SCENES} scenes: one process {seconds['one']:.0f} s, two Ray workers "
         f"{seconds['two']:.0f} s with their start, {seconds['one'] / seconds['two']:.2f} times as fast, "

@@ -28,6 +28,8 @@ from mafs_bench.runner.plan import Cell, RunRequest, make_plan
 from mafs_bench.runner.ray_executor import Cluster, Driver, Worker, run_on_cluster
 from mafs_bench.tasks.ranking import score_memory
 from tests.support import survival_adapters
+from tests.support.ray_cluster import two_processes
+from tests.support.results_folder import contents
 from tests.support.toy import write_toy_folder
 
 ADAPTER = f"{survival_adapters.__file__}:Slow"
@@ -35,17 +37,8 @@ ADAPTER = f"{survival_adapters.__file__}:Slow"
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    ray = pytest.importorskip("ray", reason="the extra ray is not installed")
-    root = str(Path(__file__).parents[2])
-    ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        object_store_memory=80 << 20,
-        runtime_env={"env_vars": {"PYTHONPATH": root}},
-    )
-    yield ray
-    ray.shutdown()
+    with two_processes() as ray:
+        yield ray
 
 
 def request_of(folder: Path) -> RunRequest:
@@ -54,11 +47,6 @@ def request_of(folder: Path) -> RunRequest:
     return RunRequest(
         ADAPTER, "contrast,brightness,keyboard", "1,5", dataset=str(folder / "toy"), tasks=("retrieval",)
     )
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    files = [file for file in folder.rglob("*") if file.suffix in {".parquet", ".json"}]
-    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
 class KillsOne(Quiet):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.results_folder import contents
 from tests.support.toy import TOY_ADAPTER, write_toy_folder
 
 ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
@@ -27,12 +28,6 @@ def mafs_bench(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess
 def run_toy(folder: Path, out: str, *more: str) -> subprocess.CompletedProcess[str]:
     options = ["--model", TOY_ADAPTER, "--dataset", folder / "toy", "--out", folder / out]
     return mafs_bench("run", *options, "--corruption", CORRUPTIONS, "--quiet", *more, cwd=folder)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Everything that a run leaves, but for the picture and the lock."""
-    files = [file for file in folder.rglob("*") if file.suffix in {".parquet", ".json"}]
-    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ import pytest
 from mafs_bench.runner.store import read_run
 from tests.support import forked, survival_adapters
 from tests.support.forked import Forked
+from tests.support.results_folder import contents
 from tests.support.toy import TOY_ADAPTER, write_toy_folder
 
 CORRUPTIONS = "contrast,keyboard"
@@ -44,11 +45,6 @@ def wait_for(there: Callable[[], bool], process: Forked) -> None:
     deadline = time.monotonic() + 60
     while not there() and process.returncode is None and time.monotonic() < deadline:
         time.sleep(0.005)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    files = [file for file in folder.rglob("*") if file.suffix in {".parquet", ".json"}]
-    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
 def refused_in_one_line(done: Forked, *words: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from copy import copy
 from pathlib import Path
 
 import open_clip
@@ -73,6 +74,19 @@ def test_revisions_are_different_models(cache):
         16,
     )
     assert digest(resolve(f"hf-hub:org/tiny-blip@{OLD}")) != digest(resolve("hf-hub:org/tiny-blip"))
+
+
+def test_a_tag_of_the_hub_is_recorded_with_its_commit(cache, monkeypatch):
+    architecture = cache / "Tiny-32.json"
+    architecture.write_text(json.dumps(TINY))
+    for kept in ("_MODEL_CONFIGS", "_MODEL_CONFIG_PATHS"):
+        monkeypatch.setattr(open_clip.factory, kept, copy(getattr(open_clip.factory, kept)))
+    open_clip.add_model_config(architecture)
+    tags = {"Tiny-32": {"mine": {"hf_hub": "org/tiny-clip/"}}}
+    monkeypatch.setattr(open_clip.pretrained, "_PRETRAINED", open_clip.pretrained._PRETRAINED | tags)
+    tag, commit = (Clip.load(spec, Settings()) for spec in ("Tiny-32/mine", f"hf-hub:org/tiny-clip@{NEW}"))
+    assert tag.sources == commit.sources == {"weights": f"org/tiny-clip@{NEW}"}
+    assert tag.encode_texts(["a dog"]).vectors.tolist() == commit.encode_texts(["a dog"]).vectors.tolist()
 
 
 @pytest.mark.parametrize("name", ["org/tiny-clip@v2", f"org/tiny-clip@{'f' * 40}", "org/none"])

@@ -11,18 +11,8 @@ from mafs_bench.errors import SubmissionError
 from mafs_bench.leaderboard.bundle import LARGEST, write_bundle
 from mafs_bench.leaderboard.findings import Finding
 from mafs_bench.leaderboard.validation import validate
-from tests.support.bundle_draft import Draft, check_draft, errors_of, good_bundle, pinned_board
+from tests.support.bundle_draft import Draft, check_draft, errors_of
 from tests.support.malformed import MALFORMED, containers, descriptions, results, scores
-
-
-@pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    return good_bundle(tmp_path_factory.mktemp("good"))
-
-
-@pytest.fixture(scope="module")
-def boards(good: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return pinned_board(tmp_path_factory.mktemp("boards"), good)
 
 
 @pytest.mark.parametrize("name", MALFORMED)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from mafs_bench.metrics import metrics_of
+from mafs_bench.stats.resampling import Resampling, replicate
 from mafs_bench.tasks.ranking import first_correct_ranks, invert, rank_all, score_memory
 
 
@@ -46,6 +49,37 @@ def test_reranking_orders_the_best_by_the_second_score() -> None:
         top = np.argsort(-first[i])[:8]
         order = [*top[np.argsort(-second[i][top])], *np.argsort(-first[i])[8:]]
         assert ranks[i] == 1 + min(order.index(j) for j in relevant[i])
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 40])
+def test_median_and_mean_of_ranks_are_those_of_numpy_and_of_the_direction(n: int) -> None:
+    rng = np.random.default_rng(n)
+    t2i, i2t = (rng.integers(1, 12, size).astype(float) for size in (3 * n, n))
+    t2i[0] = np.nan
+    frame = pd.DataFrame(
+        {
+            "score": np.concatenate([t2i, i2t]),
+            "direction": ["t2i"] * len(t2i) + ["i2t"] * len(i2t),
+            "group": [str(i % n) for i in range(4 * n)],
+        }
+    )
+    resampling = Resampling(frame["group"], n_resamples=40)
+    metrics = {metric.name: metric for metric in metrics_of("retrieval")}
+    for direction, ranks, unscored in (("t2i", t2i, 1), ("i2t", i2t, 0)):
+        made = replicate(metrics[f"{direction}_medr"], frame, resampling)
+        mean = replicate(metrics[f"{direction}_meanr"], frame, resampling)
+        assert (made.value, mean.value) == (np.nanmedian(ranks), pytest.approx(np.nanmean(ranks)))
+        assert (made.n, made.n_unscored) == (mean.n, mean.n_unscored) == (len(ranks) - unscored, unscored)
+        own = frame[frame["direction"] == direction].dropna()
+        groups = own["group"].astype(int)
+        order = [int(cluster) for cluster in resampling.clusters]
+        expected = [
+            np.median(np.repeat(own["score"], pd.Series(counts, index=order)[groups].to_numpy()))
+            for counts in resampling.counts.astype(int)
+            if pd.Series(counts, index=order)[groups].sum()
+        ]
+        np.testing.assert_array_equal(made.draws[~np.isnan(made.draws)], expected)
+    assert [metrics[f"{d}_medr"].higher_is_better for d in ("t2i", "i2t")] == [False, False]
 
 
 def test_invert_swaps_queries_and_items() -> None:

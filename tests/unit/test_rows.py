@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.errors import StoreError
+from mafs_bench.runner import encode as encode_module
 from mafs_bench.runner import rows as rows_module
-from mafs_bench.runner.encode import encode_images
+from mafs_bench.runner.encode import drop_all_but, encode_images, encode_jobs
+from mafs_bench.runner.forward import Forward
 from mafs_bench.runner.images import ImageJob
 from mafs_bench.runner.rows import RowWriter, StoredRows, append, open_rows, select, stored_severity
 
@@ -104,3 +107,55 @@ def test_encoding_is_the_same_where_states_go_to_files(
     (tmp_path / "spool" / "128.tokens.rows").write_bytes(b"")
     encode_images(tower(calls), job, batch_size=32, workers=1, spool=tmp_path / "spool")
     assert sum(calls) == 150 + 22, "only the chunk whose file is damaged is encoded again"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux's disk that is always full is not here")
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.zeros((2, 1 << 14), dtype=np.float32)
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", lambda path, mode: path.touch() or opened(Path("/dev/full"), mode))
+    for path in (tmp_path / "0.tokens.rows", tmp_path / "1.tokens.rows"):
+        writer = RowWriter(path, rows[0])
+        with pytest.raises(
+            StoreError, match=f"cannot write {path}: No space left on device; token states need"
+        ):
+            writer.add(rows)
+    small = RowWriter(tmp_path / "2.tokens.rows", rows[0, :1])
+    small.add(rows[:, :1])  # still buffered
+    with pytest.raises(StoreError, match="No space left on device"):
+        small.finish()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_little_room_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows_module, "LARGE", 1)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=150 * 64 - 1))
+    job = ImageJob([Source(k) for k in range(150)], [str(k) for k in range(150)], None, (0,), 0)
+    spool = tmp_path / "run" / ".partial" / "clean"
+    with pytest.raises(StoreError, match=f"token states need 0.0 GB in {spool}, which has 0.0 GB"):
+        encode_images(tower([]), job, batch_size=32, workers=0, spool=spool)
+    assert not spool.exists()
+
+
+def test_what_token_states_will_take_is_said_once_a_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows_module, "LARGE", 1)
+    monkeypatch.setattr(encode_module, "_WORTH_SAYING", 1)
+    job = ImageJob([Source(k) for k in range(150)], [str(k) for k in range(150)], None, (0,), 0)
+    lines: list[str] = []
+    forward = Forward(tower([]), 32, note=lines.append)
+    for _ in range(2):
+        list(encode_jobs(forward, [(job, tmp_path / "clean")], workers=0))
+    assert lines == [f"token states: 0.0 GB in {tmp_path / 'clean'}, until its conditions are stored"]
+
+
+def test_the_files_of_stored_corruptions_go(tmp_path: Path) -> None:
+    for name in ("clean", "fog-12345", "snow-12345", "snow-45"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "0.npz").touch()
+    drop_all_but(tmp_path, {"clean", "snow-45"})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clean", "snow-45"]
+    drop_all_but(tmp_path / "none", set())

@@ -12,19 +12,9 @@ from mafs_bench.leaderboard.publish import add_submission
 from mafs_bench.leaderboard.records import TASK_COLUMNS, decode, encode
 from mafs_bench.leaderboard.submission import make_bundle
 from mafs_bench.leaderboard.validation import validate
-from tests.support.bundle_draft import Draft, check_draft, errors_of, good_bundle, pinned_board
+from tests.support.bundle_draft import Draft, check_draft, errors_of
 from tests.support.fake_board import CARD, bundle_of, open_board
 from tests.support.fake_run import write_run
-
-
-@pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    return good_bundle(tmp_path_factory.mktemp("good"))
-
-
-@pytest.fixture(scope="module")
-def boards(good: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return pinned_board(tmp_path_factory.mktemp("boards"), good)
 
 
 def test_good_bundle_is_accepted(good: dict[str, bytes], boards: Path, tmp_path: Path) -> None:

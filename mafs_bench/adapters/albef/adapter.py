@@ -20,7 +20,7 @@ from mafs_bench.adapters.albef.images import Preprocess
 from mafs_bench.adapters.albef.model import AlbefRetrieval, AlbefVqa
 from mafs_bench.adapters.albef.text import Tokenizer
 from mafs_bench.adapters.inference import inference, pack_states, to_host
-from mafs_bench.adapters.matching import STATES, matching_logits
+from mafs_bench.adapters.matching import RETRIEVAL, STATES, matching_logits
 from mafs_bench.adapters.protocols import Answer, Embeddings, Fused, Settings
 from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
 from mafs_bench.adapters.vectors import mean_of_pairs, unit_rows
@@ -28,6 +28,7 @@ from mafs_bench.errors import UsageError, WeightsError
 from mafs_bench.types import FloatArray, Image
 
 BUNDLED = Path(__file__).parents[2] / "weights" / "albef_scenes"
+_RETRIEVAL, _ANSWERING = "retrieval and matching", "question answering"
 
 
 class Albef:
@@ -66,6 +67,14 @@ class Albef:
         if argument == "":
             return cls("albef", _checkpoint_files(BUNDLED), settings, domain="scenes")
         return cls(f"albef:{argument}", _checkpoint_files(Path(argument).expanduser()), settings, domain="")
+
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """Protocols for which there is no checkpoint, each with the reason."""
+        lacking = {} if True in self._checkpoints else {"Answerer": self._absent(_ANSWERING)}
+        if False not in self._checkpoints:
+            lacking |= dict.fromkeys(RETRIEVAL, self._absent(_RETRIEVAL))
+        return lacking
 
     def encode_images(self, images: Sequence[Image]) -> Embeddings:
         """Encode n images; the states of all their tokens are kept for the matching head."""
@@ -159,23 +168,24 @@ class Albef:
 
     @cached_property
     def _retrieval(self) -> AlbefRetrieval:
-        model = self._build(answers=False, purpose="retrieval and matching")
+        model = self._build(answers=False, purpose=_RETRIEVAL)
         assert isinstance(model, AlbefRetrieval)
         return model
 
     @cached_property
     def _vqa(self) -> AlbefVqa:
-        model = self._build(answers=True, purpose="question answering")
+        model = self._build(answers=True, purpose=_ANSWERING)
         assert isinstance(model, AlbefVqa)
         return model
 
     def _build(self, answers: bool, purpose: str) -> AlbefRetrieval | AlbefVqa:
         checkpoint: Checkpoint | None = self._checkpoints.get(answers)
         if checkpoint is None:
-            raise WeightsError(
-                f"{self.name} has no checkpoint of {purpose}; put one into a folder with the other"
-            )
+            raise WeightsError(self._absent(purpose))
         return checkpoint.build().to(self._settings.device)
+
+    def _absent(self, purpose: str) -> str:
+        return f"{self.name} has no checkpoint of {purpose}; put one into a folder with the other"
 
 
 def _checkpoint_files(path: Path) -> list[Path]:

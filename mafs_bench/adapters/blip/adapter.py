@@ -35,7 +35,7 @@ from mafs_bench.adapters.blip.text import (
     unpadded,
 )
 from mafs_bench.adapters.inference import inference, pack_states, to_host
-from mafs_bench.adapters.matching import STATES, matching_logits
+from mafs_bench.adapters.matching import RETRIEVAL, STATES, matching_logits
 from mafs_bench.adapters.protocols import Answer, Embeddings, Fused, Settings
 from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
 from mafs_bench.adapters.vectors import mean_of_pairs, unit_rows
@@ -48,6 +48,8 @@ _CAPTION = {"num_beams": _BEAMS, "max_new_tokens": 16, "min_new_tokens": 1}
 _ANSWER = {"num_beams": _BEAMS, "max_new_tokens": 9}
 """The official settings: 20 and 10 tokens, the prompt and the start token among them."""
 _RANKED_ANSWERS = 128
+_PURPOSES = {"itm": "retrieval and matching", "caption": "captions", "vqa": "question answering"}
+_PROTOCOLS = {"itm": RETRIEVAL, "caption": ("Captioner",), "vqa": ("Answerer",)}
 _DECODED_SHARE = 4
 """Tiles of a decoder are that much smaller: it holds several beams a row, and groups of one length are few."""
 
@@ -85,6 +87,12 @@ class Blip:
         """
         name, domain = (f"blip:{argument}", "") if argument else ("blip", "scenes")
         return cls(name, resolve(argument), settings, domain)
+
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """Protocols for which there is no model, each with the reason."""
+        absent = [part for part in _PURPOSES if part not in self._found]
+        return {protocol: self._absent(part) for part in absent for protocol in _PROTOCOLS[part]}
 
     def encode_images(self, images: Sequence[Image]) -> Embeddings:
         """Encode n images; the states of all their tokens are kept for the matching head."""
@@ -214,20 +222,23 @@ class Blip:
 
     @cached_property
     def _retrieval(self) -> Retrieval:
-        return self._loaded("itm", "retrieval and matching", load_retrieval)
+        return self._loaded("itm", load_retrieval)
 
     @cached_property
     def _captioning(self) -> Captioning:
-        return self._loaded("caption", "captions", load_captioning)
+        return self._loaded("caption", load_captioning)
 
     @cached_property
     def _answering(self) -> Answering:
-        return self._loaded("vqa", "question answering", load_answering)
+        return self._loaded("vqa", load_answering)
 
-    def _loaded(self, part: str, purpose: str, load: Callable[[Source, str], LoadedPart]) -> LoadedPart:
+    def _loaded(self, part: str, load: Callable[[Source, str], LoadedPart]) -> LoadedPart:
         if part not in self._found:
-            raise WeightsError(
-                f"{self.name} has no model of {purpose}; give a folder that has one as {part}/ "
-                f"(there: {', '.join(self._found)})"
-            )
+            raise WeightsError(self._absent(part))
         return load(self._found[part], self._settings.device)
+
+    def _absent(self, part: str) -> str:
+        return (
+            f"{self.name} has no model of {_PURPOSES[part]}; give a folder that has one as {part}/ "
+            f"(there: {', '.join(self._found)})"
+        )
