@@ -12,12 +12,10 @@ from typing import Any
 
 from mafs_bench.operators.base import TextOperator
 from mafs_bench.operators.text.spans import (
-    Edit,
-    Sites,
+    LOOKED_AT,
     largest_quota,
     letters,
     quota,
-    span_operator,
     unlike_neighbours,
 )
 from mafs_bench.seeding import KeyedStream
@@ -109,6 +107,51 @@ def _letter_operator(find: Callable[[str], tuple[_Places, _Table]], spare: int =
     return TextOperator(sample, apply)
 
 
+_Reading = Callable[[int, int], tuple[int, str]]
+"""From a place and a uniform 32-bit integer: how many characters are read, one or two, and what they become."""
+
+
+def _reading_operator(find: Callable[[str], tuple[int, _Places, _Reading]], cost: int = 1) -> TextOperator:
+    """Write something else in the place of one or two letters; of readings that overlap only the first is made.
+
+    ``find(text)`` gives the number of letters, the places and how they are read. As ``span_operator`` with
+    ``exclusive`` edits, at half of its cost.
+    """
+
+    def sample(
+        rng: KeyedStream, text: str, levels: Sequence[Params]
+    ) -> tuple[int, _Places, _Reading, Sequence[int]]:
+        total, at, read = find(text)
+        steps = min(largest_quota(levels, total, cost) * LOOKED_AT, len(at))
+        return total, at, read, rng.uint32(steps) if steps > 0 else ()
+
+    def apply(text: str, draws: tuple[int, _Places, _Reading, Sequence[int]], params: Params) -> str | None:
+        total, at, read, integers = draws
+        if not integers:
+            return None
+        order, left, made, taken = at[:], len(at), list(text), bytearray(len(text))
+        wanted = quota(params["rate"] / cost, total)
+        for step, integer in enumerate(integers):
+            product = integer * left  # as in spans._choose
+            left -= 1
+            other = step + (product >> 32)
+            place = order[other]
+            order[other] = order[step]
+            width, new = read(place, product & 0xFFFFFFFF)
+            last = place + width - 1
+            if taken[place] or taken[last]:
+                continue
+            taken[place] = taken[last] = 1
+            made[last] = ""
+            made[place] = new
+            wanted -= 1
+            if not wanted:
+                break
+        return "".join(made)
+
+    return TextOperator(sample, apply)
+
+
 def _known(table: Mapping[str, Any], text: str) -> _Places:
     """Positions of the letters that the table, complete for ASCII, knows."""
     at = letters(text)
@@ -142,25 +185,24 @@ def _delete(text: str) -> tuple[_Places, _Table]:
     return letters(text), _GONE if text.isascii() else dict.fromkeys(text, ("",))
 
 
-def _swap(text: str) -> Sites:
+def _swap(text: str) -> tuple[int, _Places, _Reading]:
     total, at = unlike_neighbours(text)
-    return Sites(total, at, lambda i, draw: (i, i + 2, text[i + 1] + text[i]))
+    return total, at, lambda i, draw: (2, text[i + 1] + text[i])
 
 
-def _ocr(text: str) -> Sites:
+def _ocr(text: str) -> tuple[int, _Places, _Reading]:
     at = _known(_OCR_LETTERS, text)
 
-    def misread(i: int, draw: int) -> Edit:
+    def misread(i: int, draw: int) -> tuple[int, str]:
         options = _OCR_AT.get(text[i : i + 2]) or _OCR_AT[text[i]]
-        width, new = options[(draw * len(options)) >> 32]
-        return i, i + width, new
+        return options[(draw * len(options)) >> 32]
 
-    return Sites(len(at), at, misread)
+    return len(at), at, misread
 
 
 keyboard = _letter_operator(_keyboard)
 char_insert = _letter_operator(_insert)
 char_replace = _letter_operator(_replace)
 char_delete = _letter_operator(_delete, spare=1)
-ocr = span_operator(_ocr, exclusive=True)
-char_swap = span_operator(_swap, cost=2, exclusive=True)
+ocr = _reading_operator(_ocr)
+char_swap = _reading_operator(_swap, cost=2)

@@ -57,7 +57,7 @@ _OPTION = re.compile(r"\([A-Z]\)|(?:(?<=^)|(?<=\s))[A-Z][).:](?=\s|$)")
 
 
 _RATE = itemgetter("rate")
-_LOOKED_AT = 3
+LOOKED_AT = 3
 """Places looked at for one exclusive edit: one of up to two characters rules out at most two others."""
 
 
@@ -94,7 +94,7 @@ def span_operator(
     def sample(rng: KeyedStream, text: str, levels: Sequence[Params]) -> SpanDraws:
         sites = find(text)
         most = largest_quota(levels, sites.total, cost)
-        steps = min(most * _LOOKED_AT if exclusive else most, len(sites.at) - spare)
+        steps = min(most * LOOKED_AT if exclusive else most, len(sites.at) - spare)
         return sites, rng.uint32(steps) if steps > 0 else ()
 
     def apply(text: str, draws: SpanDraws, params: Params) -> str | None:
