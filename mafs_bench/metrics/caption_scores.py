@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -39,12 +38,19 @@ def count_grams(tokens: Tokens) -> Grams:
     return Counter(tokens[i : i + n] for n in ORDERS for i in range(len(tokens) - n + 1))
 
 
-def bleu_statistics(hypothesis: Tokens, references: Sequence[Tokens]) -> BleuStatistics:
-    """Sufficient statistics of BLEU (Papineni et al., ACL 2002)."""
+def most_grams(references: Sequence[Tokens]) -> Grams:
+    """How often each n-gram is in the reference that has it most often."""
     most: Grams = Counter()
     for reference in references:
         most |= count_grams(reference)
-    clipped = count_grams(hypothesis) & most
+    return most
+
+
+def bleu_statistics(
+    hypothesis: Tokens, references: Sequence[Tokens], most: Grams | None = None
+) -> BleuStatistics:
+    """Sufficient statistics of BLEU (Papineni et al., ACL 2002); ``most`` is ``most_grams`` where at hand."""
+    clipped = count_grams(hypothesis) & (most_grams(references) if most is None else most)
     matches = tuple(sum(k for gram, k in clipped.items() if len(gram) == n) for n in ORDERS)
     length = len(hypothesis)
     nearest = min((abs(len(reference) - length), len(reference)) for reference in references)[1]
@@ -68,13 +74,19 @@ def rouge_l(hypothesis: Tokens, references: Sequence[Tokens]) -> float:
 
 
 def longest_common_subsequence(a: Tokens, b: Tokens) -> int:
-    """Length of the longest common subsequence, by dynamic programming over one row."""
-    row = [0] * (len(b) + 1)
-    for x in a:
-        before = 0
-        for j, y in enumerate(b, start=1):
-            before, row[j] = row[j], before + 1 if x == y else max(row[j], row[j - 1])
-    return row[-1]
+    """Length of the longest common subsequence, a row of the dynamic programme in the bits of one number.
+
+    Hyyrö, AWOCA 2004: bit j is 0 where the length grows at b[j].
+    """
+    places: dict[str, int] = {}
+    for j, token in enumerate(b):
+        places[token] = places.get(token, 0) | 1 << j
+    every = (1 << len(b)) - 1
+    row = every
+    for token in a:
+        met = row & places.get(token, 0)
+        row = ((row + met) | (row - met)) & every
+    return len(b) - row.bit_count()
 
 
 class CiderD:
@@ -95,7 +107,7 @@ class CiderD:
         """Score a caption of the image at that position."""
         ours = self._vector(count_grams(hypothesis))
         theirs = self._references[image]
-        return 10.0 * float(np.mean([_similarity(ours, reference) for reference in theirs]))
+        return 10.0 * float(np.mean(_similarities(ours, theirs)))
 
     def _vector(self, grams: Grams) -> _Vector:
         weights = {gram: k * self._weights.get(gram, self._unseen) for gram, k in grams.items()}
@@ -115,19 +127,20 @@ class _Vector:
     length: int
 
 
-def _similarity(ours: _Vector, theirs: _Vector) -> float:
-    """Mean over the orders of the clipped cosine, damped by the difference in length."""
-    dots = np.zeros(len(ORDERS))
-    for gram, weight in ours.weights.items():
-        other = theirs.weights.get(gram, 0.0)
-        dots[len(gram) - 1] += min(weight, other) * other
-    norms = ours.norms * theirs.norms
+def _similarities(ours: _Vector, references: Sequence[_Vector]) -> npt.NDArray[np.float64]:
+    """Of each reference the mean over the orders of the clipped cosine, damped by the difference in length."""
+    dots = np.array([_clipped_dots(ours.weights, theirs.weights) for theirs in references])
+    norms = ours.norms * np.array([theirs.norms for theirs in references])
     cosines = np.divide(dots, norms, out=dots, where=norms != 0)
-    damping = np.exp(-((ours.length - theirs.length) ** 2) / (2 * _SIGMA**2))
-    return float(cosines.mean() * damping)
+    differences = np.array([ours.length - theirs.length for theirs in references])
+    similarities: npt.NDArray[np.float64] = cosines.mean(axis=1) * np.exp(-(differences**2) / (2 * _SIGMA**2))
+    return similarities
 
 
-@lru_cache(maxsize=2)
-def cider_of(references: tuple[tuple[Tokens, ...], ...]) -> CiderD:
-    """The scorer of a split, kept: every condition of a run asks for the same."""
-    return CiderD(references)
+def _clipped_dots(ours: dict[Tokens, float], theirs: dict[Tokens, float]) -> list[float]:
+    dots = [0.0] * len(ORDERS)
+    for gram, weight in ours.items():
+        if gram in theirs:
+            other = theirs[gram]
+            dots[len(gram) - 1] += min(weight, other) * other
+    return dots

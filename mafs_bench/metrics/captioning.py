@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from mafs_bench.metrics.caption_scores import ORDERS, Tokens, bleu_statistics, cider_of, rouge_l
+from mafs_bench.metrics.caption_scores import ORDERS, CiderD, Tokens, bleu_statistics, most_grams, rouge_l
 from mafs_bench.metrics.caption_tokens import tokenize
 from mafs_bench.metrics.clip_score import CLIP_SCORE_METRICS
 from mafs_bench.metrics.columns import Array, columns_of, mean_of, ratio
@@ -30,12 +31,41 @@ def caption_statistics(captions: Sequence[str | None], references: Sequence[Sequ
     References of the whole list set CIDEr's document frequencies. Raises ``DataError`` where a Java program
     that is there fails.
     """
-    truth = tuple(tuple(map(tokenize, texts)) for texts in references)
+    truth = _references(tuple(map(tuple, references)))
     given = [None if caption is None else tokenize(caption) for caption in captions]
-    cider = cider_of(truth)
-    rows = [{} if t is None else _row(t, truth[i], cider.score(i, t)) for i, t in enumerate(given)]
+    rows = [{} if tokens is None else truth.row(i, tokens) for i, tokens in enumerate(given)]
     frame = pd.DataFrame(rows, columns=["score", "rouge_l", *BLEU_COLUMNS], dtype=np.float64)
-    return _with_java(frame, given, truth)
+    return _with_java(frame, given, truth.tokens)
+
+
+class _References:
+    """A split's references, tokenised and counted once for all conditions, and the rows that they gave."""
+
+    def __init__(self, texts: Sequence[Sequence[str]]) -> None:
+        self.tokens = [[tokenize(text) for text in own] for own in texts]
+        self._most = [most_grams(own) for own in self.tokens]
+        self._cider = CiderD(self.tokens)
+        self._rows: dict[tuple[int, Tokens], dict[str, float]] = {}
+
+    def row(self, image: int, caption: Tokens) -> dict[str, float]:
+        """The statistics of a caption of that image; a mild corruption often leaves it as it was."""
+        key = (image, caption)
+        if key not in self._rows:
+            references = self.tokens[image]
+            bleu = bleu_statistics(caption, references, self._most[image])
+            counts = (*bleu.matches, *bleu.guesses, bleu.length, bleu.reference_length)
+            self._rows[key] = {
+                "score": self._cider.score(image, caption),
+                "rouge_l": rouge_l(caption, references),
+                **dict(zip(BLEU_COLUMNS, map(float, counts), strict=True)),
+            }
+        return self._rows[key]
+
+
+@lru_cache(maxsize=2)
+def _references(texts: tuple[tuple[str, ...], ...]) -> _References:
+    """Kept: every condition of a run has the same."""
+    return _References(texts)
 
 
 def _with_java(
@@ -51,16 +81,6 @@ def _with_java(
     if (spice := spice_scores(captions, references)) is not None:
         parts.append(pd.DataFrame({"spice": spice}, index=scored))
     return pd.concat(parts, axis=1)
-
-
-def _row(hypothesis: Tokens, references: Sequence[Tokens], cider: float) -> dict[str, float]:
-    bleu = bleu_statistics(hypothesis, references)
-    counts = (*bleu.matches, *bleu.guesses, bleu.length, bleu.reference_length)
-    return {
-        "score": cider,
-        "rouge_l": rouge_l(hypothesis, references),
-        **dict(zip(BLEU_COLUMNS, map(float, counts), strict=True)),
-    }
 
 
 BLEU_COLUMNS = (
