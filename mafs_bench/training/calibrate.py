@@ -3,8 +3,11 @@
 A scheduler reads a handful of standardised scalars, so that it can serve any backbone on which those are known.
 What is tied to a backbone's dimensions cannot travel, and is fitted here in closed form:
   prototypes, temperatures, standardisation   from the pairs, as in training
-  W_v, W_t    the identity, or the ridge regression of image on text vectors and the identity; whichever ranks
-              the held-out pairs' other captions (or, with one caption an image, the pair's own text) better
+  W_v, W_t    the identity, or the ridge regression of image on text vectors and the identity
+  balance     added to the image's logit, taken from the text's: how much each side says is the data's own, and
+              no signal tells it
+The last two are those that rank the held-out pairs' other captions best. With one caption an image the pair's own
+text is ranked by its image, and the balance stays as it was trained.
   the banks of cross-modal retrieval, their temperature, and the prior
 """
 
@@ -12,7 +15,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +31,7 @@ from mafs_bench.errors import UsageError, WeightsError
 from mafs_bench.mafs.bank import EmbeddingBank
 from mafs_bench.mafs.catalogue import FUSIONS
 from mafs_bench.mafs.cross_modal import CrossModalFusion
-from mafs_bench.mafs.fusion import FusionInput, ScheduledFusion, WeightedFusion
+from mafs_bench.mafs.fusion import FusionInput, ScheduledFusion
 from mafs_bench.mafs.scheduler import Scheduler
 from mafs_bench.mafs.signals import Prototypes, fit_prototypes, pair_signals
 from mafs_bench.mafs.training import fit_standardise
@@ -39,6 +43,8 @@ from mafs_bench.types import Dataset
 
 HELD_OUT = 5
 """One image in so many is held out to choose W_v and W_t."""
+BALANCES = (0.0, -0.5, 0.5, -1.0, 1.0, -1.5, 1.5, -2.0, 2.0)
+"""Shifts that are tried, the smallest first: of those that rank equally well it is taken."""
 _RIDGE = 0.1
 """Ridge penalty as a share of the mean variance of an image vector's entry."""
 
@@ -76,7 +82,7 @@ def calibrate(request: CalibrationRequest, say: Callable[[str], None]) -> Traine
     bank = embed_clean(adapter, dataset)
     say(f"embedded {len(bank.images)} images and {len(bank.texts)} texts in {time.monotonic() - began:.0f} s")
     weights, chosen = transfer(source, adapter.weights, bank, request.seed)
-    say(f"W_v, W_t: {chosen.name} (held-out R@1 {chosen.describe()})")
+    say(f"W_v, W_t: {chosen.describe()}")
     folder = request.out if request.out is not None else search_path()[0]
     path = folder / file_name(weights.fusion, adapter.weights)
     save(weights, path)
@@ -93,20 +99,22 @@ def bundled_scheduler(fusion: str) -> Path:
 
 
 @dataclass(frozen=True)
-class Projections:
-    """Which W_v and W_t were chosen, and the held-out R@1 of each candidate."""
+class Chosen:
+    """Which W_v and W_t and which balance were chosen, and the held-out R@1 of each candidate at its best balance."""
 
-    name: str
+    projections: str
+    balance: float
     scores: dict[str, float]
 
     def describe(self) -> str:
-        """The candidates with their scores."""
-        return ", ".join(f"{name} {score:.3f}" for name, score in self.scores.items())
+        """What was chosen, and the candidates with their scores."""
+        scores = ", ".join(f"{name} {score:.3f}" for name, score in self.scores.items())
+        return f"{self.projections}, balance {self.balance:+.1f} (held-out R@1 {scores})"
 
 
 def transfer(
     source: FusionWeights, backbone: str, bank: EmbeddingBank, seed: int
-) -> tuple[FusionWeights, Projections]:
+) -> tuple[FusionWeights, Chosen]:
     """Put a trained fusion's schedulers onto a backbone known by clean pairs; every fit is in closed form.
 
     Raises ``UsageError`` where the backbone does not give a signal that a scheduler reads.
@@ -120,7 +128,7 @@ def transfer(
     fused = FUSIONS[source.fusion](dim)
     assert isinstance(fused, ScheduledFusion)
     fused.scheduler = _standardised(source.fused.scheduler, prototypes, bank)
-    chosen = _choose_projections(fused, prototypes, bank)
+    chosen = _choose(fused, prototypes, bank)
     cross = CrossModalFusion(dim, min(BANK, len(bank.images)), fused.scheduler.standardise.names)
     n = len(cross.image_bank)
     cross.image_bank.copy_(bank.images[torch.randperm(len(bank.images), generator=generator)[:n], 0])
@@ -139,16 +147,35 @@ def _standardised(scheduler: Scheduler, prototypes: Prototypes, bank: EmbeddingB
 
 
 @torch.no_grad()
-def _choose_projections(fusion: WeightedFusion, prototypes: Prototypes, bank: EmbeddingBank) -> Projections:
-    """Set W_v and W_t by what ranks held-out pairs best; a regression is then fitted anew to all pairs."""
+def _choose(fusion: ScheduledFusion, prototypes: Prototypes, bank: EmbeddingBank) -> Chosen:
+    """Set W_v, W_t and the balance by what ranks held-out pairs best; a regression is then fitted anew to all."""
     held = torch.arange(len(bank.images)) % HELD_OUT == 0
-    scores = {}
+    several = len(bank.texts) > len(bank.images)
+    recalls = {}
     for name, fit in _PROJECTIONS.items():
         fusion.image.weight.copy_(fit(bank, ~held))
-        scores[name] = _held_out_recall(fusion, prototypes, bank, held)
-    best = max(scores, key=lambda name: scores[name])
+        for balance in BALANCES if several else (0.0,):
+            with _balanced(fusion.scheduler, balance):
+                recalls[name, balance] = _held_out_recall(fusion, prototypes, bank, held)
+    best, balance = max(recalls, key=lambda candidate: recalls[candidate])
     fusion.image.weight.copy_(_PROJECTIONS[best](bank, torch.ones_like(held)))
-    return Projections(best, scores)
+    _shift(fusion.scheduler, balance)
+    scores = {name: max(r for (of, _), r in recalls.items() if of == name) for name in _PROJECTIONS}
+    return Chosen(best, balance, scores)
+
+
+@contextmanager
+def _balanced(scheduler: Scheduler, balance: float) -> Iterator[None]:
+    """Shift the scheduler for a while."""
+    bias = scheduler.body[-1].bias.clone()  # type: ignore[operator]
+    _shift(scheduler, balance)
+    yield
+    scheduler.body[-1].bias.copy_(bias)  # type: ignore[operator]
+
+
+def _shift(scheduler: Scheduler, balance: float) -> None:
+    """Add ``balance`` to the image's logit and take it from the text's."""
+    scheduler.body[-1].bias += torch.tensor([balance, -balance])  # type: ignore[operator]
 
 
 def _identity(bank: EmbeddingBank, kept: Tensor) -> Tensor:
@@ -172,7 +199,7 @@ _PROJECTIONS: dict[str, Callable[[EmbeddingBank, Tensor], Tensor]] = {
 
 
 def _held_out_recall(
-    fusion: WeightedFusion, prototypes: Prototypes, bank: EmbeddingBank, held: Tensor
+    fusion: ScheduledFusion, prototypes: Prototypes, bank: EmbeddingBank, held: Tensor
 ) -> float:
     """Fused retrieval R@1 of the held-out pairs among the held-out texts.
 
@@ -196,7 +223,7 @@ def _card(
     source: FusionWeights,
     dataset: Dataset,
     adapter: Any,
-    chosen: Projections,
+    chosen: Chosen,
     seconds: float,
 ) -> str:
     """Where the scheduler comes from, and what it was calibrated on."""
@@ -211,7 +238,8 @@ def _card(
         "backbone": {"spec": request.backbone, "weights": adapter.weights},
         "scheduler": {"fusion": source.fusion, "backbone": source.backbone, "file_sha256": source.digest},
         "data": describe_data(dataset),
-        "projections": {"chosen": chosen.name, "held_out_r1": chosen.scores},
+        "projections": {"chosen": chosen.projections, "held_out_r1": chosen.scores},
+        "balance": chosen.balance,
         "seed": request.seed,
         "seconds": round(seconds),
     }
