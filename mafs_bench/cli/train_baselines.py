@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
     blip = _command("mafs_bench.training.blip:train_blip", "mafs_bench.adapters.blip.sources:BUNDLED")
     for name, title, command in (("albef", "ALBEF", albef), ("blip", "BLIP", blip)):
         says = (
-            f"Train a small {title} on scenes; about half an hour on a free core. Started again, it goes on."
+            f"Train a small {title} on scenes; about 40 minutes on a free core. Started again, it goes on."
         )
         train_app.command(name, help=says)(command)
 
@@ -35,7 +35,7 @@ def _command(train: str, bundled: str) -> Callable[..., None]:
 
     def command(
         scene_steps: SceneSteps = 240,
-        claim_steps: ClaimSteps = 100,
+        claim_steps: ClaimSteps = 800,
         steps: Steps = 2000,
         batch_size: BatchSize = 32,
         seed: Seed = 0,
