@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
-from mafs_bench.adapters.inference import inference
+from mafs_bench.adapters.inference import inference, pack_states, to_host
 from mafs_bench.adapters.protocols import Embeddings, Settings
 from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
+from mafs_bench.adapters.vectors import unit_rows
 
 STATES = "tokens"
 """The name of what is kept for matching: token states of images, ids and masks (n, 2, l) of texts."""
 
 RETRIEVAL = ("DualEncoder", "PixelEncoder", "FusedEncoder", "PairScorer", "PairMatcher")
 """Protocols that a model of retrieval and matching is needed for."""
+
+
+def kept_for_matching(
+    features: torch.Tensor, states: torch.Tensor, name: str, settings: Settings
+) -> Callable[[], Embeddings]:
+    """Images as vectors with their states, from a model's device; only calling it waits for the device."""
+
+    def fetch() -> Embeddings:
+        vectors = unit_rows(to_host(features), name, "image")
+        present = np.ones(len(vectors), dtype=bool)
+        return Embeddings(vectors, present, states={STATES: pack_states(states, settings)})
+
+    return fetch
+
 
 Matcher = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 

@@ -24,9 +24,7 @@ def register(app: typer.Typer) -> None:
     albef = _command("mafs_bench.training.albef:train_albef", "mafs_bench.adapters.albef.adapter:BUNDLED")
     blip = _command("mafs_bench.training.blip:train_blip", "mafs_bench.adapters.blip.sources:BUNDLED")
     for name, title, command in (("albef", "ALBEF", albef), ("blip", "BLIP", blip)):
-        says = (
-            f"Train a small {title} on scenes; about 40 minutes on a free core. Started again, it goes on."
-        )
+        says = f"Train a small {title} on scenes; about 40 minutes on a free core. Started again, it goes on."
         train_app.command(name, help=says)(command)
 
 

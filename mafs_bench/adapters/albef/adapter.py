@@ -6,7 +6,7 @@ retrieval, one of question answering or both; see ``checkpoint`` for what may li
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -19,8 +19,8 @@ from mafs_bench.adapters.albef.checkpoint import Checkpoint, digest, find_vocabu
 from mafs_bench.adapters.albef.images import Preprocess
 from mafs_bench.adapters.albef.model import AlbefRetrieval, AlbefVqa
 from mafs_bench.adapters.albef.text import Tokenizer
-from mafs_bench.adapters.inference import inference, pack_states, to_host
-from mafs_bench.adapters.matching import RETRIEVAL, STATES, matching_logits
+from mafs_bench.adapters.inference import inference, to_device, to_host
+from mafs_bench.adapters.matching import RETRIEVAL, STATES, kept_for_matching, matching_logits
 from mafs_bench.adapters.protocols import Answer, Embeddings, Fused, Settings
 from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
 from mafs_bench.adapters.vectors import mean_of_pairs, unit_rows
@@ -82,13 +82,15 @@ class Albef:
 
     def encode_pixels(self, pixels: npt.NDArray[Any]) -> Embeddings:
         """Encode float32 (n, 3, size, size) of ``preprocess``."""
+        return self.start_pixels(pixels)()
+
+    def start_pixels(self, pixels: npt.NDArray[Any]) -> Callable[[], Embeddings]:
+        """Begin ``encode_pixels``; only the function that is given back waits for the device."""
         model = self._retrieval
         with inference(self._settings):
-            states = self._tiles(model.visual_encoder, torch.tensor(pixels))
+            states = self._tiles(model.visual_encoder, to_device(pixels, torch.device(self._settings.device)))
             features = self._tiles(model.image_features, states)
-        vectors = unit_rows(to_host(features), self.name, "image")
-        present = np.ones(len(pixels), dtype=bool)
-        return Embeddings(vectors, present, states={STATES: pack_states(states, self._settings)})
+        return kept_for_matching(features, states, self.name, self._settings)
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Encode n texts; ids and masks, int64 (n, 2, 30), are kept for the matching head."""

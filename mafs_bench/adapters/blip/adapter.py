@@ -34,8 +34,8 @@ from mafs_bench.adapters.blip.text import (
     padded,
     unpadded,
 )
-from mafs_bench.adapters.inference import inference, pack_states, to_host
-from mafs_bench.adapters.matching import RETRIEVAL, STATES, matching_logits
+from mafs_bench.adapters.inference import inference, to_device, to_host
+from mafs_bench.adapters.matching import RETRIEVAL, STATES, kept_for_matching, matching_logits
 from mafs_bench.adapters.protocols import Answer, Embeddings, Fused, Settings
 from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
 from mafs_bench.adapters.vectors import mean_of_pairs, unit_rows
@@ -100,13 +100,16 @@ class Blip:
 
     def encode_pixels(self, pixels: npt.NDArray[Any]) -> Embeddings:
         """Encode float32 (n, 3, size, size) of ``preprocess``."""
+        return self.start_pixels(pixels)()
+
+    def start_pixels(self, pixels: npt.NDArray[Any]) -> Callable[[], Embeddings]:
+        """Begin ``encode_pixels``; only the function that is given back waits for the device."""
         part = self._retrieval
+        shown = to_device(pixels, torch.device(self._settings.device))
         with inference(self._settings):
-            states = self._tiles(part.image_states, pixels)
+            states = run_in_tiles(part.image_states, shown, self._rows)
             features = run_in_tiles(part.image_features, states, self._rows)
-        vectors = unit_rows(to_host(features), self.name, "image")
-        present = np.ones(len(pixels), dtype=bool)
-        return Embeddings(vectors, present, states={STATES: pack_states(states, self._settings)})
+        return kept_for_matching(features, states, self.name, self._settings)
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Encode n texts; ids and masks, int64 (n, 2, 35), are kept for the matching head."""
