@@ -76,8 +76,8 @@ def peak_and_disk(folder: Path, images: int, tokens: int, rerank: int) -> tuple[
 def test_an_evaluation_of_coco_s_size_with_token_states_stays_below_2_gb(tmp_path: Path) -> None:
     """Rows of ViT-B/16's size at 384 px (577 x 768) on few images; how memory grows with them on rows of 37 x 768."""
     large, _ = peak_and_disk(tmp_path / "large", 300, 577, 16)
-    few, _ = peak_and_disk(tmp_path / "few", 300, 37, 256)
-    many, disk = peak_and_disk(tmp_path / "many", 5_000, 37, 256)
+    few, _ = peak_and_disk(tmp_path / "few", 300, 37, 64)
+    many, disk = peak_and_disk(tmp_path / "many", 5_000, 37, 64)
     print(
         f"\n577 x 768 an image, 300 images: {large:.2f} GB; 37 x 768: {few:.2f} GB for 300 images, {many:.2f} GB for "
         f"5,000 with {disk:.2f} GB in files; 5,000 of 577 x 768: {large + many - few:.2f} GB, "
