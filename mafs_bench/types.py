@@ -107,6 +107,9 @@ class Dataset:
     """The visual domain (``photo``, ``scenes``): bundled models are held against it."""
     notes: tuple[str, ...] = ()
     """What a reader of numbers on it must know; recorded with every run."""
+    read_boxes: Callable[[Dataset], Dataset] | None = field(default=None, repr=False, compare=False)
+    """Gives this data set with the boxes of its samples, where they lie in a file that is too large to be read
+    unless a corruption needs it; picklable."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,15 +31,17 @@ def corrupt(
 
     from mafs_bench import suites
     from mafs_bench.datasets.resolve import resolve
+    from mafs_bench.runner.boxes import with_boxes
     from mafs_bench.runner.export import Export, export
     from mafs_bench.runner.plan import parse_severities
 
     severities = parse_severities(severity)
     chosen = suites.load(suite)
+    corruptions = chosen.select(corruption)
     job = Export(
-        resolve(dataset, split, data_root, limit),
+        with_boxes(resolve(dataset, split, data_root, limit), corruptions),
         chosen,
-        chosen.select(corruption),
+        corruptions,
         severities,
         seed,
         out,

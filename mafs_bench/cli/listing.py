@@ -89,9 +89,11 @@ def _audited(
     from mafs_bench import suites
     from mafs_bench.datasets.resolve import resolve
     from mafs_bench.runner.audit import audit_corruption
+    from mafs_bench.runner.boxes import with_boxes
 
-    samples = resolve(dataset, None, data_root, limit)
-    found = [audit_corruption(c, samples) for c in suites.load(suite).corruptions.values()]
+    corruptions = suites.load(suite).corruptions.values()
+    samples = with_boxes(resolve(dataset, None, data_root, limit), corruptions)
+    found = [audit_corruption(corruption, samples) for corruption in corruptions]
     return [
         "corruption",
         "modality",

@@ -57,9 +57,12 @@ def read_text(path: Path) -> str:
         raise DataError(f"{path}, line {line}: not UTF-8 (byte 0x{raw[error.start]:02x})") from error
 
 
-def read_json(path: Path) -> Any:
-    """Parse a JSON file. Raises ``DataError`` naming line and column of what is malformed."""
-    return _parse(path, read_text(path), first_line=1)
+def read_json(path: Path, without: str | None = None) -> Any:
+    """Parse a JSON file. Raises ``DataError`` naming line and column of what is malformed.
+
+    The key ``without`` is dropped from every object as soon as it is read, so that it takes no memory.
+    """
+    return _parse(path, read_text(path), first_line=1, without=without)
 
 
 def name_some(names: Sequence[str], shown: int = 3) -> str:
@@ -76,9 +79,13 @@ def field(path: Path, record: Any, key: str, kind: type, where: str) -> Any:
     return value
 
 
-def _parse(path: Path, text: str, first_line: int) -> Any:
+def _parse(path: Path, text: str, first_line: int, without: str | None = None) -> Any:
+    def pruned(record: dict[str, Any]) -> dict[str, Any]:
+        record.pop(without, None)  # type: ignore[arg-type]
+        return record
+
     try:
-        return json.loads(text)
+        return json.loads(text, object_hook=None if without is None else pruned)
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
         raise DataError(f"{path}, line {line}, column {error.colno}: malformed JSON: {error.msg}") from error

@@ -2,17 +2,20 @@
 
 From a folder (``root``) in the official layout: ``dataset_coco.json`` or ``annotations/captions_val2017.json``
 beside ``train2014/``, ``val2014/`` or ``train2017/``, ``val2017/``; otherwise the 5k test from the hub. The
-first five captions of an image count, as retrieval on COCO is reported (25,000 captions on 5k).
+first five captions of an image count, as retrieval on COCO is reported (25,000 captions on 5k). Boxes are read
+from ``annotations/instances_val2014.json`` and the like where a corruption needs them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from mafs_bench.datasets.annotations import Entry, read_entries
 from mafs_bench.datasets.hub import HubImage, HubTable, open_rows, text_columns
+from mafs_bench.datasets.instances import add_boxes, official_split
 from mafs_bench.datasets.local import content_revision, first_file, image_root, locate_all, make_samples
 from mafs_bench.datasets.positives import KINDS, human_positives
 from mafs_bench.errors import DataError, UnknownNameError
@@ -55,6 +58,7 @@ def load(variant: str, split: str, *, root: Path | None = None, limit: int | Non
         entries = _fold(entries, FOLDS.index(variant), annotations)
     paths = locate_all(annotations, image_root(annotations), [entry.file for entry in entries])
     kept = entries[:limit]
+    published = {split} if split in OFFICIAL_SPLITS else {official_split(entry.file) for entry in entries}
     return Dataset(
         name=f"coco:{variant}" if variant else "coco",
         split=split,
@@ -64,6 +68,7 @@ def load(variant: str, split: str, *, root: Path | None = None, limit: int | Non
         samples=make_samples(kept, paths[:limit]),
         relevance=human_positives(variant, entries, limit=limit) if variant in KINDS else None,
         domain="photo",
+        read_boxes=partial(add_boxes, root, sorted(published)),
     )
 
 

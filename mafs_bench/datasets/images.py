@@ -68,6 +68,17 @@ def decode(file: str | Path | BinaryIO, name: str | None = None) -> Image:
         raise DataError(f"{path}: cannot be decoded: {reason}") from error
 
 
+def picture_size(path: str | Path) -> tuple[int, int] | None:
+    """Width and height in pixels, as a file's first bytes say; None where they cannot be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
+            with PIL.Image.open(path) as picture:
+                return picture.size
+    except (*_BROKEN_FILE, PIL.Image.DecompressionBombError):
+        return None
+
+
 def _refuse_huge(picture: PIL.Image.Image, path: str | Path) -> None:
     width, height = picture.size
     if width * height > MAX_PIXELS:

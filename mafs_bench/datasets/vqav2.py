@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mafs_bench.datasets.annotations import field, name_some, read_json
 from mafs_bench.datasets.hub import HubImage, HubTable, open_rows, text_columns
 from mafs_bench.datasets.images import FileImage
+from mafs_bench.datasets.instances import add_boxes
 from mafs_bench.datasets.local import content_revision, first_file, locate_all
 from mafs_bench.errors import DataError, UnknownNameError
 from mafs_bench.types import Dataset, ImageSource, Question, Sample
@@ -56,6 +58,7 @@ def load(variant: str, split: str, *, root: Path | None = None, limit: int | Non
         answer_vocabulary=vocabulary,
         domain="photo",
         notes=_notes(origin, split, len(vocabulary)),
+        read_boxes=partial(add_boxes, root, [f"{split}2014"]),
     )
 
 

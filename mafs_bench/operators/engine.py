@@ -43,8 +43,8 @@ def corrupt_image(
 
     ``engine`` is ``native`` or ``reference`` (the library ``imagecorruptions``, for the 19 of ImageNet-C).
     ``boxes`` stand around what the captions speak of. Raises ``DataError`` for what is no RGB image of at least
-    ``MIN_SIDE`` pixels a side or lacks boxes that are needed, ``SuiteError`` for parameters out of range, and
-    ``UsageError``.
+    ``MIN_SIDE`` pixels a side or lacks boxes that are needed (ask ``applies`` first), ``SuiteError`` for parameters
+    out of range, and ``UsageError``.
     """
     operator = OPERATORS.get(corruption.operator)
     if isinstance(operator, BoxOperator):
@@ -69,6 +69,16 @@ def corrupt_image(
         image if severity == 0 else operator.apply(image, draws, corruption.levels[severity - 1])
         for severity in severities
     ]
+
+
+def needs_boxes(corruption: Corruption) -> bool:
+    """Whether it is an image corruption that looks at boxes."""
+    return corruption.modality == "image" and isinstance(OPERATORS.get(corruption.operator), BoxOperator)
+
+
+def applies(corruption: Corruption, boxes: Sequence[Box]) -> bool:
+    """Whether an image with these boxes can be corrupted; where not, it stays clean and is *not applicable*."""
+    return bool(boxes) or not needs_boxes(corruption)
 
 
 def require_levels(corruption: Corruption) -> None:
@@ -122,7 +132,7 @@ def _require_boxes(boxes: Sequence[Box], corruption: Corruption, sample_id: str)
     if not boxes:
         raise DataError(
             f"{sample_id}: no boxes, which {corruption.name} needs; allowed: data with boxes around what the "
-            "captions speak of, such as scenes"
+            "captions speak of, such as scenes, or coco with its instance annotations"
         )
     return boxes
 

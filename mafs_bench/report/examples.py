@@ -13,9 +13,10 @@ import pandas as pd
 from mafs_bench import suites
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import MafsBenchError
-from mafs_bench.operators.engine import corrupt_image, corrupt_text
+from mafs_bench.operators.engine import applies, corrupt_image, corrupt_text
 from mafs_bench.report.html import data_uri
 from mafs_bench.report.joint import JOINT_NAME
+from mafs_bench.runner.boxes import with_boxes
 from mafs_bench.runner.store import StoredRun
 from mafs_bench.tasks.base import Pair, caption_pairs
 from mafs_bench.tasks.captioning import context_pairs
@@ -63,6 +64,7 @@ def worst_examples(run: StoredRun, data_root: Path | None) -> Examples:
     try:
         dataset = resolve(run.spec.dataset, run.spec.split, data_root, run.spec.limit)
         corruptions = suites.load(run.spec.suite).corruptions
+        dataset = with_boxes(dataset, [corruptions[name] for name in run.spec.corruptions])
     except MafsBenchError as problem:
         return Examples(left_out=(f"the inputs cannot be made again: {problem}",))
     if dataset.revision != run.spec.revision:
@@ -191,6 +193,8 @@ def _corrupted_image(
     if "image" not in parts:
         return None
     corruption, severity = parts["image"]
+    if not applies(corruption, sample.boxes):
+        return None
     (made,) = corrupt_image(
         image,
         corruption,

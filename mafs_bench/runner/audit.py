@@ -9,7 +9,7 @@ import numpy as np
 
 from mafs_bench.operators.audit import audit_image, audit_text
 from mafs_bench.operators.base import PairItem, PairPlan
-from mafs_bench.operators.engine import corrupt_image, corrupt_text, plan_pairs
+from mafs_bench.operators.engine import applies, corrupt_image, corrupt_text, plan_pairs
 from mafs_bench.tasks.base import caption_pairs
 from mafs_bench.types import SEVERITIES, Corruption, Dataset
 
@@ -38,12 +38,14 @@ def audit_corruption(corruption: Corruption, dataset: Dataset, seed: int = 0) ->
 def _images(corruption: Corruption, dataset: Dataset, seed: int) -> AuditRow:
     found = []
     for sample in dataset.samples:
+        if not applies(corruption, sample.boxes):
+            continue
         clean = sample.image.load()
         made = corrupt_image(
             clean, corruption, SEVERITIES, seed=seed, sample_id=sample.id, boxes=sample.boxes
         )
         found.append([audit_image(clean, image)["mean_absolute_difference"] for image in made])
-    return _row(corruption, 1.0, found, "grey levels")
+    return _row(corruption, len(found) / max(1, len(dataset.samples)), found, "grey levels")
 
 
 def _texts(corruption: Corruption, dataset: Dataset, seed: int) -> AuditRow:

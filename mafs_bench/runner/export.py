@@ -1,7 +1,8 @@
 """Write a corrupted data set to disk, byte for byte what a run would make on the fly.
 
 ``OUT/<corruption>/<severity>/`` holds ``<stem>.png`` and ``captions.jsonl``, and can be given to ``--dataset``.
-Under a text corruption ``captions.jsonl`` names the pictures of ``OUT/clean/``; under a pair corruption
+Where a picture can be *not applicable* (it lacks the boxes that are needed) it stays as it is, and ``captions.jsonl``
+says so. Under a text corruption that file names the pictures of ``OUT/clean/``; under a pair corruption
 ``pairs.jsonl`` says who lost which modality and who got whose. ``manifest.json`` records what was asked for and
 the SHA-256 of each file's content: of shape and pixels for a picture, of the bytes for the rest.
 """
@@ -24,7 +25,7 @@ import numpy as np
 
 from mafs_bench.errors import DataError, StoreError
 from mafs_bench.operators.base import PairItem, PairPlan
-from mafs_bench.operators.engine import corrupt_image, corrupt_text, plan_pairs
+from mafs_bench.operators.engine import applies, corrupt_image, corrupt_text, needs_boxes, plan_pairs
 from mafs_bench.runner.store import write_atomically
 from mafs_bench.suites import Suite
 from mafs_bench.tasks.base import caption_pairs
@@ -124,11 +125,18 @@ def _write_images(job: Export, corruption: Corruption | None, stems: Sequence[st
     }
     records = [
         {"id": sample.id, "image": f"{stem}.png", "captions": list(sample.captions)}
+        | _image_applicability(sample, corruption)
         for sample, stem in zip(job.dataset.samples, stems, strict=True)
     ]
     for folder in folders:
         files |= _write_lines(job.out, folder / "captions.jsonl", records)
     return files
+
+
+def _image_applicability(sample: Sample, corruption: Corruption | None) -> dict[str, bool]:
+    if corruption is None or not needs_boxes(corruption):
+        return {}
+    return {"image_not_applicable": not applies(corruption, sample.boxes)}
 
 
 def _make_pictures(
@@ -146,8 +154,8 @@ def _make_pictures(
     if all(path.exists() for path in paths):
         return [content_hash(decode(path)) for path in paths]
     clean = sample.image.load()
-    images = [clean]
-    if corruption is not None:
+    images = [clean] * len(folders)
+    if corruption is not None and applies(corruption, sample.boxes):
         images = corrupt_image(
             clean, corruption, severities, seed=seed, sample_id=sample.id, boxes=sample.boxes
         )

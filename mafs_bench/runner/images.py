@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mafs_bench.errors import DataError, MafsBenchError, UnknownNameError, UsageError
-from mafs_bench.operators.engine import corrupt_image
+from mafs_bench.operators.engine import applies, corrupt_image
 from mafs_bench.operators.pairs import blend_images
 from mafs_bench.runner.workers import ordered
 from mafs_bench.types import Box, Corruption, Image, ImageSource
@@ -54,13 +54,14 @@ class BlendedImage:
 
 @dataclass(frozen=True, slots=True)
 class CorruptedImage:
-    """An image under one corruption and severity, made when it is loaded."""
+    """An image under one corruption and severity, made when it is loaded; as it is where that does not apply."""
 
     image: ImageSource
     corruption: Corruption
     severity: int
     seed: int
     sample_id: str
+    boxes: tuple[Box, ...] = ()
 
     @property
     def name(self) -> str:
@@ -70,8 +71,15 @@ class CorruptedImage:
     def load(self) -> Image:
         """Decode and corrupt."""
         clean = self.image.load()
+        if not applies(self.corruption, self.boxes):
+            return clean
         made = corrupt_image(
-            clean, self.corruption, (self.severity,), seed=self.seed, sample_id=self.sample_id
+            clean,
+            self.corruption,
+            (self.severity,),
+            seed=self.seed,
+            sample_id=self.sample_id,
+            boxes=self.boxes,
         )
         return made[0]
 
@@ -109,14 +117,14 @@ class ImageItem:
 
 
 def make_item(job: ImageJob, position: int) -> ImageItem:
-    """Decode one image once and make all its severities from one draw."""
-    error = None
+    """Decode one image once and make all its severities from one draw; clean ones where that does not apply."""
+    error, boxes = None, job.boxes[position] if job.boxes else ()
     try:
         clean = job.sources[position].load()
     except DataError as unreadable:
         error, clean = str(unreadable), BlankImage().load()
     images = [clean] * len(job.severities)
-    if job.corruption is not None and error is None:
+    if job.corruption is not None and error is None and applies(job.corruption, boxes):
         images = corrupt_image(
             clean,
             job.corruption,
@@ -124,7 +132,7 @@ def make_item(job: ImageJob, position: int) -> ImageItem:
             seed=job.seed,
             sample_id=job.ids[position],
             engine=job.engine,
-            boxes=job.boxes[position] if job.boxes else (),
+            boxes=boxes,
         )
     return ImageItem(
         position,

@@ -12,6 +12,7 @@ from mafs_bench import suites
 from mafs_bench.adapters.load import adapter_class, capabilities
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UsageError
+from mafs_bench.runner.boxes import with_boxes
 from mafs_bench.suites import JOINT, Suite
 from mafs_bench.tasks import TASKS
 from mafs_bench.tasks.base import Task
@@ -120,7 +121,7 @@ def make_plan(request: RunRequest) -> Plan:
         raise UsageError(f"nothing to run: {'; '.join(refused)}")
     return Plan(
         request,
-        dataset,
+        with_boxes(dataset, corruptions),
         suite,
         corruptions,
         severities,

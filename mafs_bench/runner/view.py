@@ -13,7 +13,7 @@ import numpy.typing as npt
 from mafs_bench.adapters.protocols import Embeddings
 from mafs_bench.operators.audit import audit_text
 from mafs_bench.operators.base import PairItem, PairPlan
-from mafs_bench.operators.engine import corrupt_text, plan_pairs
+from mafs_bench.operators.engine import corrupt_text, needs_boxes, plan_pairs
 from mafs_bench.operators.pairs import mix_captions
 from mafs_bench.runner.cache import EmbeddingCache
 from mafs_bench.runner.encode import EncodedImages, digest_of, drop_all_but, encode_jobs, encode_texts
@@ -277,6 +277,11 @@ class ConditionView:
         """bool (n_samples,): images that could not be read."""
         return self._encoded_images().unreadable
 
+    def inapplicable_images(self) -> npt.NDArray[np.bool_]:
+        """bool (n_samples,): images that the corruption cannot change."""
+        wanting = self.parts.image is not None and needs_boxes(self.parts.image)
+        return np.array([wanting and not sample.boxes for sample in self.dataset.samples], dtype=bool)
+
     def inapplicable_captions(self) -> npt.NDArray[np.bool_]:
         """bool (n_captions,): captions that the corruption cannot change."""
         return ~self._texts(caption_pairs(self.dataset)).applicable
@@ -294,12 +299,12 @@ class ConditionView:
             images = self.encoder.encode_sources(sources, [pair.id for pair in pairs]).embeddings
         else:
             images = select(encoded.embeddings, own[plan.image_from])
-        readable = ~encoded.unreadable[own[plan.image_from]]
+        usable = ~(encoded.unreadable | self.inapplicable_images())[own[plan.image_from]]
         held = self._held(pairs, made.texts, plan)
         return PairEmbeddings(
             self._with_blanks(images, plan.image_present),
             self._encode_present(held, plan.text_present),
-            made.applicable & readable,
+            made.applicable & usable,
             plan.image_from,
             plan.text_from,
             held,
@@ -311,7 +316,8 @@ class ConditionView:
         plan = self._plan(self._items(pairs), "pair plan")
         held = self._held(pairs, made.texts, plan)
         present = np.stack([plan.image_present, plan.text_present], axis=1)
-        shown = [self.dataset.samples[pairs[i].sample] for i in plan.image_from]
+        own = np.array([pair.sample for pair in pairs], dtype=np.int64)[plan.image_from]
+        shown, inapplicable = [self.dataset.samples[i] for i in own], self.inapplicable_images()[own]
         job = self.encoder.job(
             self._sources(pairs, plan),
             [sample.id for sample in shown],
@@ -329,12 +335,16 @@ class ConditionView:
                 [item.arrays[0] for item in items],
                 [held[row] for row in rows],
                 present[rows],
-                made.applicable[rows] & readable,
+                made.applicable[rows] & readable & ~inapplicable[rows],
             )
             seen |= {i.position: ImageItem(i.position, [], i.digests, i.changes, i.error) for i in items}
             encoder.advance(len(items))
         shown_of = self._one_pair_a_sample(pairs, plan) or range(len(pairs))
-        self._record_images([seen[i].digests[0] for i in shown_of], [seen[i].changes[0] for i in shown_of])
+        self._record_images(
+            [seen[i].digests[0] for i in shown_of],
+            [seen[i].changes[0] for i in shown_of],
+            ~inapplicable[list(shown_of)],
+        )
 
     # What the record of a cell holds beside its scores.
 
@@ -350,14 +360,20 @@ class ConditionView:
 
     def _encoded_images(self) -> EncodedImages:
         encoded = self.encoder.images(self.parts.image, self.parts.image_severity)
-        self._record_images([row.tobytes() for row in encoded.digests], list(encoded.changes))
+        digests = [row.tobytes() for row in encoded.digests]
+        self._record_images(digests, encoded.changes.tolist(), ~self.inapplicable_images())
         return encoded
 
-    def _record_images(self, digests: Sequence[bytes], changes: Sequence[float]) -> None:
+    def _record_images(
+        self, digests: Sequence[bytes], changes: Sequence[float], applicable: npt.NDArray[np.bool_]
+    ) -> None:
         self._digests["images"] = digest_of(digests).encode()
-        if self.parts.image is not None and changes:
-            self._audit["images_changed"] = float(np.mean(np.array(changes) > 0))
-            self._audit["pixel_change"] = float(np.mean(changes))
+        if self.parts.image is None or not changes:
+            return
+        self._audit["images_changed"] = float(np.mean(np.array(changes) > 0))
+        self._audit["images_not_applicable"] = int(np.count_nonzero(~applicable))
+        if applicable.any():
+            self._audit["pixel_change"] = float(np.mean(np.array(changes)[applicable]))
 
     def _texts(self, pairs: Sequence[Pair]) -> CorruptedTexts:
         """The texts of pairs under this condition."""

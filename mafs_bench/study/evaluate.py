@@ -17,6 +17,7 @@ from mafs_bench import suites
 from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.mafs.training import Budget
+from mafs_bench.runner.boxes import with_boxes
 from mafs_bench.runner.execute import default_workers
 from mafs_bench.runner.store import write_atomically
 from mafs_bench.runner.view import ConditionParts, ConditionView, Encoder
@@ -54,9 +55,10 @@ def evaluate(request: StudyRequest, budget: Budget, out: Path, say: Callable[[st
     """
     torch.set_num_threads(1)
     backbone = load(request.backbone, resolve_settings())
-    test = resolve(request.dataset, request.test, request.data_root, request.limit)
-    tasks = (FUSED, VQA) if test.answer_vocabulary else (FUSED,)
     cells = study_cells(suites.load(request.suite), 0, request.severities)
+    test = resolve(request.dataset, request.test, request.data_root, request.limit)
+    test = with_boxes(test, [cell.corruption for cell in cells if cell.corruption is not None])
+    tasks = (FUSED, VQA) if test.answer_vocabulary else (FUSED,)
     todo = [c for c in cells if not all(score_file(out, task, c).is_file() for task in tasks)]
     if not todo:
         return

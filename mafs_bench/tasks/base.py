@@ -35,7 +35,7 @@ class PairBatch:
     """Corrupted inputs of consecutive pairs.
 
     rows: int64 (n,), positions in the list of pairs. present: bool (n, 2), image and text there.
-    applicable: bool (n,), False where the corruption cannot change that pair's text.
+    applicable: bool (n,), False where the corruption cannot change that pair's text or its image.
     """
 
     rows: npt.NDArray[np.int64]
@@ -98,6 +98,9 @@ class View(Protocol):
 
     def unscored_images(self) -> npt.NDArray[np.bool_]:
         """bool (n_samples,): images that could not be read (``--on-error skip``)."""
+
+    def inapplicable_images(self) -> npt.NDArray[np.bool_]:
+        """bool (n_samples,): images that the corruption cannot change."""
 
     def inapplicable_captions(self) -> npt.NDArray[np.bool_]:
         """bool (n_captions,): captions that the corruption cannot change."""

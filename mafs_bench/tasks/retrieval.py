@@ -17,8 +17,9 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
 
     Where people judged which pairs are true, ``map_at_r`` and ``r_precision`` stand beside it.
 
-    Images that could not be read are no queries and are not in the gallery; captions that the corruption
-    cannot change stay in the gallery but are unscored as queries.
+    Images that could not be read are no queries and are not in the gallery; captions and images that the
+    corruption cannot change stay in the gallery but are unscored as queries, and so are the captions of such
+    images: what they look for is clean.
     """
     dataset = view.dataset
     pairs = caption_pairs(dataset)
@@ -57,7 +58,9 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
         pair_scores=image_to_text if reranks else None,
         pairs_at_once=together,
     )
-    unscored = np.concatenate([view.inapplicable_captions(), unreadable])
+    clean = view.inapplicable_images()
+    of_clean = clean[[pair.sample for pair in pairs]]
+    unscored = np.concatenate([view.inapplicable_captions() | of_clean, unreadable | clean])
     scores = {"score": np.concatenate([t2i.first, i2t.first])}
     if judged:
         scores["map_at_r"] = np.concatenate([t2i.average_precision, i2t.average_precision])

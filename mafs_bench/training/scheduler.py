@@ -343,7 +343,7 @@ def _embed_images(
         sources.append(sample.image)
         for copy in range(copies):
             corruption, severity = _draw(corruptions, seed, sample.id, copy)
-            sources.append(CorruptedImage(sample.image, corruption, severity, seed, sample.id))
+            sources.append(CorruptedImage(sample.image, corruption, severity, seed, sample.id, sample.boxes))
     job = ImageJob(sources, [source.name for source in sources], None, (0,), seed)
     vectors = encode_images(adapter, job, batch_size=64, workers=1)[0].embeddings.vectors
     return vectors.reshape(-1, 1 + copies, vectors.shape[1])

@@ -62,6 +62,7 @@ class View:
     seen, read = embeddings(N), embeddings(5 * N)
     images, captions = (lambda self: self.seen), (lambda self: self.read)
     unscored_images = lambda self: np.zeros(N, dtype=bool)
+    inapplicable_images = lambda self: np.zeros(N, dtype=bool)
     inapplicable_captions = lambda self: np.zeros(5 * N, dtype=bool)
 
 began, cpu = time.perf_counter(), time.process_time()
