@@ -155,8 +155,8 @@ def _standing_table(one: Standings) -> list[str]:
         *rows,
         "",
         "Rank: 1 + the models that are significantly better (paired, Holm, 5 %), in brackets the 95 % rank interval. "
-        "Models of one group are not separated by the data. In brackets behind values: 95 % bootstrap intervals over "
-        "images. MMI: (clean − mean corrupted) / clean (arXiv 2212.08044).",
+        "Every model of a group is significantly better than all of the groups below; within a group the rank tells "
+        "who is. In brackets behind values: 95 % bootstrap intervals over images. MMI: (clean − mean corrupted) / clean (arXiv 2212.08044).",
         "",
         "## By family",
         "",
