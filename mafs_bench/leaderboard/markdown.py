@@ -156,7 +156,8 @@ def _standing_table(one: Standings) -> list[str]:
         "",
         "Rank: 1 + the models that are significantly better (paired, Holm, 5 %), in brackets the 95 % rank interval. "
         "Every model of a group is significantly better than all of the groups below; within a group the rank tells "
-        "who is. In brackets behind values: 95 % bootstrap intervals over images. MMI: (clean − mean corrupted) / clean (arXiv 2212.08044).",
+        "who is. In brackets behind values: 95 % bootstrap intervals over images. "
+        "MMI: (clean − mean corrupted) / clean (arXiv 2212.08044).",
         "",
         "## By family",
         "",
