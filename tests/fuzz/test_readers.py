@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from mafs_bench import suites
 from mafs_bench.datasets.annotations import read_entries
+from mafs_bench.datasets.instances import read_instances
 from mafs_bench.datasets.vqav2 import read_questions
 from mafs_bench.errors import MafsBenchError
 from mafs_bench.leaderboard.boards import load_board
@@ -61,6 +62,19 @@ COCO = {
     "annotations": [
         {"id": 1, "image_id": 9, "caption": "a red ball"},
         {"id": 2, "image_id": 7, "caption": "two"},
+    ],
+}
+INSTANCES = {
+    "images": [{"id": 9, "file_name": "a.jpg", "width": 64, "height": 48}],
+    "annotations": [
+        {
+            "id": 1,
+            "image_id": 9,
+            "bbox": [1.5, 2, 30, 20.25],
+            "iscrowd": 0,
+            "segmentation": [[1, 2, 3, 4, 5, 6]],
+        },
+        {"id": 2, "image_id": 9, "bbox": [0, 0, 9, 9], "iscrowd": 1, "segmentation": {"counts": [0, 9]}},
     ],
 }
 JSONL = {"id": "a", "image": "a.jpg", "captions": ["a red ball"]}
@@ -168,6 +182,12 @@ def test_karpathy(folder: Path, raw: bytes) -> None:
 @given(raw=damaged(json.dumps(COCO).encode()) | json_like(COCO))
 def test_coco(folder: Path, raw: bytes) -> None:
     harmless(lambda: read_entries(put(folder / "c.json", raw)))
+
+
+@fuzz
+@given(raw=damaged(json.dumps(INSTANCES).encode()) | json_like(INSTANCES))
+def test_instances(folder: Path, raw: bytes) -> None:
+    harmless(lambda: read_instances(put(folder / "i.json", raw)))
 
 
 @fuzz
