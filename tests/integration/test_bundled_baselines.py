@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import PIL.Image
 import pytest
 
 import mafs_bench
+from mafs_bench.adapters.load import load
+from mafs_bench.adapters.protocols import Settings
 from mafs_bench.report import summary
 from mafs_bench.runner.execute import Resources, execute
 from mafs_bench.runner.plan import CLEAN_ONLY, RunRequest, make_plan
@@ -74,3 +77,15 @@ def test_on_photos_title_and_record_name_the_public_checkpoint(model, tmp_path):
     said = f"{model} was made for scenes, and {tmp_path.name} is of the domain photo; made for it is {model}:"
     assert said in summary._title(run)
     assert any(note.startswith(said) for note in run.spec.notes)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_texts_longer_than_the_model_reads_are_cut(model):
+    """Damaged words are spelt by letters: more pieces than any clean question has."""
+    adapter = load(model, Settings())
+    adapter.prepare_answers(["yes", "no"])
+    image = np.full((64, 64, 3), 128, dtype=np.uint8)
+    long = "xqzvkjw " * 40 + "?"
+    answers = adapter.answer([image, image], [long, "x" * 10_000], np.ones((2, 2), dtype=bool))
+    assert {answer.text for answer in answers} <= {"yes", "no"}
+    assert len(adapter.encode_texts([long, "x" * 10_000]).vectors) == 2

@@ -144,9 +144,11 @@ class Albef:
     def _answer_one(
         self, image_states: torch.Tensor, question: str, answers: tuple[torch.Tensor, torch.Tensor]
     ) -> Answer:
-        ids, mask = self._tensors(self._tokenizer.questions([question]))
+        checkpoint = self._checkpoints[True]
+        positions = checkpoint.bert.max_position_embeddings
+        ids, mask = self._tensors(self._tokenizer.questions([question], positions))
         states = self._vqa.encode_questions(image_states, ids, mask)
-        k = min(self._checkpoints[True].k_test, len(self._vocabulary))
+        k = min(checkpoint.k_test, len(self._vocabulary))
         order, shares = self._vqa.rank_answers(states, mask, *answers, k)
         return Answer(self._vocabulary[int(order[0, 0])], float(shares[0, 0]))
 

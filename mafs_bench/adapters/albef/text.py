@@ -33,6 +33,10 @@ def clean_caption(text: str) -> str:
     return " ".join(words[:MAX_WORDS])
 
 
+POSITIONS = 512
+"""What BERT has."""
+
+
 @dataclass(frozen=True)
 class Tokenizer:
     """BERT's lower-casing WordPiece over a ``vocab.txt``."""
@@ -49,9 +53,12 @@ class Tokenizer:
         rows = [self._pieces(clean_caption(text))[: MAX_TOKENS - 1] for text in texts]
         return self._pad(rows, MAX_TOKENS)
 
-    def questions(self, texts: Sequence[str]) -> tuple[Ids, Ids]:
-        """Clean n questions to ids and mask (n, l), padded to the longest: ``[CLS]`` and all pieces."""
-        rows = [self._pieces(clean_question(text)) for text in texts]
+    def questions(self, texts: Sequence[str], positions: int = POSITIONS) -> tuple[Ids, Ids]:
+        """Clean n questions to ids and mask (n, l), padded to the longest: ``[CLS]`` and the pieces.
+
+        What lies beyond the model's ``positions`` is cut off; the official evaluation stops at it with an error.
+        """
+        rows = [self._pieces(clean_question(text))[: positions - 1] for text in texts]
         return self._pad(rows, 1 + max(map(len, rows)))
 
     def answers(self, texts: Sequence[str]) -> tuple[Ids, Ids]:
