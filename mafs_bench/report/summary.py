@@ -162,8 +162,8 @@ def _shown(estimate_: Estimate | None, *, mark: bool = False) -> str:
 
 
 def _bare(value: float | None) -> str:
-    """Two decimals without the leading zero, as intervals below 1 are printed to save room."""
-    return f"{value:.2f}".removeprefix("0")
+    """As short as intervals are printed to save room: two decimals without the leading zero, and 1.0."""
+    return f"{value:.2f}".removeprefix("0").replace("1.00", "1.0")
 
 
 def _short(estimate_: Estimate, form: str) -> str:
@@ -196,6 +196,7 @@ def print_summary(folder: Path, curve: Path) -> None:
     """Print a table a task, what its columns mean, and where everything is."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Column, Table
 
     run = read_run(folder)
@@ -214,7 +215,9 @@ def print_summary(folder: Path, curve: Path) -> None:
         )
         for row in summary_rows(of_task, run.spec.severities):
             table.add_row(*row)
-        console.print(table)
+        # A narrow terminal wraps a line; it must not cut a number.
+        room = Measurement.get(console, console.options.update(max_width=1000), table).maximum
+        console.print(table, width=max(room, console.width), crop=False)
     console.print(LEGEND, style="dim")
     print_tables(joint_tables(run))
     console.print(f"curve    {curve}\nresults  {folder / 'results.json'}", soft_wrap=True)

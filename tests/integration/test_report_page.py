@@ -168,6 +168,17 @@ def test_the_printed_table_has_the_severities_of_the_run(
     assert all(head == ["corruption", "clean", "1", "3", "MMI%", "RA", "AUC"] for head in heads)
 
 
+def test_a_narrow_terminal_cuts_no_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    folder = write_run(tmp_path / "run", severities=(1, 2, 3, 4, 5))
+    print_summary(folder, folder / "curves.png")
+    printed = capsys.readouterr().out
+    assert "AUC" in printed
+    assert "…" not in printed
+
+
 def test_joint_run_shows_its_grid_and_both_corruptions(tmp_path: Path) -> None:
     names = ("gaussian_noise", "keyboard", "gaussian_noise@1+keyboard")
     run = _scenes_run(tmp_path / "run", corruptions=names, severities=(1,))
