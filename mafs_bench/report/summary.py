@@ -217,7 +217,7 @@ def print_summary(folder: Path, curve: Path) -> None:
             table.add_row(*row)
         # A narrow terminal wraps a line; it must not cut a number.
         room = Measurement.get(console, console.options.update(max_width=1000), table).maximum
-        console.print(table, width=max(room, console.width), crop=False)
+        Console(highlight=False, width=max(room, console.width)).print(table)
     console.print(LEGEND, style="dim")
     print_tables(joint_tables(run))
     console.print(f"curve    {curve}\nresults  {folder / 'results.json'}", soft_wrap=True)

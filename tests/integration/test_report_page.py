@@ -172,7 +172,7 @@ def test_a_narrow_terminal_cuts_no_number(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    folder = write_run(tmp_path / "run", severities=(1, 2, 3, 4, 5))
+    folder = write_run(tmp_path / "run", severities=(1, 2, 3, 4, 5), n=N)
     print_summary(folder, folder / "curves.png")
     printed = capsys.readouterr().out
     assert "AUC" in printed
