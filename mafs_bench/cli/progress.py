@@ -31,11 +31,15 @@ class Quiet:
         """Give the terminal back."""
 
     def kept(self) -> str:
-        """What is stored so far, for the line that ends a run that was stopped."""
+        """What is stored so far, for the line that ends a run that was stopped.
+
+        Counted in the folder: the stop may come between the storing of a cell and ``cell``.
+        """
         if self._folder is None:
             return "nothing was begun"
+        stored = len(list(self._folder.glob("cells/*.parquet")))
         return (
-            f"{self._done} of {self._cells} cells are stored in {self._folder}; "
+            f"{stored} of {self._cells} cells are stored in {self._folder}; "
             "the same command with this --out goes on from there"
         )
 
