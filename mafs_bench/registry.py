@@ -36,10 +36,10 @@ class Registry:
 
         Raises ``UnknownNameError`` with close matches, or ``AdapterError`` for a user's file.
         """
-        if is_file_reference(name):
-            return load_from_file(name)
         if name in self.entries:
             return load_attribute(self.entries[name])
+        if is_file_reference(name):
+            return load_from_file(name)
         points = self._entry_points()
         if name in points:
             return load_attribute(points[name])

@@ -14,6 +14,8 @@ from functools import lru_cache
 
 import numpy as np
 
+_BIG_ENDIAN = sys.byteorder == "big"
+
 
 def key(seed: int, suite: str, corruption: str, sample_id: str) -> bytes:
     """32 bytes that identify a stream."""
@@ -40,9 +42,10 @@ class KeyedStream:
 
     def uint32(self, n: int) -> Sequence[int]:
         """Draw the next ``n`` integers, each uniform in [0, 2**32)."""
-        begin, self._used = self._used, self._used + 4 * n
-        integers = array("I", self._hash.digest(self._used)[begin:])
-        if sys.byteorder == "big":
+        begin, end = self._used, self._used + 4 * n
+        self._used = end
+        integers = array("I", self._hash.digest(end)[begin:])
+        if _BIG_ENDIAN:
             integers.byteswap()
         return integers
 

@@ -38,7 +38,7 @@ def run(
     ] = False,
     workers: Annotated[int | None, typer.Option(min=0, help="processes that corrupt images")] = None,
     engine: Annotated[str, typer.Option(help="native, or reference (imagecorruptions)")] = "native",
-    on_error: Annotated[str, typer.Option(help="unreadable images: fail, or skip and count")] = "fail",
+    on_error: Annotated[str, typer.Option(help="unusable images: fail, or skip and count")] = "fail",
     cache: Annotated[Path | None, typer.Option(help="folder that keeps embeddings across runs")] = None,
     cache_size: Annotated[str, typer.Option(help="what the cache may take, as in 500M or 10G")] = "10G",
     memory: Annotated[str, typer.Option(help="what a block of retrieval scores may take")] = "2G",

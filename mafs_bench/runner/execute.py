@@ -29,7 +29,7 @@ from mafs_bench.runner.store import (
     write_atomically,
     write_cell,
 )
-from mafs_bench.runner.view import ClipJudge, ConditionParts, ConditionView, CorruptedTexts, Encoder
+from mafs_bench.runner.view import ClipJudge, ConditionParts, ConditionView, Encoder
 from mafs_bench.runner.workers import close_workers
 from mafs_bench.stats.resampling import Resampling, interval
 from mafs_bench.tasks.ranking import score_memory
@@ -223,12 +223,9 @@ def run_cells(encoder: Encoder, todo: Sequence[Cell], folder: Path, progress: Pr
     encoder.severities_left = lambda corruption: tuple(
         {severity for cell in left if (severity := cell.severity_of(corruption)) is not None}
     )
-    made: dict[str, dict[tuple[str, ...], CorruptedTexts]] = {}
     while left:
         cell = left[0]
-        made = {cell.condition.label: made.get(cell.condition.label, {})}
-        parts = ConditionParts.of(cell.corruptions)
-        view = ConditionView(encoder, cell.condition, parts, made[cell.condition.label])
+        view = ConditionView(encoder, cell.condition, ConditionParts.of(cell.corruptions))
         with memory_in_one_line(encoder.batch_size):
             _run_cell(view, cell, encoder, folder)
         left.pop(0)

@@ -106,7 +106,7 @@ class ImageJob:
 class ImageItem:
     """One source, made: arrays a severity, with SHA-256 and mean absolute change (grey levels) each.
 
-    ``error`` is set where the image could not be read and a blank one stands in.
+    ``error`` is set where the image could not be read, or is too small to corrupt, and a blank one stands in.
     """
 
     position: int
@@ -118,28 +118,34 @@ class ImageItem:
 
 def make_item(job: ImageJob, position: int) -> ImageItem:
     """Decode one image once and make all its severities from one draw; clean ones where that does not apply."""
-    error, boxes = None, job.boxes[position] if job.boxes else ()
+    error = None
     try:
         clean = job.sources[position].load()
-    except DataError as unreadable:
-        error, clean = str(unreadable), BlankImage().load()
-    images = [clean] * len(job.severities)
-    if job.corruption is not None and error is None and applies(job.corruption, boxes):
-        images = corrupt_image(
-            clean,
-            job.corruption,
-            job.severities,
-            seed=job.seed,
-            sample_id=job.ids[position],
-            engine=job.engine,
-            boxes=boxes,
-        )
+        images = _at_all_severities(clean, job, position)
+    except DataError as unusable:
+        error, clean = str(unusable), BlankImage().load()
+        images = [clean] * len(job.severities)
     return ImageItem(
         position,
         [image if job.preprocess is None else job.preprocess(image) for image in images],
         [_digest(image) for image in images],
         [_change(clean, image) for image in images],
         error,
+    )
+
+
+def _at_all_severities(clean: Image, job: ImageJob, position: int) -> list[Image]:
+    boxes = job.boxes[position] if job.boxes else ()
+    if job.corruption is None or not applies(job.corruption, boxes):
+        return [clean] * len(job.severities)
+    return corrupt_image(
+        clean,
+        job.corruption,
+        job.severities,
+        seed=job.seed,
+        sample_id=job.ids[position],
+        engine=job.engine,
+        boxes=boxes,
     )
 
 

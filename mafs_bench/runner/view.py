@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from mafs_bench.adapters.protocols import Embeddings
-from mafs_bench.operators.audit import audit_text
 from mafs_bench.operators.base import PairItem, PairPlan
-from mafs_bench.operators.engine import corrupt_text, needs_boxes, plan_pairs
+from mafs_bench.operators.engine import needs_boxes, plan_pairs
 from mafs_bench.operators.pairs import mix_captions
 from mafs_bench.runner.cache import EmbeddingCache
 from mafs_bench.runner.encode import EncodedImages, digest_of, drop_all_but, encode_jobs, encode_texts
 from mafs_bench.runner.forward import Forward
 from mafs_bench.runner.images import BlankImage, BlendedImage, ImageItem, ImageJob, stream_images
 from mafs_bench.runner.rows import append, select
+from mafs_bench.runner.texts import CorruptedTexts, TextMaker
 from mafs_bench.seeding import stream
 from mafs_bench.tasks.base import Pair, PairBatch, PairEmbeddings, caption_pairs
 from mafs_bench.types import Box, Condition, Corruption, Dataset, FloatArray, ImageSource
@@ -94,10 +94,18 @@ class Encoder:
     _clean: EncodedImages | None = None
     _corrupted: dict[str, dict[int, EncodedImages]] = field(default_factory=dict)
     _texts: dict[tuple[str, ...], Embeddings] = field(default_factory=dict)
+    _maker: TextMaker = field(init=False)
 
     def __post_init__(self) -> None:
         if self.forward is None:
             self.forward = Forward(self.adapter, self.batch_size)
+        self._maker = TextMaker(self.seed, lambda corruption: self.severities_left(corruption))
+
+    def corrupted_texts(
+        self, pairs: Sequence[Pair], corruption: Corruption | None, severity: int
+    ) -> CorruptedTexts:
+        """The texts of pairs under that corruption, or clean."""
+        return self._maker.texts(pairs, corruption, severity)
 
     def images(self, corruption: Corruption | None, severity: int) -> EncodedImages:
         """All images of the split under that corruption, or clean."""
@@ -189,53 +197,13 @@ def _spool_name(corruption: Corruption | None, severities: tuple[int, ...]) -> s
     return "clean" if corruption is None else f"{corruption.name}-{''.join(map(str, severities))}"
 
 
-@dataclass(frozen=True, slots=True)
-class CorruptedTexts:
-    """Texts under one condition: which could be changed, the SHA-256 of all, and how much changed."""
-
-    texts: list[str]
-    applicable: npt.NDArray[np.bool_]
-    digest: bytes
-    audit: Mapping[str, float | int | None]
-
-
-def corrupt_texts(
-    pairs: Sequence[Pair], corruption: Corruption | None, severity: int, seed: int
-) -> CorruptedTexts:
-    """Corrupt the texts of pairs, each keyed by its id; None leaves them as they are."""
-    clean = [pair.text for pair in pairs]
-    if corruption is None:
-        return CorruptedTexts(clean, np.ones(len(pairs), dtype=bool), _digest(clean), {})
-    made = [
-        corrupt_text(pair.text, corruption, (severity,), seed=seed, sample_id=pair.id)[0] for pair in pairs
-    ]
-    applicable = np.array([text is not None for text in made], dtype=bool)
-    texts = [text if text is not None else own for text, own in zip(made, clean, strict=True)]
-    both = list(zip(clean, texts, strict=True))
-    audits = [audit_text(*two) for two, used in zip(both, applicable, strict=True) if used]
-    audit: dict[str, float | int | None] = {
-        name: float(np.mean([one[name] for one in audits])) for name in (audits[0] if audits else ())
-    }
-    audit["texts_not_applicable"] = int(np.count_nonzero(~applicable))
-    audit["texts_changed"] = float(np.mean([a != b for a, b in both])) if both else None
-    return CorruptedTexts(texts, applicable, _digest(texts), audit)
-
-
-def _digest(texts: Sequence[str]) -> bytes:
-    return digest_of([text.encode(errors="surrogatepass") for text in texts]).encode()
-
-
 @dataclass
 class ConditionView:
-    """One cell's view of a data set (``tasks.base.View``).
-
-    ``made`` keeps corrupted texts for the other cells of the same condition.
-    """
+    """One cell's view of a data set (``tasks.base.View``)."""
 
     encoder: Encoder
     condition: Condition
     parts: ConditionParts
-    made: dict[tuple[str, ...], CorruptedTexts] = field(default_factory=dict)
     _digests: dict[str, bytes] = field(default_factory=dict)
     _audit: dict[str, float | int | str | None] = field(default_factory=dict)
 
@@ -279,8 +247,9 @@ class ConditionView:
 
     def inapplicable_images(self) -> npt.NDArray[np.bool_]:
         """bool (n_samples,): images that the corruption cannot change."""
-        wanting = self.parts.image is not None and needs_boxes(self.parts.image)
-        return np.array([wanting and not sample.boxes for sample in self.dataset.samples], dtype=bool)
+        if self.parts.image is None or not needs_boxes(self.parts.image):
+            return np.zeros(len(self.dataset.samples), dtype=bool)
+        return np.array([not sample.boxes for sample in self.dataset.samples], dtype=bool)
 
     def inapplicable_captions(self) -> npt.NDArray[np.bool_]:
         """bool (n_captions,): captions that the corruption cannot change."""
@@ -377,10 +346,7 @@ class ConditionView:
 
     def _texts(self, pairs: Sequence[Pair]) -> CorruptedTexts:
         """The texts of pairs under this condition."""
-        key = tuple(pair.id for pair in pairs)
-        if key not in self.made:
-            self.made[key] = corrupt_texts(pairs, self.parts.text, self.parts.text_severity, self.seed)
-        made = self.made[key]
+        made = self.encoder.corrupted_texts(pairs, self.parts.text, self.parts.text_severity)
         self._digests["texts"] = made.digest
         self._audit.update(made.audit)
         return made

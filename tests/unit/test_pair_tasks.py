@@ -114,14 +114,13 @@ def test_vqa_scores_every_question() -> None:
 
 
 def test_vqa_questions_that_cannot_be_changed_are_unscored() -> None:
-    corruption = Corruption(
-        "test", "passive", "mafs_bench_nothing", "text", "text-sentence", tuple({} for _ in range(5))
+    keyboard = Corruption("test", "keyboard", "keyboard", "text", "text-character", ({"rate": 0.1},) * 5)
+    dataset = numbers(4)
+    without_words = replace(
+        dataset.samples[1], questions=(replace(dataset.samples[1].questions[0], text="no 1"),)
     )
-    view = view_of(numbers(4), Reader(), corruption, 1)
-    from mafs_bench.runner.view import CorruptedTexts
-
-    pairs = tuple(f"q{i}" for i in range(4))
-    view.made[pairs] = CorruptedTexts(["which number"] * 4, np.array([True, False, True, True]), b"", {})
+    samples = (dataset.samples[0], without_words, *dataset.samples[2:])
+    view = view_of(replace(dataset, samples=samples), Reader(), keyboard, 1)
     frame = vqa.score(Reader(), view)
     assert list(frame["score"].isna()) == [False, True, False, False]
     assert frame["answer"].isna().sum() == 1

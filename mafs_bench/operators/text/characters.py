@@ -12,8 +12,6 @@ from typing import Any
 
 from mafs_bench.operators.base import TextOperator
 from mafs_bench.operators.text.spans import (
-    LOOKED_AT,
-    largest_quota,
     letters,
     quota,
     unlike_neighbours,
@@ -79,15 +77,15 @@ def _letter_operator(find: Callable[[str], tuple[_Places, _Table]], spare: int =
     """Write one of ``table[letter]`` in the place of a share of the letters; ``spare`` of them always stay.
 
     ``find(text)`` gives the letters' positions and the table. As ``span_operator``, at a fifth of its cost:
-    what stands in a letter's place overlaps with nothing.
+    what stands in a letter's place overlaps with nothing, and a draw for every letter is cheaper than to find out
+    how many the largest rate needs.
     """
 
     def sample(
         rng: KeyedStream, text: str, levels: Sequence[Params]
     ) -> tuple[_Places, _Table, Sequence[int]]:
         at, table = find(text)
-        steps = min(largest_quota(levels, len(at)), len(at) - spare)
-        return at, table, rng.uint32(steps) if steps > 0 else ()
+        return at, table, rng.uint32(max(0, len(at) - spare))
 
     def apply(text: str, draws: tuple[_Places, _Table, Sequence[int]], params: Params) -> str | None:
         at, table, integers = draws
@@ -107,26 +105,26 @@ def _letter_operator(find: Callable[[str], tuple[_Places, _Table]], spare: int =
     return TextOperator(sample, apply)
 
 
-_Reading = Callable[[int, int], tuple[int, str]]
-"""From a place and a uniform 32-bit integer: how many characters are read, one or two, and what they become."""
+_Readings = Sequence[tuple[int, str]]
+"""How many characters are read, one or two, and what they become."""
 
 
-def _reading_operator(find: Callable[[str], tuple[int, _Places, _Reading]], cost: int = 1) -> TextOperator:
+def _reading_operator(
+    find: Callable[[str], tuple[int, _Places]], readings: Callable[[str], _Readings], cost: int = 1
+) -> TextOperator:
     """Write something else in the place of one or two letters; of readings that overlap only the first is made.
 
-    ``find(text)`` gives the number of letters, the places and how they are read. As ``span_operator`` with
-    ``exclusive`` edits, at half of its cost.
+    ``find(text)`` gives the number of letters and the places, ``readings(two)`` what may be read in the place of the
+    two characters (at the end of a text one) that stand there. As ``span_operator`` with ``exclusive`` edits, at half
+    of its cost.
     """
 
-    def sample(
-        rng: KeyedStream, text: str, levels: Sequence[Params]
-    ) -> tuple[int, _Places, _Reading, Sequence[int]]:
-        total, at, read = find(text)
-        steps = min(largest_quota(levels, total, cost) * LOOKED_AT, len(at))
-        return total, at, read, rng.uint32(steps) if steps > 0 else ()
+    def sample(rng: KeyedStream, text: str, levels: Sequence[Params]) -> tuple[int, _Places, Sequence[int]]:
+        total, at = find(text)
+        return total, at, rng.uint32(len(at))
 
-    def apply(text: str, draws: tuple[int, _Places, _Reading, Sequence[int]], params: Params) -> str | None:
-        total, at, read, integers = draws
+    def apply(text: str, draws: tuple[int, _Places, Sequence[int]], params: Params) -> str | None:
+        total, at, integers = draws
         if not integers:
             return None
         order, left, made, taken = at[:], len(at), list(text), bytearray(len(text))
@@ -137,7 +135,8 @@ def _reading_operator(find: Callable[[str], tuple[int, _Places, _Reading]], cost
             other = step + (product >> 32)
             place = order[other]
             order[other] = order[step]
-            width, new = read(place, product & 0xFFFFFFFF)
+            options = readings(text[place : place + 2])
+            width, new = options[(product & 0xFFFFFFFF) * len(options) >> 32]
             last = place + width - 1
             if taken[place] or taken[last]:
                 continue
@@ -185,24 +184,22 @@ def _delete(text: str) -> tuple[_Places, _Table]:
     return letters(text), _GONE if text.isascii() else dict.fromkeys(text, ("",))
 
 
-def _swap(text: str) -> tuple[int, _Places, _Reading]:
-    total, at = unlike_neighbours(text)
-    return total, at, lambda i, draw: (2, text[i + 1] + text[i])
+def _swap(two: str) -> _Readings:
+    return ((2, two[::-1]),)
 
 
-def _ocr(text: str) -> tuple[int, _Places, _Reading]:
+def _ocr(text: str) -> tuple[int, _Places]:
     at = _known(_OCR_LETTERS, text)
+    return len(at), at
 
-    def misread(i: int, draw: int) -> tuple[int, str]:
-        options = _OCR_AT.get(text[i : i + 2]) or _OCR_AT[text[i]]
-        return options[(draw * len(options)) >> 32]
 
-    return len(at), at, misread
+def _misread(two: str) -> _Readings:
+    return _OCR_AT.get(two) or _OCR_AT[two[0]]
 
 
 keyboard = _letter_operator(_keyboard)
 char_insert = _letter_operator(_insert)
 char_replace = _letter_operator(_replace)
 char_delete = _letter_operator(_delete, spare=1)
-ocr = _reading_operator(_ocr)
-char_swap = _reading_operator(_swap, cost=2)
+ocr = _reading_operator(_ocr, _misread)
+char_swap = _reading_operator(unlike_neighbours, _swap, cost=2)

@@ -57,7 +57,7 @@ _OPTION = re.compile(r"\([A-Z]\)|(?:(?<=^)|(?<=\s))[A-Z][).:](?=\s|$)")
 
 
 _RATE = itemgetter("rate")
-LOOKED_AT = 3
+_LOOKED_AT = 3
 """Places looked at for one exclusive edit: one of up to two characters rules out at most two others."""
 
 
@@ -70,11 +70,6 @@ def quota(rate: float, total: int) -> int:
     if not 0 < rate <= 1:
         raise UsageError(f"rate = {rate!r}; allowed: above 0, at most 1")
     return round(rate * total) or 1
-
-
-def largest_quota(levels: Sequence[Params], total: int, cost: int = 1) -> int:
-    """How many of ``total`` units, ``cost`` at a time, the largest rate means."""
-    return quota(max(map(_RATE, levels)) / cost, total)
 
 
 def span_operator(
@@ -93,8 +88,8 @@ def span_operator(
 
     def sample(rng: KeyedStream, text: str, levels: Sequence[Params]) -> SpanDraws:
         sites = find(text)
-        most = largest_quota(levels, sites.total, cost)
-        steps = min(most * LOOKED_AT if exclusive else most, len(sites.at) - spare)
+        most = quota(max(map(_RATE, levels)) / cost, sites.total)
+        steps = min(most * _LOOKED_AT if exclusive else most, len(sites.at) - spare)
         return sites, rng.uint32(steps) if steps > 0 else ()
 
     def apply(text: str, draws: SpanDraws, params: Params) -> str | None:
