@@ -41,7 +41,7 @@ def preview(
     console = Console(highlight=False)
     if images:
         write_picture(out, contact_sheet(picture, images, seed=seed, tile=tile, boxes=boxes))
-        console.print(f"{out}: {len(images)} corruptions, severities 1 to 5")
+        console.print(f"{out}: {len(images)} corruption{'s' * (len(images) > 1)}, severities 1 to 5")
     for block in texts:
         console.print(f"[bold]{block.name}[/bold]")
         for line in text_edits(caption, block, seed=seed, brackets=not console.is_terminal):

@@ -54,7 +54,7 @@ def corrupt_image(
     if engine not in ENGINES:
         raise UnknownNameError("engine", engine, ENGINES)
     require_levels(corruption)
-    _require_picture(image, sample_id)
+    require_picture(image, sample_id)
     if engine == "reference":
         return [
             image
@@ -117,7 +117,8 @@ def _rng(seed: int, corruption: Corruption, sample_id: str) -> np.random.Generat
     return stream(seed, corruption.suite, corruption.name, sample_id)
 
 
-def _require_picture(image: Image, sample_id: str) -> None:
+def require_picture(image: Image, sample_id: str) -> None:
+    """Raise ``DataError`` for what is no RGB image, or has fewer than ``MIN_SIDE`` pixels a side."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         found = f"{image.dtype} {image.shape}"
         raise DataError(f"{sample_id}: {found} is no picture; allowed: uint8 (height, width, 3)")

@@ -15,7 +15,7 @@ from mafs_bench import suites
 from mafs_bench.datasets import scenes
 from mafs_bench.datasets.images import FileImage
 from mafs_bench.errors import DataError, UsageError
-from mafs_bench.operators.engine import corrupt_image, corrupt_text
+from mafs_bench.operators.engine import corrupt_image, corrupt_text, require_picture
 from mafs_bench.types import SEVERITIES, Box, Corruption, Image
 
 _GAP, _HEADER, _LABEL = 4, 28, 190
@@ -42,9 +42,13 @@ def choose(
 
 
 def example(image: Path | None, text: str | None) -> tuple[Image, str, Sequence[Box]]:
-    """Return picture, text and the picture's boxes; a rendered scene and its caption where none is given."""
+    """Return picture, text and the picture's boxes; a rendered scene and its caption where none is given.
+
+    Raises ``DataError`` for a picture that cannot be read, or is too small to corrupt.
+    """
     scene = scenes.load("", "test", limit=1).samples[0]
     picture = (FileImage(str(image)) if image else scene.image).load()
+    require_picture(picture, str(image))
     return picture, scene.captions[0] if text is None else text, () if image else scene.boxes
 
 

@@ -86,6 +86,7 @@ def _call(
     code = 1
     try:
         os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell without job control ignores it
         os.chdir(folder)
         os.environ.update(environment)
         file = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
