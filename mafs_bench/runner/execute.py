@@ -18,6 +18,7 @@ from mafs_bench.errors import StoreError
 from mafs_bench.metrics import metrics_of
 from mafs_bench.runner.cache import open_caches
 from mafs_bench.runner.encode import drop_spool
+from mafs_bench.runner.encoder import ClipJudge, Encoder
 from mafs_bench.runner.forward import Forward, memory_in_one_line
 from mafs_bench.runner.plan import Cell, Plan, without_lacking
 from mafs_bench.runner.store import (
@@ -29,7 +30,7 @@ from mafs_bench.runner.store import (
     write_atomically,
     write_cell,
 )
-from mafs_bench.runner.view import ClipJudge, ConditionParts, ConditionView, Encoder
+from mafs_bench.runner.view import ConditionParts, ConditionView
 from mafs_bench.runner.workers import close_workers
 from mafs_bench.stats.resampling import Resampling, interval
 from mafs_bench.tasks.ranking import score_memory

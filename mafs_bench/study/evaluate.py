@@ -18,9 +18,10 @@ from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.mafs.training import Budget
 from mafs_bench.runner.boxes import with_boxes
+from mafs_bench.runner.encoder import Encoder
 from mafs_bench.runner.execute import default_workers
 from mafs_bench.runner.store import write_atomically
-from mafs_bench.runner.view import ConditionParts, ConditionView, Encoder
+from mafs_bench.runner.view import ConditionParts, ConditionView
 from mafs_bench.study.candidates import Candidate, SharedView, TrainingSet, cost, train_candidates
 from mafs_bench.study.conditions import StudyCell, study_cells
 from mafs_bench.tasks import fused_retrieval, vqa

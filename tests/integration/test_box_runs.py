@@ -18,9 +18,10 @@ from mafs_bench.datasets.images import decode
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.report.examples import worst_examples
 from mafs_bench.runner.boxes import with_boxes
+from mafs_bench.runner.encoder import Encoder
 from mafs_bench.runner.images import CorruptedImage
 from mafs_bench.runner.store import StoredRun, read_run
-from mafs_bench.runner.view import ConditionParts, ConditionView, Encoder
+from mafs_bench.runner.view import ConditionParts, ConditionView
 from mafs_bench.tasks.base import caption_pairs
 from mafs_bench.types import Condition
 from tests.support.coco_photos import BOXES, file_name, write_coco

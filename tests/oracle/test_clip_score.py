@@ -12,7 +12,8 @@ from mafs_bench.adapters.clip import Clip
 from mafs_bench.adapters.protocols import Settings
 from mafs_bench.metrics import metrics_of
 from mafs_bench.metrics.clip_score import clip_scores, ref_clip_scores
-from mafs_bench.runner.view import ClipJudge, ConditionParts, ConditionView, Encoder
+from mafs_bench.runner.encoder import ClipJudge, Encoder
+from mafs_bench.runner.view import ConditionParts, ConditionView
 from mafs_bench.stats.resampling import Resampling, intervals
 from mafs_bench.tasks import captioning
 from mafs_bench.types import Condition, Dataset, Image, Sample
