@@ -6,17 +6,16 @@ What is tied to a backbone's dimensions cannot travel, and is fitted here in clo
   W_v, W_t    the identity, or the ridge regression of image on text vectors and the identity
   balance     added to the image's logit, taken from the text's: how much each side says is the data's own, and
               no signal tells it
-The last two are those that rank the held-out pairs' other captions best. With one caption an image the pair's own
-text is ranked by its image, and the balance stays as it was trained.
-  the banks of cross-modal retrieval, their temperature, and the prior
+  the banks of cross-modal retrieval, and the prior
+W_v, W_t and the balance are those that rank the held-out pairs' other captions best. With one caption an image the
+pair's own text is ranked by its image, and the balance stays as it was trained.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,31 +150,19 @@ def _choose(fusion: ScheduledFusion, prototypes: Prototypes, bank: EmbeddingBank
     """Set W_v, W_t and the balance by what ranks held-out pairs best; a regression is then fitted anew to all."""
     held = torch.arange(len(bank.images)) % HELD_OUT == 0
     several = len(bank.texts) > len(bank.images)
+    bias: Tensor = fusion.scheduler.body[-1].bias  # type: ignore[assignment]
+    trained, towards_image = bias.clone(), torch.tensor([1.0, -1.0])
     recalls = {}
     for name, fit in _PROJECTIONS.items():
         fusion.image.weight.copy_(fit(bank, ~held))
         for balance in BALANCES if several else (0.0,):
-            with _balanced(fusion.scheduler, balance):
-                recalls[name, balance] = _held_out_recall(fusion, prototypes, bank, held)
+            bias.copy_(trained + balance * towards_image)
+            recalls[name, balance] = _held_out_recall(fusion, prototypes, bank, held)
     best, balance = max(recalls, key=lambda candidate: recalls[candidate])
     fusion.image.weight.copy_(_PROJECTIONS[best](bank, torch.ones_like(held)))
-    _shift(fusion.scheduler, balance)
+    bias.copy_(trained + balance * towards_image)
     scores = {name: max(r for (of, _), r in recalls.items() if of == name) for name in _PROJECTIONS}
     return Chosen(best, balance, scores)
-
-
-@contextmanager
-def _balanced(scheduler: Scheduler, balance: float) -> Iterator[None]:
-    """Shift the scheduler for a while."""
-    bias = scheduler.body[-1].bias.clone()  # type: ignore[operator]
-    _shift(scheduler, balance)
-    yield
-    scheduler.body[-1].bias.copy_(bias)  # type: ignore[operator]
-
-
-def _shift(scheduler: Scheduler, balance: float) -> None:
-    """Add ``balance`` to the image's logit and take it from the text's."""
-    scheduler.body[-1].bias += torch.tensor([balance, -balance])  # type: ignore[operator]
 
 
 def _identity(bank: EmbeddingBank, kept: Tensor) -> Tensor:
