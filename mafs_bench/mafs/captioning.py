@@ -82,15 +82,20 @@ class MixedLayer(nn.Module):
         )
 
     def forward(
-        self, x: Tensor, alpha: Tensor, image: KeysValues, past: KeysValues, mask: Tensor
+        self, x: Tensor, alpha: Tensor | None, image: KeysValues, past: KeysValues, mask: Tensor
     ) -> tuple[Tensor, KeysValues]:
-        """x (n, l, width), α (n, l, 2), keys and values of image and past -> x, and those of past and x."""
+        """x (n, l, width), α (n, l, 2), keys and values of image and past -> x, and those of past and x.
+
+        Without α the image is withheld: α = (0, 1).
+        """
         normed = self.norm(x)
         said = tuple(torch.cat(both, dim=2) for both in zip(past, self.said.keys_values(normed), strict=True))
         keys, values = said
         language = self.said(normed, keys, values, mask)
-        seen = self.seen(normed, *image)
-        x = x + alpha[..., 1:] * language + alpha[..., :1] * seen
+        if alpha is None:
+            x = x + language
+        else:
+            x = x + alpha[..., 1:] * language + alpha[..., :1] * self.seen(normed, *image)
         return x + self.feed(x), (keys, values)
 
 
@@ -121,9 +126,12 @@ class CaptionDecoder(nn.Module):
         ]
 
     def forward(
-        self, ids: Tensor, alpha: Tensor, image: Cache, cache: Cache, context: Tensor
+        self, ids: Tensor, alpha: Tensor | None, image: Cache, cache: Cache, context: Tensor
     ) -> tuple[Tensor, Tensor, Cache]:
-        """Go on from ``cache`` with words (n, l) weighed by α (n, l, 2); context (n,), 0 where there is none."""
+        """Go on from ``cache`` with words (n, l) weighed by α (n, l, 2), or by language alone.
+
+        context (n,), 0 where there is none.
+        """
         start = cache[0][0].shape[2] - MEMORY
         x = self.words(ids) + self.positions(torch.arange(start, start + ids.shape[1]))
         mask = self._mask(ids.shape[1], start, context)
@@ -171,7 +179,7 @@ class Captioner(nn.Module):
         """Words (n, l) given -> next-word logits, α (n, l, 2); and of language alone: logits, ℓ."""
         image, context = self.decoder.unfold(inputs)
         there = inputs.present[:, 1]
-        alone, meaning, _ = self.decoder(ids, _language_alone(ids), image, context, there)
+        alone, meaning, _ = self.decoder(ids, None, image, context, there)
         alpha = self.weigh(inputs, alone, meaning)
         logits, _, _ = self.decoder(ids, alpha, image, context, there)
         return logits, alpha, alone, meaning
@@ -185,7 +193,7 @@ class Captioner(nn.Module):
         done = torch.zeros(len(inputs.v), 1, dtype=torch.bool)
         said, weighed = [], []
         for _ in range(self.decoder.length):
-            alone, meaning, alone_cache = self.decoder(word, _language_alone(word), image, alone_cache, there)
+            alone, meaning, alone_cache = self.decoder(word, None, image, alone_cache, there)
             alpha = self.weigh(inputs, alone, meaning)
             logits, _, cache = self.decoder(word, alpha, image, cache, there)
             word = writable(logits).argmax(-1).masked_fill(done, PAD)
@@ -206,7 +214,3 @@ def writable(logits: Tensor) -> Tensor:
     marks = torch.zeros(logits.shape[-1], dtype=torch.bool)
     marks[[PAD, START, UNKNOWN]] = True
     return logits.masked_fill(marks, -1e9)
-
-
-def _language_alone(ids: Tensor) -> Tensor:
-    return torch.tensor([0.0, 1.0]).expand(*ids.shape, 2)
