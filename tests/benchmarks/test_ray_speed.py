@@ -1,6 +1,6 @@
 """Two Ray workers beside one process, one thread each, on the bundled model: the speed-up, and the same bytes.
 
-env -u OMP_NUM_THREADS pytest tests/benchmarks/test_ray_speed.py -s
+pytest tests/benchmarks/test_ray_speed.py -s
 """
 
 from __future__ import annotations
