@@ -47,11 +47,12 @@ def check(
 ) -> None:
     """Has a model lost more than the margin? Ends 0: pass, 1: regression, 2: inconclusive."""
     from mafs_bench.report.baseline import read_baseline
-    from mafs_bench.report.gate import check_run
+    from mafs_bench.report.gate import check_run, require_settings
     from mafs_bench.report.gate_output import gate_table, write_junit, write_step_summary
     from mafs_bench.report.tables import print_tables
 
     stored = read_baseline(baseline)
+    require_settings(stored, margin, alpha, metric or ())
     candidate = _candidate(stored, model, run, out, dataset, data_root, device, batch_size)
     result = check_run(candidate, stored, margin, alpha, metric or ())
     print_tables([gate_table(result)])

@@ -13,7 +13,8 @@ from enum import IntEnum
 import numpy as np
 import pandas as pd
 
-from mafs_bench.errors import UsageError
+from mafs_bench.errors import UnknownNameError, UsageError
+from mafs_bench.metrics import metrics_of
 from mafs_bench.report.baseline import Baseline
 from mafs_bench.report.pairs import CLEAN, Key, cells_of, counted_keys, label, metric_named
 from mafs_bench.runner.store import StoredRun
@@ -94,10 +95,10 @@ def check_run(
 ) -> GateResult:
     """Hold a finished run against a baseline; ``margin`` in points, ``metrics`` empty: the primary ones.
 
-    Raises ``UsageError`` where the run is of other data, has not all of the baseline's cells, or for a margin
-    or alpha out of range.
+    Raises as ``require_settings``, and ``UsageError`` where the run is of other data or lacks cells of the baseline.
     """
-    _refuse(run, baseline, margin, alpha)
+    require_settings(baseline, margin, alpha, metrics)
+    _require_same_data(run, baseline)
     claims: list[_Open] = []
     notes: dict[str, None] = {}
     for task, old in baseline.frames.items():
@@ -115,17 +116,27 @@ def check_run(
                 for part, keys in parts.items()
                 if keys
             ]
-    if not claims:
-        raise UsageError(f"no task of {baseline.path} has a metric {', '.join(metrics)}")
     tested = _verdicts(claims, margin / POINTS, alpha)
     return GateResult(baseline.spec.model, run.spec.model, margin, alpha, tuple(tested), tuple(notes))
 
 
-def _refuse(run: StoredRun, baseline: Baseline, margin: float, alpha: float) -> None:
+def require_settings(baseline: Baseline, margin: float, alpha: float, metrics: Sequence[str]) -> None:
+    """Check what a user asks for, before a model is run.
+
+    Raises ``UsageError`` for a margin or alpha out of range, ``UnknownNameError`` for a metric that no task of the
+    baseline has.
+    """
     if not margin > 0:
         raise UsageError(f"--margin {margin}: allowed is a number above 0, in points")
     if not 0 < alpha < 0.5:
         raise UsageError(f"--alpha {alpha}: allowed is a number between 0 and 0.5")
+    known = [metric.name for task in baseline.frames for metric in metrics_of(task)]
+    for name in metrics:
+        if name not in known:
+            raise UnknownNameError(f"metric of {baseline.path}", name, known)
+
+
+def _require_same_data(run: StoredRun, baseline: Baseline) -> None:
     for name in _EQUAL:
         ours, theirs = getattr(run.spec, name), getattr(baseline.spec, name)
         if ours != theirs:
@@ -135,9 +146,7 @@ def _refuse(run: StoredRun, baseline: Baseline, margin: float, alpha: float) -> 
 
 
 def _chosen(task: str, names: Sequence[str]) -> list[Metric]:
-    """The metrics of a task that are asked for; every name must be one of some task."""
-    from mafs_bench.metrics import metrics_of
-
+    """The metrics of a task that are asked for."""
     if not names:
         return [metric_named(task, None)]
     return [metric for metric in metrics_of(task) if metric.name in names]

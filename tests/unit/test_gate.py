@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mafs_bench.cli import app
-from mafs_bench.errors import StoreError, UsageError
+from mafs_bench.errors import StoreError, UnknownNameError, UsageError
 from mafs_bench.report import gate
 from mafs_bench.report.baseline import read_baseline, write_baseline
 from mafs_bench.report.gate import Verdict
@@ -104,8 +104,10 @@ def test_rows_that_are_lost_allow_no_pass(folder, tmp_path):
 def test_metrics_can_be_chosen_and_a_lower_one_may_be_better(folder):
     result = check(folder, "worse", metrics=("rsum", "mrr"))
     assert [claim.metric for claim in result.claims] == ["rsum", "rsum", "mrr", "mrr"]
-    with pytest.raises(UsageError, match=r"no task of .* has a metric r1"):
-        check(folder, "worse", metrics=("r1",))
+    with pytest.raises(
+        UnknownNameError, match=r"unknown metric of .*old.baseline 'rsun'. Did you mean 'rsum'"
+    ):
+        check(folder, "worse", metrics=("mrr", "rsun"))
 
 
 @pytest.mark.parametrize(
