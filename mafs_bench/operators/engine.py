@@ -81,6 +81,24 @@ def applies(corruption: Corruption, boxes: Sequence[Box]) -> bool:
     return bool(boxes) or not needs_boxes(corruption)
 
 
+def corrupt_where_applicable(
+    image: Image,
+    corruption: Corruption | None,
+    severities: Sequence[int],
+    *,
+    seed: int,
+    sample_id: str,
+    engine: str = "native",
+    boxes: Sequence[Box] = (),
+) -> list[Image]:
+    """``corrupt_image``, or the image itself at every severity where there is no corruption or it does not apply."""
+    if corruption is None or not applies(corruption, boxes):
+        return [image] * len(severities)
+    return corrupt_image(
+        image, corruption, severities, seed=seed, sample_id=sample_id, engine=engine, boxes=boxes
+    )
+
+
 def require_levels(corruption: Corruption) -> None:
     """Check a suite's parameters against what the operator declares.
 

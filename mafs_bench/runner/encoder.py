@@ -39,8 +39,8 @@ class ClipJudge:
 class Encoder:
     """Everything of a run that outlives one condition: the adapter, its data set, what is encoded already.
 
-    ``severities_left(corruption)`` tells which severities of an image corruption are still wanted, so that
-    all of them come from one decode and one draw. ``planned`` names, in order, the corruptions (None: clean)
+    ``severities_left(corruption)`` tells which severities of an image or text corruption are still wanted, so that
+    all of them come from one decode and one draw. ``planned`` names, in order, the image corruptions (None: clean)
     with their severities that will be asked for: the next is begun while the one before is waited for.
     """
 
@@ -68,13 +68,15 @@ class Encoder:
     def __post_init__(self) -> None:
         if self.forward is None:
             self.forward = Forward(self.adapter, self.batch_size)
-        self._maker = TextMaker(self.seed, lambda corruption: self.severities_left(corruption))
+        self._maker = TextMaker(self.seed)
 
     def corrupted_texts(
         self, pairs: Sequence[Pair], corruption: Corruption | None, severity: int
     ) -> CorruptedTexts:
         """The texts of pairs under that corruption, or clean."""
-        return self._maker.texts(pairs, corruption, severity)
+        if corruption is None:
+            return self._maker.clean(pairs)
+        return self._maker.corrupted(pairs, corruption, severity, self._wanted(corruption, severity))
 
     def images(self, corruption: Corruption | None, severity: int) -> EncodedImages:
         """All images of the split under that corruption, or clean."""
@@ -84,7 +86,7 @@ class Encoder:
             return self._clean
         kept = self._corrupted.get(corruption.name, {})
         if severity not in kept:
-            wanted = tuple(sorted({severity, *self.severities_left(corruption)}))
+            wanted = self._wanted(corruption, severity)
             self._corrupted = {}
             self._drop_what_is_stored()
             kept = self._encode(corruption, wanted)
@@ -125,6 +127,10 @@ class Encoder:
         """What the record of a cell must hold of how it was encoded."""
         halved = self.forward is not None and self.forward.halved
         return {"batch_halved_to": self.forward.batch_size} if self.forward and halved else {}
+
+    def _wanted(self, corruption: Corruption, severity: int) -> tuple[int, ...]:
+        """This severity and those still to come, which are made with it."""
+        return tuple(sorted({severity, *self.severities_left(corruption)}))
 
     def _encode(self, corruption: Corruption | None, severities: tuple[int, ...]) -> dict[int, EncodedImages]:
         """Take the next planned job where it is this one; else begin anew, with this one."""

@@ -21,11 +21,16 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mafs_bench.errors import DataError, StoreError
 from mafs_bench.operators.base import PairItem, PairPlan
-from mafs_bench.operators.engine import applies, corrupt_image, corrupt_text, needs_boxes, plan_pairs
+from mafs_bench.operators.engine import (
+    applies,
+    corrupt_text,
+    corrupt_where_applicable,
+    needs_boxes,
+    plan_pairs,
+)
+from mafs_bench.runner.images import image_digest
 from mafs_bench.runner.store import write_atomically
 from mafs_bench.suites import Suite
 from mafs_bench.tasks.base import caption_pairs
@@ -154,11 +159,9 @@ def _make_pictures(
     if all(path.exists() for path in paths):
         return [content_hash(decode(path)) for path in paths]
     clean = sample.image.load()
-    images = [clean] * len(folders)
-    if corruption is not None and applies(corruption, sample.boxes):
-        images = corrupt_image(
-            clean, corruption, severities, seed=seed, sample_id=sample.id, boxes=sample.boxes
-        )
+    images = corrupt_where_applicable(
+        clean, corruption, severities, seed=seed, sample_id=sample.id, boxes=sample.boxes
+    )
     for path, image in zip(paths, images, strict=True):
         write_atomically(path, _png(image))
     return [content_hash(image) for image in images]
@@ -166,7 +169,7 @@ def _make_pictures(
 
 def content_hash(image: Image) -> str:
     """SHA-256, hexadecimal, over shape and pixels."""
-    return hashlib.sha256(f"{image.shape}".encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
+    return image_digest(image).hex()
 
 
 def _png(image: Image) -> bytes:

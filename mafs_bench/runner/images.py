@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mafs_bench.errors import DataError, MafsBenchError, UnknownNameError, UsageError
-from mafs_bench.operators.engine import applies, corrupt_image
+from mafs_bench.operators.engine import corrupt_where_applicable
 from mafs_bench.operators.pairs import blend_images
 from mafs_bench.runner.workers import ordered
 from mafs_bench.types import Box, Corruption, Image, ImageSource
@@ -70,18 +70,15 @@ class CorruptedImage:
 
     def load(self) -> Image:
         """Decode and corrupt."""
-        clean = self.image.load()
-        if not applies(self.corruption, self.boxes):
-            return clean
-        made = corrupt_image(
-            clean,
+        (made,) = corrupt_where_applicable(
+            self.image.load(),
             self.corruption,
             (self.severity,),
             seed=self.seed,
             sample_id=self.sample_id,
             boxes=self.boxes,
         )
-        return made[0]
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,35 +118,29 @@ def make_item(job: ImageJob, position: int) -> ImageItem:
     error = None
     try:
         clean = job.sources[position].load()
-        images = _at_all_severities(clean, job, position)
+        images = corrupt_where_applicable(
+            clean,
+            job.corruption,
+            job.severities,
+            seed=job.seed,
+            sample_id=job.ids[position],
+            engine=job.engine,
+            boxes=job.boxes[position] if job.boxes else (),
+        )
     except DataError as unusable:
         error, clean = str(unusable), BlankImage().load()
         images = [clean] * len(job.severities)
     return ImageItem(
         position,
         [image if job.preprocess is None else job.preprocess(image) for image in images],
-        [_digest(image) for image in images],
+        [image_digest(image) for image in images],
         [_change(clean, image) for image in images],
         error,
     )
 
 
-def _at_all_severities(clean: Image, job: ImageJob, position: int) -> list[Image]:
-    boxes = job.boxes[position] if job.boxes else ()
-    if job.corruption is None or not applies(job.corruption, boxes):
-        return [clean] * len(job.severities)
-    return corrupt_image(
-        clean,
-        job.corruption,
-        job.severities,
-        seed=job.seed,
-        sample_id=job.ids[position],
-        engine=job.engine,
-        boxes=boxes,
-    )
-
-
-def _digest(image: Image) -> bytes:
+def image_digest(image: Image) -> bytes:
+    """SHA-256 over shape and pixels."""
     header = f"{image.shape}".encode()
     return hashlib.sha256(header + np.ascontiguousarray(image).tobytes()).digest()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,29 +27,28 @@ class CorruptedTexts:
 
 @dataclass
 class TextMaker:
-    """Makes the texts of pairs under one corruption after the other.
-
-    ``severities_left(corruption)`` tells which severities will be asked for: they are made together, and kept
-    with the clean texts for all tasks that read the same pairs.
-    """
+    """Makes the texts of pairs under one corruption after the other, and keeps them for all tasks that read them."""
 
     seed: int
-    severities_left: Callable[[Corruption], tuple[int, ...]]
     _of: str = ""
     _clean: dict[tuple[str, ...], CorruptedTexts] = field(default_factory=dict)
     _made: dict[tuple[tuple[str, ...], int], CorruptedTexts] = field(default_factory=dict)
 
-    def texts(self, pairs: Sequence[Pair], corruption: Corruption | None, severity: int) -> CorruptedTexts:
-        """The texts of pairs, each corrupted under the key of its id; None leaves them as they are."""
+    def clean(self, pairs: Sequence[Pair]) -> CorruptedTexts:
+        """The texts of pairs as they are."""
         ids = tuple(pair.id for pair in pairs)
-        if corruption is None:
-            if ids not in self._clean:
-                self._clean[ids] = _clean_texts(pairs)
-            return self._clean[ids]
+        if ids not in self._clean:
+            self._clean[ids] = _clean_texts(pairs)
+        return self._clean[ids]
+
+    def corrupted(
+        self, pairs: Sequence[Pair], corruption: Corruption, severity: int, wanted: Sequence[int]
+    ) -> CorruptedTexts:
+        """The texts of pairs, each corrupted under the key of its id; made at all severities that are ``wanted``."""
+        ids = tuple(pair.id for pair in pairs)
         if corruption.name != self._of:
             self._of, self._made = corruption.name, {}
         if (ids, severity) not in self._made:
-            wanted = sorted({severity, *self.severities_left(corruption)})
             for one, made in zip(wanted, corrupt_texts(pairs, corruption, wanted, self.seed), strict=True):
                 self._made[ids, one] = made
         return self._made[ids, severity]

@@ -38,9 +38,8 @@ class Ranked:
     """A model's place. value, rank and group are None where nothing of it could be scored.
 
     rank: 1 + the models significantly better. low, high: the interval of the bootstrap rank, widened to the rank,
-    which allows for many comparisons and may be the better place. group: every
-    model of a lower group number is significantly better; within a group some pairs may be separated, which the
-    rank tells.
+    which allows for many comparisons and may be the better place. group: every model of a lower group number is
+    significantly better; within a group some pairs may be separated, which the rank tells.
     """
 
     model: str
