@@ -22,7 +22,7 @@ _COMMANDS = (
     "compare",
     "gate",
     "reproduce",
-    "operators",
+    "corruptions",
     "preview",
     "data",
     "train",

@@ -25,8 +25,8 @@ def calibrate(
     out: Annotated[Path | None, typer.Option(help="folder for the weights [~/.mafs-bench/fusion]")] = None,
 ) -> None:
     """Fit a trained scheduler to another backbone without gradients; then mafs-clip:SPEC works."""
-    from mafs_bench.training.calibrate import CalibrationRequest
-    from mafs_bench.training.calibrate import calibrate as fit
+    from mafs_bench.mafs.calibrate import CalibrationRequest
+    from mafs_bench.mafs.calibrate import calibrate as fit
 
     request = CalibrationRequest(backbone, dataset, split, data_root, pairs, scheduler, fusion, seed, out)
     made = fit(request, lambda line: typer.echo(line, err=True))

@@ -30,7 +30,7 @@ def compare(
     from mafs_bench.report.comparison_tables import comparison_tables, write_comparison
     from mafs_bench.report.measures import measure_runs, measure_tables
     from mafs_bench.report.tables import check_suffixes, print_tables
-    from mafs_bench.runner.store import read_run
+    from mafs_bench.runs.store import read_run
 
     check_suffixes(out or [])
     stored = [read_run(path) for path in runs]
@@ -50,7 +50,7 @@ def domain_gap(
     """Score lost between two domains, and whether corruption hurts more off the source."""
     from mafs_bench.report.domain import domain_gaps, gap_tables
     from mafs_bench.report.tables import check_suffixes, print_tables, write_tables
-    from mafs_bench.runner.store import read_run
+    from mafs_bench.runs.store import read_run
 
     check_suffixes(out or [])
     runs = read_run(source), read_run(target)

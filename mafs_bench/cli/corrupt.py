@@ -29,11 +29,11 @@ def corrupt(
     """Write the corrupted data set losslessly, as a run would make it on the fly, with a manifest."""
     import os
 
-    from mafs_bench import suites
+    from mafs_bench.corruptions import suite as suites
     from mafs_bench.datasets.resolve import resolve
-    from mafs_bench.runner.boxes import with_boxes
-    from mafs_bench.runner.export import Export, export
-    from mafs_bench.runner.plan import parse_severities
+    from mafs_bench.runs.boxes import with_boxes
+    from mafs_bench.runs.export import Export, export
+    from mafs_bench.runs.plan import parse_severities
 
     severities = parse_severities(severity)
     chosen = suites.load(suite)

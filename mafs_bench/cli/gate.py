@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from mafs_bench.report.baseline import Baseline
-    from mafs_bench.runner.store import StoredRun
+    from mafs_bench.runs.store import StoredRun
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +24,7 @@ def baseline(
 ) -> None:
     """Store a run as the baseline of later checks."""
     from mafs_bench.report.baseline import write_baseline
-    from mafs_bench.runner.store import read_run
+    from mafs_bench.runs.store import read_run
 
     write_baseline(read_run(run), out)
     typer.echo(f"{out}  {out.stat().st_size / 1e3:.0f} kB")
@@ -74,7 +74,7 @@ def _candidate(
     batch_size: int,
 ) -> StoredRun:
     from mafs_bench.errors import UsageError
-    from mafs_bench.runner.store import read_run
+    from mafs_bench.runs.store import read_run
 
     if (model is None) == (run is None):
         raise UsageError("check needs --model SPEC or --run FOLDER, one of the two")
@@ -83,7 +83,7 @@ def _candidate(
 
     from mafs_bench.cli.progress import make_progress
     from mafs_bench.report.rerun import rerun
-    from mafs_bench.runner.execute import Resources, default_workers
+    from mafs_bench.runs.execute import Resources, default_workers
 
     resources = Resources(device, stored.spec.precision, batch_size, default_workers())
     with make_progress(quiet=False) as progress:

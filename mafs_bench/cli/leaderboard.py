@@ -83,7 +83,7 @@ def new(
 ) -> None:
     """Open a board, or define it anew while it has no submission; the first submission pins its samples."""
     from mafs_bench.leaderboard.boards import default_root, new_board
-    from mafs_bench.runner.plan import parse_severities
+    from mafs_bench.runs.plan import parse_severities
 
     folder = new_board(
         root or default_root(),

@@ -66,7 +66,7 @@ def _tasks(_suite: str) -> tuple[list[str], list[list[str]]]:
 
 
 def _suites(_suite: str) -> tuple[list[str], list[list[str]]]:
-    from mafs_bench import suites
+    from mafs_bench.corruptions import suite as suites
 
     loaded = [suites.load(name) for name in suites.published()]
     return ["suite", "corruptions", "sha-256", "what it is"], [
@@ -75,7 +75,7 @@ def _suites(_suite: str) -> tuple[list[str], list[list[str]]]:
 
 
 def _corruptions(suite: str) -> tuple[list[str], list[list[str]]]:
-    from mafs_bench import suites
+    from mafs_bench.corruptions import suite as suites
 
     found = suites.load(suite).corruptions.values()
     return ["corruption", "modality", "family", "unit", "source"], [
@@ -86,10 +86,10 @@ def _corruptions(suite: str) -> tuple[list[str], list[list[str]]]:
 def _audited(
     suite: str, dataset: str, data_root: Path | None, limit: int
 ) -> tuple[list[str], list[list[str]]]:
-    from mafs_bench import suites
+    from mafs_bench.corruptions import suite as suites
     from mafs_bench.datasets.resolve import resolve
-    from mafs_bench.runner.audit import audit_corruption
-    from mafs_bench.runner.boxes import with_boxes
+    from mafs_bench.runs.audit import audit_corruption
+    from mafs_bench.runs.boxes import with_boxes
 
     corruptions = suites.load(suite).corruptions.values()
     samples = with_boxes(resolve(dataset, None, data_root, limit), corruptions)

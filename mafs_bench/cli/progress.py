@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from mafs_bench.runner.plan import Cell
+    from mafs_bench.runs.plan import Cell
 
 
 class Quiet:

@@ -28,7 +28,7 @@ def reproduce(
     from mafs_bench.cli.progress import make_progress
     from mafs_bench.report import reproduce as published
     from mafs_bench.report.tables import print_tables
-    from mafs_bench.runner.execute import Resources, default_workers
+    from mafs_bench.runs.execute import Resources, default_workers
 
     resources = Resources(device, "fp32", batch_size, default_workers())
     roots = published.parse_roots(data_root or [])

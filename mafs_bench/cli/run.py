@@ -51,7 +51,7 @@ def run(
     """Run a model under corruptions: a table, a curve and a results folder."""
     from mafs_bench.adapters.load import resolve_settings
     from mafs_bench.cli.progress import make_progress
-    from mafs_bench.runner.plan import RunRequest, make_plan
+    from mafs_bench.runs.plan import RunRequest, make_plan
 
     request = RunRequest(
         model,
@@ -73,9 +73,9 @@ def run(
 
     from mafs_bench.cli.interrupt import stoppable
     from mafs_bench.report.summary import print_summary, write_curve
-    from mafs_bench.runner.cache import parse_bytes
-    from mafs_bench.runner.choose import choose_executor
-    from mafs_bench.runner.execute import Resources, default_workers, execute
+    from mafs_bench.runs.cache import parse_bytes
+    from mafs_bench.runs.choose import choose_executor
+    from mafs_bench.runs.execute import Resources, default_workers, execute
 
     progress = make_progress(quiet=quiet or as_json)
     for line in plan.left_out:

@@ -33,10 +33,10 @@ def fusion(
     steps: Annotated[int, typer.Option(min=1, help="optimiser steps a fusion")] = 600,
 ) -> None:
     """Hold MA-AFS against the fusions that it must beat, with ablations and paired tests."""
+    from mafs_bench.mafs.study.evaluate import StudyRequest, evaluate
+    from mafs_bench.mafs.study.write import write_study
     from mafs_bench.mafs.training import Budget
-    from mafs_bench.runner.plan import parse_severities
-    from mafs_bench.study.evaluate import StudyRequest, evaluate
-    from mafs_bench.study.write import write_study
+    from mafs_bench.runs.plan import parse_severities
 
     request = StudyRequest(
         backbone, dataset, train, test, data_root, seeds, parse_severities(severity), limit, train_limit

@@ -27,7 +27,7 @@ def backbone(
     cache: Annotated[Path | None, typer.Option(help="folder for 2 GB of drawn scenes [OUT/cache]")] = None,
 ) -> None:
     """Train the bundled CLIP on rendered scenes; about an hour on two cores."""
-    from mafs_bench.training.backbone import BackboneBudget, parse_steps, train_backbone
+    from mafs_bench.recipes.backbone import BackboneBudget, parse_steps, train_backbone
 
     budget = BackboneBudget(
         image_steps=image_steps, text_steps=text_steps, align_steps=parse_steps(align_steps), limit=limit

@@ -21,8 +21,8 @@ def register(app: typer.Typer) -> None:
     """Add the commands to ``train``."""
     from mafs_bench.cli.train import train_app
 
-    albef = _command("mafs_bench.training.albef:train_albef", "mafs_bench.adapters.albef.adapter:BUNDLED")
-    blip = _command("mafs_bench.training.blip:train_blip", "mafs_bench.adapters.blip.sources:BUNDLED")
+    albef = _command("mafs_bench.recipes.albef:train_albef", "mafs_bench.adapters.albef.adapter:BUNDLED")
+    blip = _command("mafs_bench.recipes.blip:train_blip", "mafs_bench.adapters.blip.sources:BUNDLED")
     for name, title, command in (("albef", "ALBEF", albef), ("blip", "BLIP", blip)):
         says = f"Train a small {title} on scenes; about 40 minutes on a free core. Started again, it goes on."
         train_app.command(name, help=says)(command)
@@ -40,8 +40,8 @@ def _command(train: str, bundled: str) -> Callable[..., None]:
         limit: Limit = 6_000,
         out: Out = None,
     ) -> None:
+        from mafs_bench.recipes.baseline_loop import Budget
         from mafs_bench.registry import load_attribute
-        from mafs_bench.training.baseline_loop import Budget
 
         budget = Budget(
             scene_steps, steps=steps, claim_steps=claim_steps, batch_size=batch_size, seed=seed, limit=limit

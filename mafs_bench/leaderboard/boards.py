@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from mafs_bench import suites
+from mafs_bench.corruptions import suite as suites
 from mafs_bench.errors import SubmissionError, UnknownNameError
 from mafs_bench.leaderboard.schemas import Board, from_toml, to_toml
 from mafs_bench.tasks import TASKS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mafs_bench import suites
+from mafs_bench.corruptions import suite as suites
 from mafs_bench.leaderboard.boards import load_board
 from mafs_bench.leaderboard.schemas import Board
 from mafs_bench.leaderboard.standings import ALL, Entry, Standings, standings

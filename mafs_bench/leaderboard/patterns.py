@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mafs_bench import suites
+from mafs_bench.corruptions import suite as suites
 from mafs_bench.leaderboard.findings import Finding, error, some, warning
 from mafs_bench.leaderboard.schemas import Board, Cell
 from mafs_bench.leaderboard.submission import Submission

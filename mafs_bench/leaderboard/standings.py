@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from mafs_bench import suites
+from mafs_bench.corruptions import suite as suites
 from mafs_bench.leaderboard.boards import BoardFolder
 from mafs_bench.leaderboard.schemas import Card, Spec
 from mafs_bench.leaderboard.submission import Submission

@@ -16,7 +16,7 @@ from mafs_bench.leaderboard.boards import BoardFolder
 from mafs_bench.leaderboard.bundle import CARD, MANIFEST, RESULTS, SCORES, SPEC, Files
 from mafs_bench.leaderboard.records import encode
 from mafs_bench.leaderboard.schemas import Card, Cell, Spec, from_toml
-from mafs_bench.runner.store import read_run, results_json
+from mafs_bench.runs.store import read_run, results_json
 from mafs_bench.types import CellResult, Condition
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
-from mafs_bench import suites
+from mafs_bench.corruptions import suite as suites
 from mafs_bench.errors import MafsBenchError, SubmissionError
 from mafs_bench.leaderboard import patterns
 from mafs_bench.leaderboard.boards import BoardFolder, load_board

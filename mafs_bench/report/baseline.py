@@ -14,7 +14,7 @@ import pandas as pd
 
 from mafs_bench.errors import StoreError
 from mafs_bench.report.pairs import Key
-from mafs_bench.runner.store import StoredRun, spec_of, write_atomically
+from mafs_bench.runs.store import StoredRun, spec_of, write_atomically
 from mafs_bench.types import RunSpec
 
 _META = b"mafs_bench_baseline"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 
+from mafs_bench.corruptions.suite import JOINT
 from mafs_bench.report.joint import JOINT_NAME
-from mafs_bench.runner.plan import CLEAN_ONLY
-from mafs_bench.runner.store import StoredRun
-from mafs_bench.suites import JOINT
+from mafs_bench.runs.plan import CLEAN_ONLY
+from mafs_bench.runs.store import StoredRun
 from mafs_bench.types import RunSpec
 
 

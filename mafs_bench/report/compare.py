@@ -20,7 +20,7 @@ from mafs_bench.report.pairs import (
     shared_keys,
     shared_tasks,
 )
-from mafs_bench.runner.store import StoredRun
+from mafs_bench.runs.store import StoredRun
 from mafs_bench.stats.resampling import (
     Array,
     Replicates,
@@ -31,7 +31,7 @@ from mafs_bench.stats.resampling import (
     replicate_paired,
 )
 from mafs_bench.stats.robustness import drop, paired_mmi
-from mafs_bench.stats.tests import (
+from mafs_bench.stats.significance import (
     benjamini_hochberg,
     cluster_permutations,
     holm,

@@ -18,7 +18,7 @@ from mafs_bench.report.pairs import (
     shared_tasks,
 )
 from mafs_bench.report.tables import CHANGE, P_VALUE, SCORE, Column, Table, Value
-from mafs_bench.runner.store import StoredRun
+from mafs_bench.runs.store import StoredRun
 from mafs_bench.stats.resampling import (
     Replicates,
     Resampling,
@@ -29,7 +29,7 @@ from mafs_bench.stats.resampling import (
     replicate_paired,
 )
 from mafs_bench.stats.robustness import DEFINITIONS, domain_gap, drop
-from mafs_bench.stats.tests import holm, t_test
+from mafs_bench.stats.significance import holm, t_test
 from mafs_bench.types import Estimate, Metric
 
 _EQUAL = ("weights", "suite_hash")

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mafs_bench import suites
+from mafs_bench.corruptions import suite as suites
+from mafs_bench.corruptions.engine import applies, corrupt_image, corrupt_text
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import MafsBenchError
-from mafs_bench.operators.engine import applies, corrupt_image, corrupt_text
 from mafs_bench.report.html import data_uri
 from mafs_bench.report.joint import JOINT_NAME
-from mafs_bench.runner.boxes import with_boxes
-from mafs_bench.runner.store import StoredRun
+from mafs_bench.runs.boxes import with_boxes
+from mafs_bench.runs.store import StoredRun
 from mafs_bench.tasks.base import Pair, caption_pairs
 from mafs_bench.tasks.captioning import context_pairs
 from mafs_bench.tasks.matching import matching_pairs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mafs_bench.metrics.columns import mean_of, ratio
 from mafs_bench.report.curves import Curve, Row, curves_of
-from mafs_bench.runner.store import StoredRun
+from mafs_bench.runs.store import StoredRun
 from mafs_bench.stats.resampling import Resampling, intervals
 from mafs_bench.types import Metric
 

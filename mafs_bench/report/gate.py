@@ -17,7 +17,7 @@ from mafs_bench.errors import UnknownNameError, UsageError
 from mafs_bench.metrics import metrics_of
 from mafs_bench.report.baseline import Baseline
 from mafs_bench.report.pairs import CLEAN, Key, cells_of, counted_keys, label, metric_named
-from mafs_bench.runner.store import StoredRun
+from mafs_bench.runs.store import StoredRun
 from mafs_bench.stats.resampling import (
     Array,
     Replicates,
@@ -27,7 +27,13 @@ from mafs_bench.stats.resampling import (
     replicate_paired,
     unscored_rows,
 )
-from mafs_bench.stats.tests import clusters_that_decide, holm, inferiority, non_inferiority, standard_error
+from mafs_bench.stats.significance import (
+    clusters_that_decide,
+    holm,
+    inferiority,
+    non_inferiority,
+    standard_error,
+)
 from mafs_bench.types import Estimate, Metric
 
 POINTS = 100

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mafs_bench.metrics import metrics_of
 from mafs_bench.report.tables import CHANGE, Column, Table, Value
-from mafs_bench.runner.store import StoredRun
+from mafs_bench.runs.store import StoredRun
 from mafs_bench.stats.resampling import Resampling, combine, estimate, replicate_paired
 from mafs_bench.stats.robustness import super_additivity
 from mafs_bench.tasks import TASKS

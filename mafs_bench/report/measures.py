@@ -18,7 +18,7 @@ from mafs_bench.report.pairs import (
     shared_tasks,
 )
 from mafs_bench.report.tables import CHANGE, SCORE, Column, Table, Value
-from mafs_bench.runner.store import StoredRun
+from mafs_bench.runs.store import StoredRun
 from mafs_bench.stats import robustness as rb
 from mafs_bench.stats.resampling import Array, Replicates, Resampling, combine, estimate, replicate_paired
 from mafs_bench.types import Estimate, Metric

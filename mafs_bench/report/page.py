@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from mafs_bench import suites
+from mafs_bench.corruptions import suite as suites
 from mafs_bench.errors import MafsBenchError, StoreError, UsageError
 from mafs_bench.report.commands import command_of
 from mafs_bench.report.curves import Curve, Row, corruption_names, curves_of, primary_metric, task_names
@@ -22,7 +22,7 @@ from mafs_bench.report.plots import Panel, plot_curves, plot_heat_map, plot_pane
 from mafs_bench.report.robustness_table import robustness_tables
 from mafs_bench.report.summary import summarise_run
 from mafs_bench.report.tables import RENDERERS, Table, write_tables
-from mafs_bench.runner.store import StoredRun, read_run
+from mafs_bench.runs.store import StoredRun, read_run
 
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
 

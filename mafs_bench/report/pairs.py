@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mafs_bench import suites
+from mafs_bench.corruptions import suite as suites
 from mafs_bench.errors import MafsBenchError, UnknownNameError, UsageError
 from mafs_bench.metrics import metrics_of
 from mafs_bench.report.joint import JOINT_NAME
-from mafs_bench.runner.store import StoredRun
+from mafs_bench.runs.store import StoredRun
 from mafs_bench.tasks import TASKS
 from mafs_bench.types import CellResult, Metric
 

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 from rich.text import Text
 
-from mafs_bench import suites
+from mafs_bench.corruptions import suite as suites
+from mafs_bench.corruptions.engine import corrupt_image, corrupt_text, require_picture
 from mafs_bench.datasets import scenes
 from mafs_bench.datasets.images import FileImage
 from mafs_bench.errors import DataError, UsageError
-from mafs_bench.operators.engine import corrupt_image, corrupt_text, require_picture
 from mafs_bench.types import SEVERITIES, Box, Corruption, Image
 
 _GAP, _HEADER, _LABEL = 4, 28, 190

@@ -15,7 +15,7 @@ from mafs_bench.report.tables import CHANGE, SCORE, Column, Table
 from mafs_bench.types import Estimate
 
 if TYPE_CHECKING:
-    from mafs_bench.runner.execute import Progress, Resources
+    from mafs_bench.runs.execute import Progress, Resources
 
 SETS: Mapping[str, str] = {"clip-clean": "clip-clean.toml"}
 """Name of a set of published numbers -> its data file."""
@@ -48,7 +48,7 @@ def reproduce(
 
     ``tolerance`` in points (hundredths). Raises ``UnknownNameError``, ``UsageError`` and what a run raises.
     """
-    from mafs_bench.runner.plan import CLEAN_ONLY, RunRequest
+    from mafs_bench.runs.plan import CLEAN_ONLY, RunRequest
 
     made: list[Reproduction] = []
     for row in _chosen(name, roots, models):

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mafs_bench.report.baseline import Baseline
-from mafs_bench.runner.store import StoredRun, read_run
+from mafs_bench.runs.store import StoredRun, read_run
 
 if TYPE_CHECKING:
-    from mafs_bench.runner.execute import Progress, Resources
-    from mafs_bench.runner.plan import RunRequest
+    from mafs_bench.runs.execute import Progress, Resources
+    from mafs_bench.runs.plan import RunRequest
 
 
 def rerun(
@@ -27,7 +27,7 @@ def rerun(
     ``dataset`` stands in for the baseline's name of it where that is a folder of the user's.
     """
     from mafs_bench.report.commands import requested_corruption
-    from mafs_bench.runner.plan import RunRequest
+    from mafs_bench.runs.plan import RunRequest
 
     spec = baseline.spec
     request = RunRequest(
@@ -52,8 +52,8 @@ def rerun(
 
 def run_request(request: RunRequest, out: Path | None, resources: Resources, progress: Progress) -> StoredRun:
     """Plan, execute, and read what was stored."""
-    from mafs_bench.runner.execute import execute
-    from mafs_bench.runner.plan import make_plan
+    from mafs_bench.runs.execute import execute
+    from mafs_bench.runs.plan import make_plan
 
     plan = make_plan(request)
     return read_run(execute(plan, resources, out, progress).folder)

@@ -14,7 +14,7 @@ from mafs_bench.metrics import metrics_of
 from mafs_bench.report.joint import joint_tables
 from mafs_bench.report.plots import plot_curves
 from mafs_bench.report.tables import print_tables
-from mafs_bench.runner.store import StoredRun, read_run
+from mafs_bench.runs.store import StoredRun, read_run
 from mafs_bench.stats.resampling import (
     Replicates,
     Resampling,

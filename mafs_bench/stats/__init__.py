@@ -6,10 +6,10 @@ A frame has a column ``group`` (the cluster), ``id`` where rows are paired, and 
     pair = replicate_paired(mean_of("score"), [clean, noisy], shared)
     loss = combine(robustness.drop, *pair)
     estimate(loss, method="bca")           # the drop with its interval
-    tests.cluster_permutation(mean_of("score"), clean, noisy).p
+    significance.cluster_permutation(mean_of("score"), clean, noisy).p
 """
 
-from mafs_bench.stats import ranking, robustness, tests
+from mafs_bench.stats import ranking, robustness, significance
 from mafs_bench.stats.resampling import (
     Replicates,
     Resampling,
@@ -39,5 +39,5 @@ __all__ = [
     "replicate_all",
     "replicate_paired",
     "robustness",
-    "tests",
+    "significance",
 ]

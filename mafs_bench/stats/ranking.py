@@ -14,7 +14,7 @@ import scipy.stats
 
 from mafs_bench.stats.resampling import Replicates, combine
 from mafs_bench.stats.robustness import Definition
-from mafs_bench.stats.tests import holm, t_test
+from mafs_bench.stats.significance import holm, t_test
 
 DEFINITIONS: Mapping[str, Definition] = {
     "rank": Definition(

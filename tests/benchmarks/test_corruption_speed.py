@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 import pytest
 
-from mafs_bench import suites
-from mafs_bench.operators import legacy
-from mafs_bench.operators.check import example_picture
-from mafs_bench.operators.engine import corrupt_image
+from mafs_bench.corruptions import legacy
+from mafs_bench.corruptions import suite as suites
+from mafs_bench.corruptions.check import example_picture
+from mafs_bench.corruptions.engine import corrupt_image
 from mafs_bench.types import SEVERITIES, Corruption, Image
 
 SUITE = suites.load("imagenet-c@1")
@@ -29,8 +29,8 @@ FIRST_CALL = """
 import time
 begin = time.process_time()
 import numpy as np
-from mafs_bench import suites
-from mafs_bench.operators.engine import corrupt_image
+from mafs_bench.corruptions import suite as suites
+from mafs_bench.corruptions.engine import corrupt_image
 image = np.zeros((224, 224, 3), np.uint8)
 for corruption in suites.load("imagenet-c@1").corruptions.values():
     corrupt_image(image, corruption, (1, 2, 3, 4, 5), seed=0, sample_id="a")

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from mafs_bench.cli.progress import Quiet
-from mafs_bench.runner.choose import choose_executor
-from mafs_bench.runner.execute import Resources, execute
-from mafs_bench.runner.plan import RunRequest, make_plan
+from mafs_bench.runs.choose import choose_executor
+from mafs_bench.runs.execute import Resources, execute
+from mafs_bench.runs.plan import RunRequest, make_plan
 from tests.support.ray_cluster import two_processes
 from tests.support.results_folder import contents
 

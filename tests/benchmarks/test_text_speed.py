@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from mafs_bench import suites
-from mafs_bench.operators.engine import corrupt_text
+from mafs_bench.corruptions import suite as suites
+from mafs_bench.corruptions.engine import corrupt_text
 from mafs_bench.types import Corruption
 
 OURS = ("keyboard", "ocr", "char_insert", "char_replace", "char_swap", "char_delete")

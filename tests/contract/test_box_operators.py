@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mafs_bench import suites
+from mafs_bench.corruptions import OPERATORS
+from mafs_bench.corruptions import suite as suites
+from mafs_bench.corruptions.base import BoxOperator
+from mafs_bench.corruptions.check import check_operator, example_picture
+from mafs_bench.corruptions.engine import corrupt_image, require_levels
 from mafs_bench.datasets import scenes
 from mafs_bench.errors import DataError
-from mafs_bench.operators import OPERATORS
-from mafs_bench.operators.base import BoxOperator
-from mafs_bench.operators.check import check_operator, example_picture
-from mafs_bench.operators.engine import corrupt_image, require_levels
-from mafs_bench.runner.images import ImageJob, stream_images
+from mafs_bench.runs.images import ImageJob, stream_images
 from mafs_bench.types import SEVERITIES, Box, Image
 
 BOXES = suites.load("boxes@1").corruptions

@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mafs_bench import suites
+from mafs_bench.corruptions import OPERATORS
+from mafs_bench.corruptions import suite as suites
+from mafs_bench.corruptions.base import ImageOperator
+from mafs_bench.corruptions.check import check_operator, example_picture
+from mafs_bench.corruptions.engine import corrupt_image
 from mafs_bench.errors import DataError
-from mafs_bench.operators import OPERATORS
-from mafs_bench.operators.base import ImageOperator
-from mafs_bench.operators.check import check_operator, example_picture
-from mafs_bench.operators.engine import corrupt_image
 from mafs_bench.types import SEVERITIES, Corruption, Image
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "image_cells.json"

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mafs_bench import suites
+from mafs_bench.corruptions import OPERATORS
+from mafs_bench.corruptions import suite as suites
+from mafs_bench.corruptions.base import PairItem, PairOperator, PairPlan
+from mafs_bench.corruptions.engine import plan_pairs
 from mafs_bench.errors import UsageError
-from mafs_bench.operators import OPERATORS
-from mafs_bench.operators.base import PairItem, PairOperator, PairPlan
-from mafs_bench.operators.engine import plan_pairs
 from mafs_bench.types import Corruption
 
 ALL = [

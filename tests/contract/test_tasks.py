@@ -9,8 +9,8 @@ import pytest
 
 from mafs_bench.adapters.protocols import PROTOCOLS, Answer, Embeddings, Fused
 from mafs_bench.metrics import METRICS, metrics_of
-from mafs_bench.runner.encoder import Encoder
-from mafs_bench.runner.view import ConditionParts, ConditionView
+from mafs_bench.runs.encoder import Encoder
+from mafs_bench.runs.view import ConditionParts, ConditionView
 from mafs_bench.stats.resampling import Resampling, intervals, unscored_rows
 from mafs_bench.tasks import TASKS
 from mafs_bench.tasks.base import Task

@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mafs_bench import suites
-from mafs_bench.operators import OPERATORS
-from mafs_bench.operators.audit import audit_text
-from mafs_bench.operators.base import TextOperator
-from mafs_bench.operators.engine import corrupt_text
+from mafs_bench.corruptions import OPERATORS
+from mafs_bench.corruptions import suite as suites
+from mafs_bench.corruptions.audit import audit_text
+from mafs_bench.corruptions.base import TextOperator
+from mafs_bench.corruptions.engine import corrupt_text
 from mafs_bench.types import Corruption
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "text_cells.json"

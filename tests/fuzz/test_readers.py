@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mafs_bench import suites
+from mafs_bench.corruptions import suite as suites
 from mafs_bench.datasets.annotations import read_entries
 from mafs_bench.datasets.instances import read_instances
 from mafs_bench.datasets.vqav2 import read_questions
@@ -30,7 +30,7 @@ from mafs_bench.leaderboard.schemas import Card, from_toml
 from mafs_bench.leaderboard.submission import make_bundle
 from mafs_bench.leaderboard.validation import validate
 from mafs_bench.report.baseline import read_baseline, write_baseline
-from mafs_bench.runner.store import read_cell, read_run
+from mafs_bench.runs.store import read_cell, read_run
 from tests.support.fake_board import CARD, open_board, write_card
 from tests.support.fake_run import write_run
 

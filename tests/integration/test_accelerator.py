@@ -12,9 +12,9 @@ import torch
 from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.cli.progress import Quiet
 from mafs_bench.errors import UsageError
-from mafs_bench.runner.execute import Resources, default_workers, execute
-from mafs_bench.runner.plan import RunRequest, make_plan
-from mafs_bench.runner.store import read_run
+from mafs_bench.runs.execute import Resources, default_workers, execute
+from mafs_bench.runs.plan import RunRequest, make_plan
+from mafs_bench.runs.store import read_run
 from tests.support.toy import TOY_ADAPTER
 
 cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here")

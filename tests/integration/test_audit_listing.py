@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from mafs_bench import suites
 from mafs_bench.cli import app
+from mafs_bench.corruptions import suite as suites
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UsageError
-from mafs_bench.runner.audit import audit_corruption
+from mafs_bench.runs.audit import audit_corruption
 
 CORE = suites.load("core@1").corruptions
 DATASET = resolve("scenes", None, None, 3)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mafs_bench import suites
+from mafs_bench.corruptions import suite as suites
+from mafs_bench.corruptions.engine import corrupt_text
+from mafs_bench.corruptions.text import translation
 from mafs_bench.errors import UsageError
-from mafs_bench.operators.engine import corrupt_text
-from mafs_bench.operators.text import translation
 
 BLOCK = suites.load("mm-robustness-2022@1").corruptions["back_translation"]
 CAPTION = "a man is riding a horse"

@@ -12,16 +12,16 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from mafs_bench import suites
 from mafs_bench.cli import app
+from mafs_bench.corruptions import suite as suites
 from mafs_bench.datasets.images import decode
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.report.examples import worst_examples
-from mafs_bench.runner.boxes import with_boxes
-from mafs_bench.runner.encoder import Encoder
-from mafs_bench.runner.images import CorruptedImage
-from mafs_bench.runner.store import StoredRun, read_run
-from mafs_bench.runner.view import ConditionParts, ConditionView
+from mafs_bench.runs.boxes import with_boxes
+from mafs_bench.runs.encoder import Encoder
+from mafs_bench.runs.images import CorruptedImage
+from mafs_bench.runs.store import StoredRun, read_run
+from mafs_bench.runs.view import ConditionParts, ConditionView
 from mafs_bench.tasks.base import caption_pairs
 from mafs_bench.types import Condition
 from tests.support.coco_photos import BOXES, file_name, write_coco

@@ -10,11 +10,11 @@ import pytest
 import mafs_bench
 from mafs_bench.adapters.load import load
 from mafs_bench.adapters.protocols import Settings
+from mafs_bench.recipes.baseline_measure import IMAGES, SPLIT, Silent
 from mafs_bench.report import summary
-from mafs_bench.runner.execute import Resources, execute
-from mafs_bench.runner.plan import CLEAN_ONLY, RunRequest, make_plan
-from mafs_bench.runner.store import read_run
-from mafs_bench.training.baseline_measure import IMAGES, SPLIT, Silent
+from mafs_bench.runs.execute import Resources, execute
+from mafs_bench.runs.plan import CLEAN_ONLY, RunRequest, make_plan
+from mafs_bench.runs.store import read_run
 
 WEIGHTS = Path(mafs_bench.__file__).parent / "weights"
 MODELS = ("albef", "blip")

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from mafs_bench import suites
 from mafs_bench.cli import app
+from mafs_bench.corruptions import suite as suites
+from mafs_bench.corruptions.base import PairItem
+from mafs_bench.corruptions.engine import corrupt_image, corrupt_text, plan_pairs
 from mafs_bench.datasets.images import decode
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import StoreError
-from mafs_bench.operators.base import PairItem
-from mafs_bench.operators.engine import corrupt_image, corrupt_text, plan_pairs
-from mafs_bench.runner.export import Export, content_hash, export
+from mafs_bench.runs.export import Export, content_hash, export
 from mafs_bench.tasks.base import caption_pairs
 from tests.support.toy import TOY_ADAPTER, write_toy_folder
 

@@ -65,7 +65,7 @@ def test_published_numbers_are_held_against_a_run(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mafs_bench.cli.progress import Quiet
-    from mafs_bench.runner.execute import Resources
+    from mafs_bench.runs.execute import Resources
 
     toy = str(folder / "toy")
     cells = json.loads((folder / "old" / "results.json").read_text())

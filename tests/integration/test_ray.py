@@ -22,10 +22,10 @@ import pytest
 from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.cli.progress import Quiet
 from mafs_bench.errors import ResourceError, UnknownNameError, UsageError
-from mafs_bench.runner.choose import choose_executor
-from mafs_bench.runner.execute import Resources, execute, weights_of
-from mafs_bench.runner.plan import Cell, RunRequest, make_plan
-from mafs_bench.runner.ray_executor import Cluster, Driver, Worker, run_on_cluster
+from mafs_bench.runs.choose import choose_executor
+from mafs_bench.runs.execute import Resources, execute, weights_of
+from mafs_bench.runs.plan import Cell, RunRequest, make_plan
+from mafs_bench.runs.ray_executor import Cluster, Driver, Worker, run_on_cluster
 from mafs_bench.tasks.ranking import score_memory
 from tests.support import survival_adapters
 from tests.support.ray_cluster import two_processes

@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mafs_bench.corruptions.engine import corrupt_image, corrupt_text
+from mafs_bench.corruptions.suite import load
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import StoreError, UsageError
-from mafs_bench.operators.engine import corrupt_image, corrupt_text
 from mafs_bench.report.commands import command_of, severity_span
 from mafs_bench.report.examples import embed, worst_examples
 from mafs_bench.report.fusion import fusion_curves
 from mafs_bench.report.html import script_data
 from mafs_bench.report.page import write_report
 from mafs_bench.report.summary import print_summary
-from mafs_bench.runner.store import StoredRun, read_run
-from mafs_bench.suites import load
+from mafs_bench.runs.store import StoredRun, read_run
 from tests.support.fake_run import SUITE, write_run
 
 N = 12
@@ -44,7 +44,7 @@ def _scenes_run(folder: Path, **changes: Any) -> StoredRun:
 
 
 def _overwrite(run: StoredRun, cell: object, frame: object) -> None:
-    from mafs_bench.runner.store import cell_file, read_cell, write_cell
+    from mafs_bench.runs.store import cell_file, read_cell, write_cell
     from mafs_bench.types import Condition
 
     condition = Condition(run.spec.suite, cell.corruption, cell.severity, cell.seed)  # type: ignore[attr-defined]

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from mafs_bench import suites
+from mafs_bench.corruptions import suite as suites
+from mafs_bench.corruptions.check import example_picture
+from mafs_bench.corruptions.engine import corrupt_image
+from mafs_bench.corruptions.image import style
 from mafs_bench.errors import UsageError
-from mafs_bench.operators.check import example_picture
-from mafs_bench.operators.engine import corrupt_image
-from mafs_bench.operators.image import style
 
 BLOCK = suites.load("mm-robustness-2022@2").corruptions["stylize"]
 ENCODER = {0: (3, 3, 1), 2: (3, 64, 3), 5: (64, 64, 3), 9: (64, 128, 3), 12: (128, 128, 3), 16: (128, 256, 3),

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mafs_bench.runner.store import read_run
+from mafs_bench.runs.store import read_run
 from tests.support import forked, survival_adapters
 from tests.support.forked import Forked
 from tests.support.results_folder import contents

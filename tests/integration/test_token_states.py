@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np, torch, transformers
 from mafs_bench.adapters.protocols import Embeddings
 from mafs_bench.metrics import metrics_of
-from mafs_bench.runner.encoder import Encoder
-from mafs_bench.runner.view import ConditionParts, ConditionView
+from mafs_bench.runs.encoder import Encoder
+from mafs_bench.runs.view import ConditionParts, ConditionView
 from mafs_bench.stats.resampling import Resampling, intervals
 from mafs_bench.tasks import matching, retrieval
 from mafs_bench.types import Condition, Dataset, Sample

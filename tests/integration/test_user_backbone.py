@@ -16,9 +16,9 @@ from mafs_bench.adapters.load import load
 from mafs_bench.adapters.protocols import Settings
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import MafsBenchError, UsageError, WeightsError
+from mafs_bench.mafs.calibrate import CalibrationRequest, calibrate
+from mafs_bench.mafs.train_fusion import TrainingRequest, train_scheduler
 from mafs_bench.mafs.training import Budget
-from mafs_bench.training.calibrate import CalibrationRequest, calibrate
-from mafs_bench.training.scheduler import TrainingRequest, train_scheduler
 from tests.support.toy import TOY_ADAPTER, write_toy_folder
 
 MODEL = f"mafs-clip:{TOY_ADAPTER}"

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mafs_bench import suites
 from mafs_bench.adapters.clip import Clip
 from mafs_bench.adapters.protocols import Settings
+from mafs_bench.corruptions import suite as suites
 from mafs_bench.metrics import metrics_of
 from mafs_bench.metrics.clip_score import clip_scores, ref_clip_scores
-from mafs_bench.runner.encoder import ClipJudge, Encoder
-from mafs_bench.runner.view import ConditionParts, ConditionView
+from mafs_bench.runs.encoder import ClipJudge, Encoder
+from mafs_bench.runs.view import ConditionParts, ConditionView
 from mafs_bench.stats.resampling import Resampling, intervals
 from mafs_bench.tasks import captioning
 from mafs_bench.types import Condition, Dataset, Image, Sample

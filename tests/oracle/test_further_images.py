@@ -11,9 +11,9 @@ import PIL.Image
 import pytest
 from scipy import ndimage
 
-from mafs_bench import suites
-from mafs_bench.operators import OPERATORS
-from mafs_bench.operators.check import example_picture
+from mafs_bench.corruptions import OPERATORS
+from mafs_bench.corruptions import suite as suites
+from mafs_bench.corruptions.check import example_picture
 from mafs_bench.types import Image
 
 CORE = suites.load("core@1").corruptions

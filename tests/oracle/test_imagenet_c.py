@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mafs_bench import suites
+from mafs_bench.corruptions import OPERATORS, legacy
+from mafs_bench.corruptions import suite as suites
+from mafs_bench.corruptions.engine import corrupt_image
 from mafs_bench.errors import UnknownNameError, UsageError
-from mafs_bench.operators import OPERATORS, legacy
-from mafs_bench.operators.engine import corrupt_image
 from mafs_bench.seeding import stream
 from mafs_bench.types import Image
 

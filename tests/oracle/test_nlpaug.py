@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from mafs_bench import suites
-from mafs_bench.operators import OPERATORS
+from mafs_bench.corruptions import OPERATORS
+from mafs_bench.corruptions import suite as suites
 
 nac = pytest.importorskip("nlpaug.augmenter.char")
 

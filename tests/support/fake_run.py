@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mafs_bench import suites
+from mafs_bench.corruptions import suite as suites
 from mafs_bench.metrics import metrics_of
 from mafs_bench.metrics.captioning import caption_statistics
-from mafs_bench.runner.store import CellMeta, results_json, write_atomically, write_cell
+from mafs_bench.runs.store import CellMeta, results_json, write_atomically, write_cell
 from mafs_bench.stats.resampling import Resampling, intervals
 from mafs_bench.types import CellResult, Condition, RunSpec
 

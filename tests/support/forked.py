@@ -20,7 +20,7 @@ _CONTEXT.set_forkserver_preload(
         "matplotlib.figure",
         "pyarrow.parquet",
         "mafs_bench.cli",
-        "mafs_bench.runner.execute",
+        "mafs_bench.runs.execute",
         "mafs_bench.report.summary",
     ]
 )

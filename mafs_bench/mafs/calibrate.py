@@ -1,0 +1,233 @@
+"""Take a trained scheduler to another backbone: prototypes and statistics from unlabelled pairs, no gradients.
+
+A scheduler reads a handful of standardised scalars, so that it can serve any backbone on which those are known.
+What is tied to a backbone's dimensions cannot travel, and is fitted here in closed form:
+  prototypes, temperatures, standardisation   from the pairs, as in training
+  W_v, W_t    the identity, or the ridge regression of image on text vectors and the identity
+  balance     added to the image's logit, taken from the text's: how much each side says is the data's own, and
+              no signal tells it
+  the banks of cross-modal retrieval, and the prior
+W_v, W_t and the balance are those that rank the held-out pairs' other captions best. With one caption an image the
+pair's own text is ranked by its image, and the balance stays as it was trained.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mafs_bench.adapters.load import adapter_class, capabilities, load, resolve_settings
+from mafs_bench.datasets.resolve import resolve
+from mafs_bench.errors import UsageError, WeightsError
+from mafs_bench.mafs.bank import EmbeddingBank
+from mafs_bench.mafs.cards import describe_data
+from mafs_bench.mafs.catalogue import FUSIONS
+from mafs_bench.mafs.cross_modal import CrossModalFusion
+from mafs_bench.mafs.fusion import FusionInput, ScheduledFusion
+from mafs_bench.mafs.scheduler import Scheduler
+from mafs_bench.mafs.signals import Prototypes, fit_prototypes, pair_signals
+from mafs_bench.mafs.train_fusion import BANK, PROTOTYPES, Trained, embed_clean
+from mafs_bench.mafs.training import fit_standardise
+from mafs_bench.mafs.weights import FusionWeights, file_name, save, search_path
+from mafs_bench.mafs.weights import load as load_fusion
+from mafs_bench.types import Dataset
+
+HELD_OUT = 5
+"""One image in so many is held out to choose W_v and W_t."""
+BALANCES = (0.0, -0.5, 0.5, -1.0, 1.0, -1.5, 1.5, -2.0, 2.0)
+"""Shifts that are tried, the smallest first: of those that rank equally well it is taken."""
+_RIDGE = 0.1
+"""Ridge penalty as a share of the mean variance of an image vector's entry."""
+
+
+@dataclass(frozen=True)
+class CalibrationRequest:
+    """What to calibrate, in the user's words. ``scheduler`` None: the bundled one of ``fusion``."""
+
+    backbone: str
+    dataset: str
+    split: str = "val"
+    data_root: Path | None = None
+    pairs: int | None = None
+    scheduler: Path | None = None
+    fusion: str = "mafs"
+    seed: int = 0
+    out: Path | None = None
+
+
+def calibrate(request: CalibrationRequest, say: Callable[[str], None]) -> Trained:
+    """Write a fusion file for the backbone, with its card. Raises ``UsageError``, ``DataError``, ``WeightsError``."""
+    began = time.monotonic()
+    source_file = request.scheduler or bundled_scheduler(request.fusion)
+    source = load_fusion(source_file)
+    if not isinstance(source.fused, ScheduledFusion) or source.cross is None:
+        raise UsageError(f"{source_file} holds {source.fusion!r}, which has no scheduler that could travel")
+    if not capabilities(adapter_class(request.backbone)) & {"DualEncoder", "PixelEncoder"}:
+        raise UsageError(f"{request.backbone} cannot be calibrated: it is no dual encoder")
+    dataset = resolve(request.dataset, request.split, request.data_root, request.pairs)
+    if len(dataset.samples) < 2 * PROTOTYPES:
+        raise UsageError(
+            f"{dataset.name} has {len(dataset.samples)} images; at least {2 * PROTOTYPES} needed"
+        )
+    adapter = load(request.backbone, resolve_settings())
+    bank = embed_clean(adapter, dataset)
+    say(f"embedded {len(bank.images)} images and {len(bank.texts)} texts in {time.monotonic() - began:.0f} s")
+    weights, chosen = transfer(source, adapter.weights, bank, request.seed)
+    say(f"W_v, W_t: {chosen.describe()}")
+    folder = request.out if request.out is not None else search_path()[0]
+    path = folder / file_name(weights.fusion, adapter.weights)
+    save(weights, path)
+    card = _card(request, source, dataset, adapter, chosen, time.monotonic() - began)
+    return Trained.write(path, card)
+
+
+def bundled_scheduler(fusion: str) -> Path:
+    """The bundled file of a fusion. Raises ``WeightsError``."""
+    files = sorted(search_path()[1].glob(f"{fusion}-*.safetensors"))
+    if not files:
+        raise WeightsError(f"no {fusion!r} scheduler is bundled; name one with --scheduler FILE")
+    return files[0]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which W_v and W_t and which balance were chosen, and the held-out R@1 of each candidate at its best balance."""
+
+    projections: str
+    balance: float
+    scores: dict[str, float]
+
+    def describe(self) -> str:
+        """What was chosen, and the candidates with their scores."""
+        scores = ", ".join(f"{name} {score:.3f}" for name, score in self.scores.items())
+        return f"{self.projections}, balance {self.balance:+.1f} (held-out R@1 {scores})"
+
+
+def transfer(
+    source: FusionWeights, backbone: str, bank: EmbeddingBank, seed: int
+) -> tuple[FusionWeights, Chosen]:
+    """Put a trained fusion's schedulers onto a backbone known by clean pairs; every fit is in closed form.
+
+    Raises ``UsageError`` where the backbone does not give a signal that a scheduler reads.
+    """
+    dim = bank.images.shape[-1]
+    generator = torch.Generator().manual_seed(seed)
+    v, t = bank.images[bank.owner, 0], bank.texts[:, 0]
+    prototypes = fit_prototypes(v, t, PROTOTYPES, generator)
+    assert isinstance(source.fused, ScheduledFusion)
+    assert source.cross is not None
+    fused = FUSIONS[source.fusion](dim)
+    assert isinstance(fused, ScheduledFusion)
+    fused.scheduler = _standardised(source.fused.scheduler, prototypes, bank)
+    chosen = _choose(fused, prototypes, bank)
+    cross = CrossModalFusion(dim, min(BANK, len(bank.images)), fused.scheduler.standardise.names)
+    n = len(cross.image_bank)
+    cross.image_bank.copy_(bank.images[torch.randperm(len(bank.images), generator=generator)[:n], 0])
+    cross.text_bank.copy_(bank.texts[torch.randperm(len(bank.texts), generator=generator)[:n], 0])
+    cross.tau.copy_(source.cross.tau)
+    cross.scheduler = _standardised(source.cross.scheduler, prototypes, bank)
+    prior = torch.nn.functional.normalize(t.mean(0), dim=0)
+    return FusionWeights(source.fusion, backbone, prototypes, fused.eval(), cross.eval(), prior), chosen
+
+
+def _standardised(scheduler: Scheduler, prototypes: Prototypes, bank: EmbeddingBank) -> Scheduler:
+    """A copy of the scheduler that reads this backbone's signals by their own mean and deviation."""
+    copy = deepcopy(scheduler)
+    fit_standardise(copy.standardise, prototypes, bank)
+    return copy
+
+
+@torch.no_grad()
+def _choose(fusion: ScheduledFusion, prototypes: Prototypes, bank: EmbeddingBank) -> Chosen:
+    """Set W_v, W_t and the balance by what ranks held-out pairs best; a regression is then fitted anew to all."""
+    held = torch.arange(len(bank.images)) % HELD_OUT == 0
+    several = len(bank.texts) > len(bank.images)
+    bias: Tensor = fusion.scheduler.body[-1].bias  # type: ignore[assignment]
+    trained, towards_image = bias.clone(), torch.tensor([1.0, -1.0])
+    recalls = {}
+    for name, fit in _PROJECTIONS.items():
+        fusion.image.weight.copy_(fit(bank, ~held))
+        for balance in BALANCES if several else (0.0,):
+            bias.copy_(trained + balance * towards_image)
+            recalls[name, balance] = _held_out_recall(fusion, prototypes, bank, held)
+    best, balance = max(recalls, key=lambda candidate: recalls[candidate])
+    fusion.image.weight.copy_(_PROJECTIONS[best](bank, torch.ones_like(held)))
+    bias.copy_(trained + balance * towards_image)
+    scores = {name: max(r for (of, _), r in recalls.items() if of == name) for name in _PROJECTIONS}
+    return Chosen(best, balance, scores)
+
+
+def _identity(bank: EmbeddingBank, kept: Tensor) -> Tensor:
+    return torch.eye(bank.images.shape[-1])
+
+
+def _regression(bank: EmbeddingBank, kept: Tensor) -> Tensor:
+    """W (d, d) of least Σ |W v - t|² + ridge over the kept images and the mean of their texts."""
+    sums = torch.zeros_like(bank.images[:, 0]).index_add_(0, bank.owner, bank.texts[:, 0])
+    v, t = bank.images[kept, 0].double(), torch.nn.functional.normalize(sums[kept], dim=-1).double()
+    gram = v.T @ v
+    penalty = _RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
+    solved: Tensor = torch.linalg.solve(gram + penalty, v.T @ t)
+    return solved.T.float()
+
+
+_PROJECTIONS: dict[str, Callable[[EmbeddingBank, Tensor], Tensor]] = {
+    "identity": _identity,
+    "regression": _regression,
+}
+
+
+def _held_out_recall(
+    fusion: ScheduledFusion, prototypes: Prototypes, bank: EmbeddingBank, held: Tensor
+) -> float:
+    """Fused retrieval R@1 of the held-out pairs among the held-out texts.
+
+    With one caption an image the query is the image alone, and what it has to find is that caption.
+    """
+    texts = torch.nonzero(held[bank.owner]).flatten()
+    owner = bank.owner[texts]
+    v, t = bank.images[owner, 0], bank.texts[texts, 0]
+    tokens = {name: values[texts, 0] for name, values in bank.tokens.items()}
+    several = bool((torch.bincount(owner) > 1).any())
+    present = torch.tensor([[1.0, float(several)]]).repeat(len(texts), 1)
+    z, _ = fusion(FusionInput(v, t, pair_signals(prototypes, v, t, tokens), present))
+    scores = z @ t.T
+    if several:
+        scores.fill_diagonal_(-torch.inf)
+    return float((owner[scores.argmax(1)] == owner).float().mean())
+
+
+def _card(
+    request: CalibrationRequest,
+    source: FusionWeights,
+    dataset: Dataset,
+    adapter: Any,
+    chosen: Chosen,
+    seconds: float,
+) -> str:
+    """Where the scheduler comes from, and what it was calibrated on."""
+    command = f"mafs-bench calibrate --backbone {request.backbone} --dataset {request.dataset}"
+    command += f" --split {request.split}"
+    command += f" --pairs {request.pairs}" if request.pairs else ""
+    command += f" --scheduler {request.scheduler}" if request.scheduler else ""
+    card = {
+        "method": "a reconstruction of MA-AFS from the public abstract of arXiv 2506.12733; scheduler calibrated, "
+        "not trained, for this backbone",
+        "command": command + (f" --fusion {request.fusion}" if request.fusion != "mafs" else ""),
+        "backbone": {"spec": request.backbone, "weights": adapter.weights},
+        "scheduler": {"fusion": source.fusion, "backbone": source.backbone, "file_sha256": source.digest},
+        "data": describe_data(dataset),
+        "projections": {"chosen": chosen.projections, "held_out_r1": chosen.scores},
+        "balance": chosen.balance,
+        "seed": request.seed,
+        "seconds": round(seconds),
+    }
+    return json.dumps(card, indent=1) + "\n"

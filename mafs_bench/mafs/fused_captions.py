@@ -1,0 +1,85 @@
+"""Captions by a frozen dual encoder with a trained decoder: what MA-AFS and fixed fusions have in common."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mafs_bench.adapters.protocols import Caption, Embeddings, Settings
+from mafs_bench.adapters.tiles import run_in_tiles
+from mafs_bench.errors import WeightsError
+from mafs_bench.mafs.caption_weights import CaptionerWeights, find_captioner, load_captioner
+from mafs_bench.mafs.captioning import Inputs
+from mafs_bench.mafs.fused_adapter import FusedBackbone
+
+_TILE = 64
+
+
+class CaptioningBackbone(FusedBackbone):
+    """A fused backbone that also writes captions, where a captioner was trained for its weights."""
+
+    captions: ClassVar[str] = ""
+    """The fusion whose captioner it writes with; "": its own."""
+    _captioner: CaptionerWeights | None = None
+
+    @classmethod
+    def load(cls, argument: str, settings: Settings) -> Self:
+        """Load backbone, fusion and, where one was trained, captioner. Raises ``WeightsError``."""
+        adapter = super().load(argument, settings)
+        file = find_captioner(cls.captions or cls.fusion, adapter._backbone.weights)
+        if file is not None:
+            adapter._captioner = load_captioner(file)
+            both = f"{adapter.weights}{adapter._captioner.digest}"
+            adapter.weights = hashlib.sha256(both.encode()).hexdigest()
+        return adapter
+
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """Protocols that these weights do not support, each with the reason."""
+        if self._captioner is not None:
+            return super().lacks
+        return {**super().lacks, "EmbeddingCaptioner": self._no_captioner()}
+
+    def caption_embedded(self, images: Embeddings, texts: Embeddings) -> list[Caption]:
+        """Describe n images, with texts as context where they are present, word by word the likeliest one.
+
+        ``alpha_image`` is the mean of α_v over a caption's words. Raises ``WeightsError`` without a captioner.
+        """
+        trained = self._captioner
+        if trained is None:
+            raise WeightsError(self._no_captioner())
+
+        def write(tile: Tensor) -> Tensor:
+            given = Inputs(tile[:, :dim], tile[:, dim : 2 * dim], tile[:, 2 * dim :])
+            words, alpha = trained.captioner.write(given)
+            return torch.cat([words, alpha[..., 0], alpha[..., 1]], dim=1)
+
+        dim = images.vectors.shape[1]
+        present = np.stack([images.present, texts.present], axis=1).astype(np.float32)
+        inputs = torch.from_numpy(np.concatenate([images.vectors, texts.vectors, present], axis=1))
+        with torch.inference_mode():
+            written = run_in_tiles(write, inputs, _TILE)
+        words, alpha_image, alpha_text = written.chunk(3, dim=1)
+        said = ((alpha_image + alpha_text) > 0).sum(1)
+        return [
+            Caption(trained.words.decode(ids), {"alpha_image": a, "alpha_text": b})
+            for ids, a, b in zip(
+                words.long().tolist(),
+                (alpha_image.sum(1) / said).tolist(),
+                (alpha_text.sum(1) / said).tolist(),
+                strict=True,
+            )
+        ]
+
+    def _no_captioner(self) -> str:
+        fusion = self.captions or self.fusion
+        spec = self.backbone_spec(self.name.partition(":")[2])
+        return (
+            f"no {fusion!r} captioner has been trained for {spec}; train one with: mafs-bench train scheduler "
+            f"--backbone {spec} --fusion {fusion} --task captioning --dataset DATASET"
+        )

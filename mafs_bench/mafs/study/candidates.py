@@ -1,0 +1,195 @@
+"""Fusions under study: trained once, kept on disk, told what only the oracle may know."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.adapters.vectors import as_embeddings
+from mafs_bench.mafs.answering import AnswerHead
+from mafs_bench.mafs.bank import EmbeddingBank
+from mafs_bench.mafs.fused_adapter import FusedBackbone
+from mafs_bench.mafs.fusion import FusionInput
+from mafs_bench.mafs.signals import Prototypes
+from mafs_bench.mafs.study.variants import Variant, variants
+from mafs_bench.mafs.train_fusion import embed, embed_questions, fit_fused, fit_head
+from mafs_bench.mafs.training import Budget
+from mafs_bench.mafs.weights import FusionWeights
+from mafs_bench.runs.view import ConditionView
+from mafs_bench.tasks.base import Pair, PairEmbeddings
+from mafs_bench.types import Dataset
+
+
+class Candidate(FusedBackbone):
+    """A fusion under study on a backbone that is loaded already.
+
+    corrupted: what the oracle is told of the condition; mismatched: bool (n,), of each pair, where it has some.
+    """
+
+    fusion = "study"
+
+    def __init__(self, backbone: Any, weights: FusionWeights) -> None:
+        super().__init__(weights.fusion, backbone, weights)
+        self.fused = weights.fused
+        self.corrupted: tuple[float, float] = (0.0, 0.0)
+        self.mismatched: np.ndarray[Any, Any] | None = None
+
+    @property
+    def answers_questions(self) -> bool:
+        """Whether an answer head was trained for it."""
+        return self._fusion.head is not None
+
+    def _pairs(self, images: Embeddings, texts: Embeddings) -> FusionInput:
+        """Tell the oracle which modality was corrupted; every other fusion ignores it."""
+        pairs = super()._pairs(images, texts)
+        told = torch.tensor(self.corrupted).repeat(len(images), 1)
+        if self.mismatched is not None:
+            told[torch.from_numpy(self.mismatched)] = 1.0
+        return replace(pairs, corrupted=told)
+
+
+@dataclass
+class SharedView:
+    """A view whose pairs are embedded once for all candidates, and which knows who holds another's image."""
+
+    view: ConditionView
+    _made: dict[int, PairEmbeddings] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.view, name)
+
+    def pair_embeddings(self, pairs: Sequence[Pair]) -> PairEmbeddings:
+        """The view's, made once; a task gives equally many pairs each time."""
+        if len(pairs) not in self._made:
+            self._made = {len(pairs): self.view.pair_embeddings(pairs)}
+        return self._made[len(pairs)]
+
+    def mismatched(self, pairs: Sequence[Pair]) -> np.ndarray[Any, Any]:
+        """bool (n,): pairs whose image is another's."""
+        return np.asarray(self.pair_embeddings(pairs).image_from != np.arange(len(pairs)))
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Embedded training pairs, and questions with their soft targets where the data set has some."""
+
+    bank: EmbeddingBank
+    questions: EmbeddingBank | None
+    targets: Tensor | None
+    answers: tuple[str, ...]
+
+    @classmethod
+    def of(cls, backbone: Any, dataset: Dataset, say: Callable[[str], None]) -> TrainingSet:
+        """Embed a training split, or find it in the cache."""
+        bank = embed(backbone, dataset, 0, say)
+        if not dataset.answer_vocabulary:
+            return cls(bank, None, None, ())
+        questions, targets = embed_questions(backbone, dataset, 0, say)
+        return cls(bank, questions, targets, dataset.answer_vocabulary)
+
+
+def train_candidates(
+    data: TrainingSet, backbone: Any, budget: Budget, seeds: int, folder: Path, say: Callable[[str], None]
+) -> dict[str, Candidate]:
+    """Every variant for every seed, by ``<variant>#<seed>``; weights are kept in ``folder``."""
+    made: dict[str, Candidate] = {}
+    for seed in range(seeds):
+        for variant in variants(budget, data.bank.tokens):
+            name = f"{variant.name}#{seed}"
+            weights = _fit_once(variant, data, seed, backbone.weights, folder / f"{name}.safetensors")
+            made[name] = Candidate(backbone, weights)
+            say(f"trained {name}")
+    return made
+
+
+def _fit_once(variant: Variant, data: TrainingSet, seed: int, backbone: str, path: Path) -> FusionWeights:
+    """Train a variant, or find its tensors from a study that was broken off."""
+    from safetensors.torch import load_file, save_file
+
+    if path.is_file():
+        return _restored(variant, data, backbone, load_file(path))
+    weights, _ = fit_fused(variant.name, variant.make, backbone, data.bank, variant.budget, seed)
+    if _answers(variant, data) and data.questions is not None and data.targets is not None:
+        head, _ = fit_head(
+            variant.make, weights.prototypes, data.questions, data.targets, variant.budget, seed
+        )
+        weights = replace(weights, head=head, answers=data.answers)
+    tensors = {
+        f"{part}.{n}": x.contiguous()
+        for part, m in _parts(weights).items()
+        for n, x in m.state_dict().items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({**tensors, "prior": weights.prior}, path)
+    return weights
+
+
+def _answers(variant: Variant, data: TrainingSet) -> bool:
+    """Whether a variant is studied on questions too: ablations are held against each other on retrieval alone."""
+    return bool(data.answers) and variant.kind != "ablation"
+
+
+def _restored(
+    variant: Variant, data: TrainingSet, backbone: str, tensors: dict[str, Tensor]
+) -> FusionWeights:
+    k, dim = tensors["prototypes.image"].shape
+    head = AnswerHead(variant.make(dim), dim, len(data.answers)).eval() if _answers(variant, data) else None
+    weights = FusionWeights(
+        variant.name,
+        backbone,
+        Prototypes(k, dim),
+        variant.make(dim).eval(),
+        None,
+        tensors["prior"],
+        head=head,
+        answers=data.answers,
+    )
+    for part, module in _parts(weights).items():
+        own = {n.removeprefix(f"{part}."): x for n, x in tensors.items() if n.startswith(f"{part}.")}
+        module.load_state_dict(own)
+    return weights
+
+
+def _parts(weights: FusionWeights) -> dict[str, nn.Module]:
+    parts: dict[str, nn.Module] = {"prototypes": weights.prototypes, "fused": weights.fused}
+    return parts if weights.head is None else {**parts, "head": weights.head}
+
+
+def cost(backbone: Any, candidate: Candidate, n: int = 64) -> dict[str, float]:
+    """What scheduling adds to encoding ``n`` pairs, in percent of the backbone's parameters and time.
+
+    The projections W_v and W_t, which every fusion has, do not count as the scheduler's parameters. The time
+    is the median of five, single-threaded.
+    """
+    images = [np.full((224, 224, 3), i, dtype=np.uint8) for i in range(n)]
+    texts = [f"a picture of {i} things" for i in range(n)]
+    encoded = as_embeddings(backbone.encode_images(images), n, "images")
+    spoken = as_embeddings(backbone.encode_texts(texts), n, "texts")
+    slow = _median_time(lambda: (backbone.encode_images(images), backbone.encode_texts(texts)))
+    added = _median_time(lambda: candidate.fuse(encoded, spoken))
+    found = {"time": 100 * added / slow}
+    model = getattr(getattr(backbone, "_loaded", None), "model", None)
+    if model is not None:
+        total = sum(p.numel() for p in model.parameters())
+        fusion = candidate.fused
+        own = {id(p) for part in (fusion.image, fusion.text) for p in part.parameters()}
+        scheduler = sum(p.numel() for p in fusion.parameters() if id(p) not in own)
+        found["parameters of the scheduler"] = 100 * scheduler / total
+    return found
+
+
+def _median_time(work: Callable[[], object]) -> float:
+    spent = []
+    for _ in range(5):
+        began = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - began)
+    return float(np.median(spent))

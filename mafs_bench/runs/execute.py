@@ -1,0 +1,355 @@
+"""Run a plan: load the adapter once, make what is missing, store every cell as soon as it is scored."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol
+
+from mafs_bench import __version__
+from mafs_bench.adapters.load import load, resolve_settings
+from mafs_bench.adapters.protocols import Settings
+from mafs_bench.errors import StoreError
+from mafs_bench.metrics import metrics_of
+from mafs_bench.runs.cache import open_caches
+from mafs_bench.runs.encode import drop_spool
+from mafs_bench.runs.encoder import ClipJudge, Encoder
+from mafs_bench.runs.forward import Forward, memory_in_one_line
+from mafs_bench.runs.plan import Cell, Plan, without_lacking
+from mafs_bench.runs.store import (
+    CellMeta,
+    cell_file,
+    open_folder,
+    read_cell,
+    results_json,
+    write_atomically,
+    write_cell,
+)
+from mafs_bench.runs.view import ConditionParts, ConditionView
+from mafs_bench.runs.workers import close_workers
+from mafs_bench.stats.resampling import Resampling, interval
+from mafs_bench.tasks.ranking import score_memory
+from mafs_bench.types import CellResult, Condition, Corruption, Dataset, RunSpec
+
+_PACKAGES = ("torch", "open_clip_torch", "transformers", "numpy", "scipy", "opencv-python", "pillow")
+"""Packages whose version can change a number."""
+
+N_RESAMPLES = 2000
+
+
+class Progress(Protocol):
+    """What a run tells while it works."""
+
+    def start(self, cells: int, stored: int, folder: Path) -> None:
+        """How many cells the run has, and how many were there already."""
+
+    def rows(self, n: int) -> None:
+        """``n`` more images went through the model."""
+
+    def cell(self, cell: Cell) -> None:
+        """One more cell is stored."""
+
+    def note(self, line: str) -> None:
+        """Something that the user should know."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """How to run, without effect on the results."""
+
+    device: str = "auto"
+    precision: str = "fp32"
+    batch_size: int = 64
+    workers: int = 1
+    cache: Path | None = None
+    cache_bytes: int = 10 << 30
+    memory: int = 2 << 30
+    compile: bool = False
+
+    def settings(self) -> Settings:
+        """How the model is to be run. Raises ``UnknownNameError`` or ``UsageError``."""
+        return resolve_settings(self.device, self.precision, self.batch_size, self.compile)
+
+
+def core_count() -> int:
+    """Cores for this run: ``OMP_NUM_THREADS``, else those that the process may use (as on a shared node)."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_workers(device: str = "cpu") -> int:
+    """Processes that corrupt images.
+
+    On a CPU one for every two cores: the model goes before them (``nice``). A GPU takes images faster than a few
+    cores make them: it gets its share of all cores but the one that feeds it.
+    """
+    if not device.startswith("cuda"):
+        return max(1, core_count() // 2)
+    import torch
+
+    return max(1, core_count() // torch.cuda.device_count() - 1)
+
+
+Elsewhere = Callable[[Plan, Sequence[Cell], tuple[str, ...], Resources, Path, Progress], None]
+"""Runs and stores cells on other machines: (plan, cells, ``weights_of``, resources, folder, progress)."""
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """Where a run is and what it found."""
+
+    folder: Path
+    spec: RunSpec
+    results: tuple[CellResult, ...]
+
+
+def execute(
+    plan: Plan,
+    resources: Resources,
+    out: Path | None,
+    progress: Progress,
+    elsewhere: Elsewhere | None = None,
+) -> FinishedRun:
+    """Run what is not stored yet, here or ``elsewhere``, and derive ``results.json``.
+
+    Raises ``MafsBenchError`` subclasses; what was finished before stays stored.
+    """
+    _limit_threads()
+    score_memory.set(resources.memory)
+    settings = resources.settings()
+    adapter = load(plan.request.model, settings)
+    plan, lines = without_lacking(plan, adapter)
+    judge = load_judge(plan, settings)
+    notes = [*_notes(plan, adapter, judge, settings), *lines]
+    spec = make_spec(plan, adapter, judge, resources.precision, notes)
+    folder = out if out is not None else Path("runs") / _folder_name(spec)
+    with open_folder(folder, spec), closing_workers():
+        todo = [cell for cell in plan.cells if not _is_stored(folder, cell, progress)]
+        progress.start(len(plan.cells), len(plan.cells) - len(todo), folder)
+        for line in notes:
+            progress.note(line)
+        spool = folder / ".partial"
+        if elsewhere is not None and todo:
+            elsewhere(plan, todo, weights_of(adapter, judge), resources, folder, progress)
+        else:
+            encoder = make_encoder(plan, adapter, settings, resources, spool, progress, judge)
+            run_cells(encoder, todo, folder, progress)
+        results = summarise(plan, folder)
+        write_atomically(folder / "results.json", results_json(results).encode())
+        drop_spool(spool)
+    return FinishedRun(folder, spec, tuple(results))
+
+
+@contextmanager
+def closing_workers() -> Iterator[None]:
+    """Let worker processes go at the end, however it comes."""
+    try:
+        yield
+    finally:
+        close_workers()
+
+
+def _limit_threads() -> None:
+    """Every core to the model, whatever ``--workers``: workers yield to it."""
+    import torch
+
+    torch.set_num_threads(core_count())
+
+
+def load_judge(plan: Plan, settings: Settings) -> Any:
+    """The model that judges captions for CLIPScore, None where the request names none. Raises as ``load``."""
+    return load(plan.request.clipscore, settings) if plan.request.clipscore else None
+
+
+def weights_of(adapter: Any, judge: Any) -> tuple[str, ...]:
+    """The hashes of all weights that decide a run's numbers."""
+    return tuple(model.weights for model in (adapter, judge) if model is not None)
+
+
+def make_encoder(
+    plan: Plan,
+    adapter: Any,
+    settings: Settings,
+    resources: Resources,
+    spool: Path | None,
+    progress: Progress,
+    judge: Any = None,
+) -> Encoder:
+    """The encoder of a run. Raises ``StoreError`` where the cache cannot be opened."""
+    caches = None
+    if resources.cache is not None:
+        precision = f"{settings.precision}{', compiled' * settings.compile}"
+        caches = open_caches(resources.cache, resources.cache_bytes, adapter, precision, settings.device)
+    return Encoder(
+        adapter,
+        plan.dataset,
+        plan.request.seed,
+        resources.batch_size,
+        resources.workers,
+        plan.request.engine,
+        plan.request.on_error,
+        spool,
+        progress.rows,
+        forward=Forward(adapter, resources.batch_size, caches.images if caches else None, progress.note),
+        text_cache=caches.texts if caches else None,
+        judge=None if judge is None else _judging(judge, plan, resources),
+    )
+
+
+def _judging(judge: Any, plan: Plan, resources: Resources) -> ClipJudge:
+    request = plan.request
+    return ClipJudge(
+        Encoder(
+            judge,
+            plan.dataset,
+            request.seed,
+            resources.batch_size,
+            resources.workers,
+            on_error=request.on_error,
+        )
+    )
+
+
+def run_cells(encoder: Encoder, todo: Sequence[Cell], folder: Path, progress: Progress) -> None:
+    """Score and store cells, in order. Raises ``MafsBenchError`` subclasses."""
+    left = list(todo)
+    encoder.planned = _planned(todo)
+    encoder.severities_left = lambda corruption: tuple(
+        {severity for cell in left if (severity := cell.severity_of(corruption)) is not None}
+    )
+    while left:
+        cell = left[0]
+        view = ConditionView(encoder, cell.condition, ConditionParts.of(cell.corruptions))
+        with memory_in_one_line(encoder.batch_size):
+            _run_cell(view, cell, encoder, folder)
+        left.pop(0)
+        progress.cell(cell)
+
+
+def _planned(cells: Sequence[Cell]) -> list[tuple[Corruption | None, tuple[int, ...]]]:
+    """The image corruptions of cells, in order, each with all its severities."""
+    found: dict[str, tuple[Corruption | None, set[int]]] = {}
+    for cell in cells:
+        images = [pair for pair in cell.corruptions if pair[0].modality == "image"]
+        corruption, severity = images[0] if images else (None, 0)
+        found.setdefault(corruption.name if corruption else "", (corruption, set()))[1].add(severity)
+    return [(corruption, tuple(sorted(severities))) for corruption, severities in found.values()]
+
+
+def _run_cell(view: ConditionView, cell: Cell, encoder: Encoder, folder: Path) -> None:
+    frame = cell.task.score(encoder.adapter, view)
+    meta = CellMeta(
+        task=cell.task.name,
+        dataset=encoder.dataset.name,
+        corruption=cell.condition.corruption,
+        severity=cell.condition.severity,
+        seed=cell.condition.seed,
+        content_hash=view.content_hash(),
+        audit=view.audit(),
+    )
+    write_cell(folder, meta, cell.condition, frame)
+
+
+def make_spec(plan: Plan, adapter: Any, judge: Any, precision: str, notes: Sequence[str]) -> RunSpec:
+    """Everything that decides the numbers, resolved."""
+    request, dataset = plan.request, plan.dataset
+    return RunSpec(
+        model=request.model,
+        weights=adapter.weights,
+        dataset=dataset.name,
+        split=dataset.split,
+        revision=dataset.revision,
+        limit=request.limit,
+        tasks=tuple(task.name for task in plan.tasks),
+        suite=plan.suite.id,
+        suite_hash=plan.suite.digest,
+        corruptions=tuple(corruption.name for corruption in plan.corruptions),
+        severities=plan.severities,
+        seed=request.seed,
+        precision=precision,
+        engine=request.engine,
+        on_error=request.on_error,
+        missing=dict(adapter.missing),
+        sources=dict(getattr(adapter, "sources", {})),
+        clipscore={} if judge is None else {"model": request.clipscore, "weights": judge.weights},
+        packages={"mafs-bench": __version__, **{name: _version(name) for name in _PACKAGES}},
+        notes=tuple(notes),
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+def _notes(plan: Plan, adapter: Any, judge: Any, settings: Settings) -> list[str]:
+    """What a reader of the numbers must know."""
+    foreign = [_domain_note(model, plan.dataset) for model in (adapter, judge) if model is not None]
+    compiled = ["the image encoder was compiled (--compile)"] if settings.compile else []
+    return [*plan.dataset.notes, *compiled, *dict.fromkeys(note for note in foreign if note)]
+
+
+def _domain_note(model: Any, dataset: Dataset) -> str:
+    """That a model was made for another domain, "" where it was not."""
+    if not model.domain or not dataset.domain or model.domain == dataset.domain:
+        return ""
+    public = getattr(model, "public", "")
+    return (
+        f"{model.name} was made for {model.domain}, and {dataset.name} is of the domain {dataset.domain}"
+        + (f"; made for it is {public}" if public else "")
+    )
+
+
+def _folder_name(spec: RunSpec) -> str:
+    def plain(text: str) -> str:
+        return re.sub(r"[^A-Za-z0-9.+-]+", "-", text).strip("-")[-40:]
+
+    return f"{plain(spec.model)}-{plain(spec.dataset)}-{spec.digest()[:10]}"
+
+
+def _is_stored(folder: Path, cell: Cell, progress: Progress) -> bool:
+    """Whether a cell is there and whole; a damaged one is named, removed and run again."""
+    file = cell_file(folder, cell.task.name, cell.condition)
+    if not file.exists():
+        return False
+    try:
+        read_cell(file)
+    except StoreError as error:
+        progress.note(f"{error}; that cell is run again")
+        file.unlink()
+        return False
+    return True
+
+
+def summarise(plan: Plan, folder: Path) -> list[CellResult]:
+    """Derive every cell's metrics, with image-clustered intervals, from the stored scores.
+
+    One resampling is shared by all cells, so that their differences are paired.
+    """
+    groups = sorted({sample.group for sample in plan.dataset.samples})
+    resampling = Resampling(groups, n_resamples=N_RESAMPLES, seed=plan.request.seed)
+    return [_summarise_cell(folder, cell.task.name, cell.condition, resampling) for cell in plan.cells]
+
+
+def _summarise_cell(folder: Path, task: str, condition: Condition, resampling: Resampling) -> CellResult:
+    frame, meta = read_cell(cell_file(folder, task, condition))
+    metrics = {metric.name: interval(metric, frame, resampling) for metric in metrics_of(task)}
+    return CellResult(
+        meta.task,
+        meta.dataset,
+        meta.corruption,
+        meta.severity,
+        meta.seed,
+        metrics,
+        meta.content_hash,
+        meta.audit,
+    )

@@ -1,0 +1,237 @@
+"""From a request to a plan: every name resolved and every refusal known before any weight is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mafs_bench.adapters.load import adapter_class, capabilities
+from mafs_bench.corruptions import suite as suites
+from mafs_bench.corruptions.suite import JOINT, Suite
+from mafs_bench.datasets.resolve import resolve
+from mafs_bench.errors import UsageError
+from mafs_bench.runs.boxes import with_boxes
+from mafs_bench.tasks import TASKS
+from mafs_bench.tasks.base import Task
+from mafs_bench.types import SEVERITIES, Condition, Corruption, Dataset
+
+DEFAULT_SUITE = "core@1"
+CLEAN_ONLY = "clean"
+"""What stands for no corruption at all."""
+
+_TWO_TOWERS = ({"DualEncoder"}, {"PixelEncoder"})
+"""What a judge of captions must be, either of them."""
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What a user asked for, in their words. ``tasks`` empty: every task that can be done.
+
+    ``clipscore``: the model that judges captions for CLIPScore; "" for none.
+    """
+
+    model: str
+    corruption: str
+    severity: str = "1-5"
+    dataset: str = "scenes"
+    split: str | None = None
+    data_root: Path | None = None
+    tasks: tuple[str, ...] = ()
+    suite: str = DEFAULT_SUITE
+    seed: int = 0
+    limit: int | None = None
+    engine: str = "native"
+    on_error: str = "fail"
+    clipscore: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One task under one condition, with the corruptions that make it: none for clean, two where joint."""
+
+    task: Task
+    condition: Condition
+    corruptions: tuple[tuple[Corruption, int], ...] = ()
+
+    def severity_of(self, corruption: Corruption) -> int | None:
+        """The severity of a corruption in this cell; None where it has no part."""
+        return next((s for c, s in self.corruptions if c.name == corruption.name), None)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cells in the order in which they run, clean first; ``left_out`` says what is not run and why."""
+
+    request: RunRequest
+    dataset: Dataset
+    suite: Suite
+    corruptions: tuple[Corruption, ...]
+    severities: tuple[int, ...]
+    tasks: tuple[Task, ...]
+    cells: tuple[Cell, ...]
+    left_out: tuple[str, ...]
+
+
+def parse_severities(text: str) -> tuple[int, ...]:
+    """Read ``3``, ``1-5`` or ``1,3,5``. Raises ``UsageError``."""
+    chosen: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        first = int(match[1]) if match else 0
+        last = int(match[2] or first) if match else 0
+        if not match or first not in SEVERITIES or last not in SEVERITIES or last < first:
+            raise UsageError(f"severity {text!r}: allowed are 1 to 5, as in 3, 1-5 or 1,3,5")
+        chosen |= set(range(first, last + 1))
+    return tuple(sorted(chosen))
+
+
+def make_plan(request: RunRequest) -> Plan:
+    """Resolve a request. Raises ``UnknownNameError``, ``UsageError``, ``SuiteError`` or ``DataError``."""
+    severities = parse_severities(request.severity)
+    _check_options(request)
+    suite = suites.load(request.suite)
+    joint = suite.joint(request.corruption) if request.corruption.startswith(JOINT) else None
+    corruptions = joint or (() if request.corruption == CLEAN_ONLY else suite.select(request.corruption))
+    able = capabilities(adapter_class(request.model))
+    asked = {name: TASKS.get(name) for name in request.tasks or TASKS.names()}
+    asked = {name: task for name, task in asked.items() if request.tasks or not task.on_request}
+    for name in request.tasks:
+        if (reason := asked[name].refuse_adapter(able)) is not None:
+            raise UsageError(f"{request.model} cannot do {name}: {reason}")
+    dataset = resolve(request.dataset, request.split, request.data_root, request.limit)
+    left_out: list[str] = []
+    tasks: list[Task] = []
+    for name, task in asked.items():
+        reason = task.refuse_adapter(able) or task.refuse_dataset(dataset)
+        if reason is None:
+            tasks.append(task)
+        elif request.tasks:
+            raise UsageError(f"{request.model} cannot do {name} on {dataset.name}: {reason}")
+        else:
+            left_out.append(f"{name}: {reason}")
+    if not tasks:
+        raise UsageError(f"{request.model} can do no task on {dataset.name}: {'; '.join(left_out)}")
+    if request.clipscore:
+        _check_judge(request.clipscore, tasks)
+    pairs, refused = _applicable(tasks, corruptions)
+    if corruptions and not pairs:
+        raise UsageError(f"nothing to run: {'; '.join(refused)}")
+    return Plan(
+        request,
+        with_boxes(dataset, corruptions),
+        suite,
+        corruptions,
+        severities,
+        tuple(tasks),
+        (
+            *_cells(request, suite, tasks, pairs, severities),
+            *(_joint_cells(request, suite, tasks, joint, severities) if joint else ()),
+        ),
+        tuple(left_out + refused),
+    )
+
+
+def without_lacking(plan: Plan, adapter: Any) -> tuple[Plan, list[str]]:
+    """Leave out the tasks that an adapter's class can do and its weights cannot, with a line for each.
+
+    Raises ``UsageError`` where such a task was asked for by name, or none is left.
+    """
+    lacks: Mapping[str, str] = getattr(adapter, "lacks", {})
+    able = capabilities(type(adapter)) - lacks.keys()
+    lines = []
+    for task in plan.tasks:
+        if task.refuse_adapter(able) is None:
+            continue
+        needed = (protocol for need in task.needs for protocol in sorted(need))
+        lines.append(f"{task.name}: {next(lacks[protocol] for protocol in needed if protocol in lacks)}")
+    kept = tuple(task for task in plan.tasks if task.refuse_adapter(able) is None)
+    if lines and (plan.request.tasks or not kept):
+        raise UsageError(f"{plan.request.model} cannot do {'; '.join(lines)}")
+    if plan.request.clipscore:
+        _check_judge(plan.request.clipscore, kept)
+    cells = tuple(cell for cell in plan.cells if cell.task in kept)
+    return replace(plan, tasks=kept, cells=cells), lines
+
+
+def _check_judge(judge: str, tasks: Sequence[Task]) -> None:
+    if not any(need <= capabilities(adapter_class(judge)) for need in _TWO_TOWERS):
+        raise UsageError(f"--clipscore {judge}: the model has no {' or '.join(map('+'.join, _TWO_TOWERS))}")
+    if not any("captioning" in task.name for task in tasks):
+        names = ", ".join(task.name for task in tasks)
+        raise UsageError(f"--clipscore judges captions, and this run writes none (its tasks: {names})")
+
+
+def _check_options(request: RunRequest) -> None:
+    choices = {"engine": ("native", "reference"), "on_error": ("fail", "skip")}
+    for name, allowed in choices.items():
+        value = getattr(request, name)
+        if value not in allowed:
+            raise UsageError(f"--{name.replace('_', '-')} {value!r}: allowed are {', '.join(allowed)}")
+    if request.limit is not None and request.limit < 1:
+        raise UsageError(f"--limit {request.limit}: allowed is a whole number from 1")
+    if request.seed < 0:
+        raise UsageError(f"--seed {request.seed}: allowed is a whole number from 0")
+
+
+def _applicable(
+    tasks: Sequence[Task], corruptions: Sequence[Corruption]
+) -> tuple[list[tuple[Task, Corruption]], list[str]]:
+    """Which corruption applies to which task, and one line for each that does not."""
+    pairs: list[tuple[Task, Corruption]] = []
+    refused: dict[tuple[str, str], list[str]] = {}
+    for corruption in corruptions:
+        for task in tasks:
+            reason = task.refuse_corruption(corruption)
+            if reason is None:
+                pairs.append((task, corruption))
+            else:
+                refused.setdefault((task.name, reason), []).append(corruption.name)
+    lines = [
+        f"{task} under {', '.join(names)}: not applicable: {why}" for (task, why), names in refused.items()
+    ]
+    return pairs, lines
+
+
+def _cells(
+    request: RunRequest,
+    suite: Suite,
+    tasks: Sequence[Task],
+    pairs: Sequence[tuple[Task, Corruption]],
+    severities: Sequence[int],
+) -> tuple[Cell, ...]:
+    """Clean cells first, then corruption by corruption and severity by severity."""
+    clean = Condition(suite.id, None, 0, request.seed)
+    cells = [Cell(task, clean) for task in tasks]
+    for name in dict.fromkeys(corruption.name for _, corruption in pairs):
+        for severity in severities:
+            condition = Condition(suite.id, name, severity, request.seed)
+            cells += [Cell(task, condition, ((c, severity),)) for task, c in pairs if c.name == name]
+    return tuple(cells)
+
+
+def _joint_cells(
+    request: RunRequest,
+    suite: Suite,
+    tasks: Sequence[Task],
+    joint: tuple[Corruption, Corruption],
+    severities: Sequence[int],
+) -> tuple[Cell, ...]:
+    """The grid of an image and a text corruption at once, for the tasks to which both apply.
+
+    ``A@s+B`` at severity t is A at s with B at t; either alone has its own cells, with the same draws.
+    """
+    image, text = joint
+    both = [task for task in tasks if not any(task.refuse_corruption(c) for c in joint)]
+    return tuple(
+        Cell(
+            task,
+            Condition(suite.id, f"{image.name}@{s}+{text.name}", t, request.seed),
+            ((image, s), (text, t)),
+        )
+        for s in severities
+        for t in severities
+        for task in both
+    )

@@ -1,0 +1,72 @@
+"""What an adapter cannot do is refused, or left out, before any weight is read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mafs_bench.adapters import ADAPTERS
+from mafs_bench.errors import UsageError
+from mafs_bench.runs.plan import CLEAN_ONLY, RunRequest, make_plan
+from mafs_bench.tasks import TASKS
+
+CANNOT = {
+    *((name, task) for name in ("clip", "siglip", "chance") for task in ("captioning", "context-captioning")),
+    *(
+        (name, task)
+        for name in ("albef", "mafs-albef", "mafs-blip")
+        for task in ("captioning", "context-captioning")
+    ),
+    *(
+        (f"clip+{fusion}", task)
+        for fusion in ("image-only", "text-only", "qmf", "pdf", "tmc", "concat")
+        for task in ("captioning", "context-captioning")
+    ),
+}
+
+
+@pytest.mark.parametrize("task", TASKS.names())
+@pytest.mark.parametrize("model", ADAPTERS.names())
+def test_every_pair_is_decided_though_the_weights_are_not_there(
+    model: str, task: str, tmp_path: Path
+) -> None:
+    (tmp_path / "garbage.pth").write_bytes(b"no weights")
+    for argument in (tmp_path / "garbage.pth", tmp_path / "absent.pth"):
+        request = RunRequest(f"{model}:{argument}", CLEAN_ONLY, tasks=(task,), limit=2)
+        if (model, task) not in CANNOT:
+            assert [planned.name for planned in make_plan(request).tasks] == [task]
+            continue
+        with pytest.raises(UsageError, match=f"cannot do {task}: the adapter has no ") as caught:
+            make_plan(request)
+        assert "\n" not in str(caught.value)
+
+
+def test_the_refusal_comes_before_the_data_are_read(tmp_path: Path) -> None:
+    request = RunRequest(
+        "chance", CLEAN_ONLY, dataset="coco", data_root=tmp_path / "none", tasks=("captioning",)
+    )
+    with pytest.raises(UsageError, match="chance cannot do captioning: the adapter has no Captioner or"):
+        make_plan(request)
+
+
+def test_the_command_refuses_in_one_line_and_in_seconds(tmp_path: Path) -> None:
+    """A file of 4 TB, none of it written: whoever began to read it would not come back in time."""
+    huge = tmp_path / "huge.pth"
+    with huge.open("wb") as file:
+        file.truncate(4 << 40)
+    words = ["run", "--model", f"albef:{huge}", "--corruption", CLEAN_ONLY, "--task", "captioning"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mafs_bench", *words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"mafs-bench: albef:{huge} cannot do captioning: the adapter has no Captioner or EmbeddingCaptioner"
+    ]
+    assert not (tmp_path / "runs").exists()
