@@ -91,7 +91,7 @@ class Relevance:
 class Dataset:
     """One split of a data set, images not yet decoded.
 
-    ``revision`` identifies the content: a pinned commit, or a hash of annotations and file sizes.
+    ``revision`` identifies the content: a pinned commit, or a hash of annotations and images.
     ``relevance`` is None where a caption is held to be true of its own image only.
     """
 

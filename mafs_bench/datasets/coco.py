@@ -14,9 +14,10 @@ from functools import partial
 from pathlib import Path
 
 from mafs_bench.datasets.annotations import Entry, read_entries
+from mafs_bench.datasets.content import content_revision
 from mafs_bench.datasets.hub import HubImage, HubTable, open_rows, text_columns
 from mafs_bench.datasets.instances import add_boxes, official_split
-from mafs_bench.datasets.local import content_revision, first_file, image_root, locate_all, make_samples
+from mafs_bench.datasets.local import first_file, image_root, locate_all, make_samples
 from mafs_bench.datasets.positives import KINDS, human_positives
 from mafs_bench.errors import DataError, UnknownNameError
 from mafs_bench.types import Dataset, Sample

@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from mafs_bench.datasets.annotations import Entry, read_entries, read_text
+from mafs_bench.datasets.content import content_revision
 from mafs_bench.datasets.hub import HubImage, HubTable, open_rows, text_columns
-from mafs_bench.datasets.local import content_revision, first_file, image_root, locate_all, make_samples
+from mafs_bench.datasets.local import first_file, image_root, locate_all, make_samples
 from mafs_bench.errors import DataError, UnknownNameError
 from mafs_bench.types import Dataset, Sample
 

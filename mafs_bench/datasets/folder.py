@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mafs_bench.datasets.annotations import Entry, name_some, read_entries
-from mafs_bench.datasets.local import content_revision, image_root, locate_all, make_samples
+from mafs_bench.datasets.content import content_revision
+from mafs_bench.datasets.local import image_root, locate_all, make_samples
 from mafs_bench.errors import DataError
 from mafs_bench.types import Dataset
 

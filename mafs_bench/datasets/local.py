@@ -1,10 +1,9 @@
-"""Data that lie in a folder: finding the images that annotations name, and what identifies them."""
+"""Data that lie in a folder: finding the images that annotations name."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mafs_bench.datasets.annotations import Entry, name_some
@@ -55,16 +54,6 @@ def make_samples(entries: Sequence[Entry], paths: Sequence[Path]) -> tuple[Sampl
         Sample(entry.id, entry.id, FileImage(str(path)), entry.captions)
         for entry, path in zip(entries, paths, strict=True)
     )
-
-
-def content_revision(annotations: Iterable[Path], images: Iterable[Path]) -> str:
-    """SHA-256, hexadecimal, over the bytes of the annotations and the names and sizes of the images."""
-    digest = hashlib.sha256()
-    for path in annotations:
-        digest.update(path.read_bytes())
-    for path in images:
-        digest.update(f"\n{path.name} {path.stat().st_size}".encode())
-    return digest.hexdigest()
 
 
 def _locate(folders: Sequence[Path], name: str) -> Path | None:

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from mafs_bench.datasets.annotations import field, name_some, read_json
+from mafs_bench.datasets.content import content_revision
 from mafs_bench.datasets.hub import HubImage, HubTable, open_rows, text_columns
 from mafs_bench.datasets.images import FileImage
 from mafs_bench.datasets.instances import add_boxes
-from mafs_bench.datasets.local import content_revision, first_file, locate_all
+from mafs_bench.datasets.local import first_file, locate_all
 from mafs_bench.errors import DataError, UnknownNameError
 from mafs_bench.types import Dataset, ImageSource, Question, Sample
 
@@ -51,7 +52,7 @@ def load(variant: str, split: str, *, root: Path | None = None, limit: int | Non
     return Dataset(
         name="vqav2",
         split=split,
-        revision=content_revision([*files, source], paths.values()),
+        revision=content_revision([*files, source], list(paths.values())),
         licence=LICENCE,
         citation=CITATION,
         samples=_samples(questions, images, limit),

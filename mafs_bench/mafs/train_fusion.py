@@ -21,6 +21,7 @@ from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.engine import corrupt_text
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UnknownNameError, UsageError
+from mafs_bench.files import home
 from mafs_bench.mafs.answering import AnswerHead, train_answers
 from mafs_bench.mafs.bank import MODES, EmbeddingBank
 from mafs_bench.mafs.caption_training import make_captioner, train_captioner
@@ -31,7 +32,7 @@ from mafs_bench.mafs.cross_modal import CrossModalFusion
 from mafs_bench.mafs.fusion import ScheduledFusion, WeightedFusion
 from mafs_bench.mafs.signals import Prototypes, fit_prototypes
 from mafs_bench.mafs.training import Budget, fit_standardise, train_cross_modal, train_fused
-from mafs_bench.mafs.weights import FusionWeights, file_name, home, save, search_path
+from mafs_bench.mafs.weights import FusionWeights, file_name, save, search_path
 from mafs_bench.metrics.vqa import soft_accuracy
 from mafs_bench.runs.encode import encode_images, encode_texts
 from mafs_bench.runs.images import CorruptedImage, ImageJob

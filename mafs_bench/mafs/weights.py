@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mafs_bench.errors import WeightsError
+from mafs_bench.files import home
 from mafs_bench.mafs.answering import AnswerHead
 from mafs_bench.mafs.catalogue import FUSIONS
 from mafs_bench.mafs.cross_modal import CrossModalFusion
@@ -38,11 +38,6 @@ class FusionWeights:
     digest: str = ""
     head: AnswerHead | None = None
     answers: tuple[str, ...] = ()
-
-
-def home() -> Path:
-    """The user's folder for what is trained and cached: ``$MAFS_BENCH_HOME``, by default ``~/.mafs-bench``."""
-    return Path(os.environ.get("MAFS_BENCH_HOME", Path.home() / ".mafs-bench"))
 
 
 def search_path() -> list[Path]:

@@ -130,9 +130,9 @@ class EmbeddingCache:
             for some in _chunks(list(keys)):
                 marks = ",".join("?" * len(some))
                 rows = self._base.execute(f"SELECT key, data FROM rows WHERE key IN ({marks})", some)
-                found |= {keys[key]: self._complete(_unpack(data)) for key, data in rows}
+                found |= {keys[key]: _unpack(data) for key, data in rows}
                 self._base.execute(f"UPDATE rows SET used = ? WHERE key IN ({marks})", [time.time(), *some])
-        return found
+        return {digest: self._complete(row) for digest, row in found.items()}
 
     def put(self, digests: Sequence[bytes], embeddings: Embeddings) -> None:
         """Add rows, and drop the oldest where there are too many. Raises ``StoreError``."""

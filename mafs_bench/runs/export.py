@@ -1,18 +1,22 @@
 """Write a corrupted data set to disk, byte for byte what a run would make on the fly.
 
 ``OUT/<corruption>/<severity>/`` holds ``<stem>.png`` and ``captions.jsonl``, and can be given to ``--dataset``.
-Where a picture can be *not applicable* (it lacks the boxes that are needed) it stays as it is, and ``captions.jsonl``
-says so. Under a text corruption that file names the pictures of ``OUT/clean/``; under a pair corruption
+Where an image can be *not applicable* (it lacks the boxes that are needed) it stays as it is, and ``captions.jsonl``
+says so. Under a text corruption that file names the images of ``OUT/clean/``; under a pair corruption
 ``pairs.jsonl`` says who lost which modality and who got whose. ``manifest.json`` records what was asked for and
-the SHA-256 of each file's content: of shape and pixels for a picture, of the bytes for the rest.
+the SHA-256 of each file's content: of shape and pixels for an image, of the bytes for the rest.
+
+An export that was begun goes on. A file that the manifest lists is kept if its content is what the manifest says and
+refused if not; a file that it does not list is written again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,12 +41,14 @@ from mafs_bench.tasks.base import caption_pairs
 from mafs_bench.types import Corruption, Dataset, Image, Sample
 
 _MANIFEST = "manifest.json"
+_STORE_EVERY = 30
+"""Seconds after which the manifest is stored again: an export that is killed loses no more than that."""
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 
 @dataclass(frozen=True)
 class Export:
-    """What to write where; ``workers`` processes make the pictures (0: this one)."""
+    """What to write where; ``workers`` processes make the images (0: this one)."""
 
     dataset: Dataset
     suite: Suite
@@ -57,51 +63,103 @@ class Export:
 def export(job: Export) -> dict[str, str]:
     """Write what is not there yet; file -> SHA-256 of its content, for all that this export consists of.
 
-    Raises ``StoreError`` where ``out`` holds another export, ``DataError`` for unreadable pictures.
+    Raises ``StoreError`` where ``out`` holds another export or a file whose content is not what the manifest says,
+    ``DataError`` for unreadable images.
     """
-    identity = {
-        "suite": job.suite.id,
-        "suite_hash": job.suite.digest,
-        "seed": job.seed,
-        "dataset": job.dataset.name,
-        "split": job.dataset.split,
-        "revision": job.dataset.revision,
-        "samples": len(job.dataset.samples),
-    }
-    files = _open_manifest(job.out, identity)
-    _store_manifest(job.out, identity, files)
+    manifest = _Manifest.open(job)
     stems = _stems(job.dataset)
     by_modality = {"image": _write_images, "text": _write_texts, "pair": _write_pairs}
-    if any(corruption.modality != "image" for corruption in job.corruptions):
-        files |= _write_images(job, None, stems)
-        _store_manifest(job.out, identity, files)
-    for corruption in job.corruptions:
-        files |= by_modality[corruption.modality](job, corruption, stems)
-        _store_manifest(job.out, identity, files)
-        job.note(f"{corruption.name}: {len(job.severities)} severities of {len(stems)} samples")
-    return files
+    with manifest.stored_at_the_end():
+        if any(corruption.modality != "image" for corruption in job.corruptions):
+            _write_images(job, None, stems, manifest)
+        for corruption in job.corruptions:
+            by_modality[corruption.modality](job, corruption, stems, manifest)
+            job.note(f"{corruption.name}: {len(job.severities)} severities of {len(stems)} samples")
+    return manifest.files
 
 
-def _open_manifest(out: Path, identity: dict[str, Any]) -> dict[str, str]:
+@dataclass
+class _Manifest:
+    """``manifest.json``: what was asked for, and the SHA-256 of the content of each file that was written."""
+
+    out: Path
+    identity: dict[str, Any]
+    files: dict[str, str]
+    _stored: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def open(cls, job: Export) -> _Manifest:
+        """Read it, or begin one. Raises ``StoreError``."""
+        identity = {
+            "suite": job.suite.id,
+            "suite_hash": job.suite.digest,
+            "seed": job.seed,
+            "dataset": job.dataset.name,
+            "split": job.dataset.split,
+            "revision": job.dataset.revision,
+            "samples": len(job.dataset.samples),
+        }
+        manifest = cls(job.out, identity, _read_manifest(job.out, identity))
+        manifest.store()
+        return manifest
+
+    def store(self) -> None:
+        """Write it. Raises ``StoreError``."""
+        content = self.identity | {"files": dict(sorted(self.files.items()))}
+        write_atomically(self.out / _MANIFEST, (json.dumps(content, indent=1) + "\n").encode())
+        self._stored = time.monotonic()
+
+    def add(self, files: Mapping[str, str]) -> None:
+        """List files that were written, and store the manifest now and then."""
+        self.files |= files
+        if time.monotonic() - self._stored > _STORE_EVERY:
+            self.store()
+
+    @contextmanager
+    def stored_at_the_end(self) -> Iterator[None]:
+        """Store it when the block ends, in whatever way."""
+        try:
+            yield
+        finally:
+            self.store()
+
+    def write_lines(self, path: Path, records: Iterable[dict[str, Any]]) -> None:
+        """Write a file of JSON lines. Raises ``StoreError`` where one is there that was changed."""
+        data = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
+        name = _relative(self.out, path)
+        if name in self.files and path.exists():
+            if hashlib.sha256(path.read_bytes()).hexdigest() != self.files[name]:
+                raise _changed(path)
+            return
+        write_atomically(path, data)
+        self.add({name: hashlib.sha256(data).hexdigest()})
+
+
+def _changed(path: Path) -> StoreError:
+    return StoreError(
+        f"{path} is not what {_MANIFEST} says: it was changed since; delete the file to have it written again"
+    )
+
+
+def _read_manifest(out: Path, identity: dict[str, Any]) -> dict[str, str]:
     path = out / _MANIFEST
     if not path.exists():
         if out.is_dir() and any(out.iterdir()):
             raise StoreError(f"{out} holds other files; allowed: an empty folder, or an export begun there")
         return {}
     try:
-        stored = json.loads(path.read_text())
+        stored = json.loads(path.read_text(encoding="utf-8"))
         files: dict[str, str] = stored.pop("files")
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise StoreError(f"{path} cannot be read: {error}") from error
     for key, value in identity.items():
         if stored.get(key) != value:
-            raise StoreError(f"{out} was written with {key} = {stored.get(key)!r}, asked for {value!r}")
+            reason = " (images or annotations were replaced)" if key == "revision" else ""
+            raise StoreError(
+                f"{out} was written with {key} = {stored.get(key)!r}, asked for {value!r}{reason}; "
+                "choose another --out"
+            )
     return files
-
-
-def _store_manifest(out: Path, identity: dict[str, Any], files: dict[str, str]) -> None:
-    content = identity | {"files": dict(sorted(files.items()))}
-    write_atomically(out / _MANIFEST, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def _stems(dataset: Dataset) -> list[str]:
@@ -114,28 +172,26 @@ def _stems(dataset: Dataset) -> list[str]:
     return stems
 
 
-def _write_images(job: Export, corruption: Corruption | None, stems: Sequence[str]) -> dict[str, str]:
-    """The pictures of all severities (None: as they are, in ``clean``), and the captions beside them."""
+def _write_images(
+    job: Export, corruption: Corruption | None, stems: Sequence[str], manifest: _Manifest
+) -> None:
+    """The images of all severities (None: as they are, in ``clean``), and the captions beside them."""
     severities = (0,) if corruption is None else job.severities
     folders = [_folder(job.out, corruption, severity) for severity in severities]
-    make = partial(
-        _make_pictures, corruption=corruption, severities=severities, seed=job.seed, folders=folders
-    )
+    make = partial(_make_images, corruption=corruption, severities=severities, seed=job.seed)
+    paths = [[folder / f"{stem}.png" for folder in folders] for stem in stems]
+    names = [[_relative(job.out, path) for path in row] for row in paths]
+    listed = [[manifest.files.get(name) for name in row] for row in names]
     with _mapper(job.workers) as mapped:
-        made = list(mapped(make, job.dataset.samples, stems))
-    files = {
-        _relative(job.out, folder / f"{stem}.png"): digests[k]
-        for stem, digests in zip(stems, made, strict=True)
-        for k, folder in enumerate(folders)
-    }
+        for row, digests in zip(names, mapped(make, job.dataset.samples, paths, listed), strict=True):
+            manifest.add(dict(zip(row, digests, strict=True)))
     records = [
         {"id": sample.id, "image": f"{stem}.png", "captions": list(sample.captions)}
         | _image_applicability(sample, corruption)
         for sample, stem in zip(job.dataset.samples, stems, strict=True)
     ]
     for folder in folders:
-        files |= _write_lines(job.out, folder / "captions.jsonl", records)
-    return files
+        manifest.write_lines(folder / "captions.jsonl", records)
 
 
 def _image_applicability(sample: Sample, corruption: Corruption | None) -> dict[str, bool]:
@@ -144,27 +200,49 @@ def _image_applicability(sample: Sample, corruption: Corruption | None) -> dict[
     return {"image_not_applicable": not applies(corruption, sample.boxes)}
 
 
-def _make_pictures(
+def _make_images(
     sample: Sample,
-    stem: str,
+    paths: Sequence[Path],
+    listed: Sequence[str | None],
     corruption: Corruption | None,
     severities: Sequence[int],
     seed: int,
-    folders: Sequence[Path],
 ) -> list[str]:
-    """Write one sample's pictures, from one decode and one draw; those that are there are only hashed."""
+    """Write one sample's images, from one decode and one draw; their hashes.
+
+    Those that are there and have the hash that is ``listed`` stay. Raises ``StoreError`` where an image has, or would
+    get, another hash than the one that is listed.
+    """
+    kept = [_kept(path, digest) for path, digest in zip(paths, listed, strict=True)]
+    if all(digest is not None for digest in kept):
+        return [digest for digest in kept if digest is not None]
+    images = corrupt_where_applicable(
+        sample.image.load(), corruption, severities, seed=seed, sample_id=sample.id, boxes=sample.boxes
+    )
+    digests = [content_hash(image) for image in images]
+    for path, image, digest, before in zip(paths, images, digests, listed, strict=True):
+        if before not in (None, digest):
+            raise StoreError(
+                f"{path} would differ from what {_MANIFEST} says, which other packages wrote; choose another --out"
+            )
+        if not path.exists() or before is None:
+            write_atomically(path, _png(image))
+    return digests
+
+
+def _kept(path: Path, listed: str | None) -> str | None:
+    """The hash of an image that is there and listed, None where it is to be written."""
     from mafs_bench.datasets.images import decode
 
-    paths = [folder / f"{stem}.png" for folder in folders]
-    if all(path.exists() for path in paths):
-        return [content_hash(decode(path)) for path in paths]
-    clean = sample.image.load()
-    images = corrupt_where_applicable(
-        clean, corruption, severities, seed=seed, sample_id=sample.id, boxes=sample.boxes
-    )
-    for path, image in zip(paths, images, strict=True):
-        write_atomically(path, _png(image))
-    return [content_hash(image) for image in images]
+    if listed is None or not path.exists():
+        return None
+    try:
+        found = content_hash(decode(path))
+    except DataError:
+        found = ""
+    if found != listed:
+        raise _changed(path)
+    return listed
 
 
 def content_hash(image: Image) -> str:
@@ -187,9 +265,8 @@ def _mapper(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
         yield partial(pool.map, chunksize=8)
 
 
-def _write_texts(job: Export, corruption: Corruption, stems: Sequence[str]) -> dict[str, str]:
+def _write_texts(job: Export, corruption: Corruption, stems: Sequence[str], manifest: _Manifest) -> None:
     """Captions and questions; one that cannot be changed stays as it is, its number among ``not_applicable``."""
-    files: dict[str, str] = {}
     for severity in job.severities:
         folder = _folder(job.out, corruption, severity)
 
@@ -217,22 +294,19 @@ def _write_texts(job: Export, corruption: Corruption, stems: Sequence[str]) -> d
                     "question": question.text if text is None else text,
                 }
                 questions.append(asked | {"not_applicable": text is None})
-        files |= _write_lines(job.out, folder / "captions.jsonl", captions)
+        manifest.write_lines(folder / "captions.jsonl", captions)
         if questions:
-            files |= _write_lines(job.out, folder / "questions.ndjson", questions)
-    return files
+            manifest.write_lines(folder / "questions.ndjson", questions)
 
 
-def _write_pairs(job: Export, corruption: Corruption, stems: Sequence[str]) -> dict[str, str]:
+def _write_pairs(job: Export, corruption: Corruption, stems: Sequence[str], manifest: _Manifest) -> None:
     """The plan over all (image, caption) pairs: the recorded permutation."""
     samples = job.dataset.samples
     items = [PairItem(pair.id, samples[pair.sample].group, pair.text) for pair in caption_pairs(job.dataset)]
-    files: dict[str, str] = {}
     for severity in job.severities:
         plan = plan_pairs(items, corruption, severity, seed=job.seed)
         records = [_pair_record(items, plan, i) for i in range(len(items))]
-        files |= _write_lines(job.out, _folder(job.out, corruption, severity) / "pairs.jsonl", records)
-    return files
+        manifest.write_lines(_folder(job.out, corruption, severity) / "pairs.jsonl", records)
 
 
 def _pair_record(items: Sequence[PairItem], plan: PairPlan, i: int) -> dict[str, Any]:
@@ -250,12 +324,6 @@ def _pair_record(items: Sequence[PairItem], plan: PairPlan, i: int) -> dict[str,
 
 def _folder(out: Path, corruption: Corruption | None, severity: int) -> Path:
     return out / "clean" if corruption is None else out / corruption.name / str(severity)
-
-
-def _write_lines(out: Path, path: Path, records: Iterable[dict[str, Any]]) -> dict[str, str]:
-    data = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
-    write_atomically(path, data)
-    return {_relative(out, path): hashlib.sha256(data).hexdigest()}
 
 
 def _relative(out: Path, path: Path) -> str:

@@ -180,3 +180,14 @@ def test_fusions_on_one_encoder_share_its_rows_and_keep_their_own_states(tmp_pat
     assert caches[1].images.get([digest]) == {}
     second.encoder = "encoder 2"
     assert open_caches(tmp_path, 1 << 20, second, "fp32", "cpu").texts.get([digest]) == {}
+
+
+def test_a_models_own_error_is_not_reported_as_a_damaged_cache(tmp_path: Path) -> None:
+    def complete(row: Embeddings) -> Embeddings:
+        raise ValueError("the model's own")
+
+    cache = EmbeddingCache(tmp_path, b"m", 1 << 20, complete=complete)
+    digests, embeddings = rows(2)
+    cache.put(digests, embeddings)
+    with pytest.raises(ValueError, match="the model's own"):
+        cache.get(digests)

@@ -1,0 +1,45 @@
+"""Where the user's files are kept, and writing a file so that it is there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+def home() -> Path:
+    """The user's folder for what is trained and cached: ``$MAFS_BENCH_HOME``, by default ``~/.mafs-bench``."""
+    return Path(os.environ.get("MAFS_BENCH_HOME", Path.home() / ".mafs-bench"))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path of its own to write to, which takes the place of ``path`` when the block ends without error.
+
+    The temporary file lies in the folder of ``path``, is used by no other call or process, and is removed after an
+    error. Raises ``OSError``.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name[:40]}.{uuid.uuid4().hex}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all. Raises ``OSError``."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def check_folder(folder: Path) -> None:
+    """Create a folder and check that files can be written there. Raises ``OSError``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
