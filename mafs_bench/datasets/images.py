@@ -1,38 +1,61 @@
-"""Decode picture files to RGB, every conversion explicit.
+"""Decode image files to RGB as a viewer shows them, every conversion explicit.
 
-Grayscale and bilevel values are repeated over three channels; alpha is laid over white; palettes are
-expanded; CMYK, YCbCr, LAB and HSV go through Pillow's conversion; 16-bit grayscale is scaled by 1/257 and
-rounded; of an animation the first frame counts. EXIF orientation is left alone, as the common readers of
-COCO and Flickr30k do.
+EXIF orientation is applied and an embedded ICC profile is converted to sRGB. Grayscale and bilevel values are
+repeated over three channels; alpha is laid over white; palettes are expanded; CMYK, YCbCr, LAB and HSV without a
+profile go through Pillow's conversion; 16-bit grayscale is scaled by 1/257 and rounded, and of 16-bit colour Pillow
+gives the high byte; of an animation the first frame counts. HEIC is read where ``pillow-heif`` is installed.
 """
 
 from __future__ import annotations
 
+import os
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
+import PIL.features
 import PIL.Image
+from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
 
+from mafs_bench.datasets.colour import to_rgb
 from mafs_bench.errors import DataError
 from mafs_bench.types import Image
 
 MAX_PIXELS = 89_478_485
-"""More pixels than this are refused: 256 MiB of RGB, Pillow's own threshold for a decompression bomb."""
+"""More pixels than this are refused unless asked for: 256 MiB of RGB, Pillow's own threshold for a decompression
+bomb."""
 
 _BROKEN_FILE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
-_SIXTEEN_BIT = {"I", "I;16", "I;16B", "I;16L", "I;16N"}
+
+_ORIENTATION = 0x0112
+"""EXIF's tag; its values 2 to 8 say how the stored pixels are to be turned."""
+
+_TURNS = {
+    2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
+    3: PIL.Image.Transpose.ROTATE_180,
+    4: PIL.Image.Transpose.FLIP_TOP_BOTTOM,
+    5: PIL.Image.Transpose.TRANSPOSE,
+    6: PIL.Image.Transpose.ROTATE_270,
+    7: PIL.Image.Transpose.TRANSVERSE,
+    8: PIL.Image.Transpose.ROTATE_90,
+}
+_FIRST_SIDEWAYS = 5
+"""From this orientation on width and height change places."""
+
+_HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
 
 
 @dataclass(frozen=True, slots=True)
 class FileImage:
-    """A picture in a file (an ``ImageSource``)."""
+    """An image in a file (an ``ImageSource``); more than ``max_pixels`` pixels are refused."""
 
     path: str
+    max_pixels: int = MAX_PIXELS
 
     @property
     def name(self) -> str:
@@ -41,66 +64,152 @@ class FileImage:
 
     def load(self) -> Image:
         """Decode the file. Raises ``DataError``."""
-        return decode(self.path)
+        return decode(self.path, max_pixels=self.max_pixels)
 
 
-def decode(file: str | Path | BinaryIO, name: str | None = None) -> Image:
+def decode(file: str | Path | BinaryIO, name: str | None = None, max_pixels: int = MAX_PIXELS) -> Image:
     """Decode one file (a path, or an open one that messages call ``name``) to uint8 (H, W, 3).
 
-    Raises ``DataError`` naming the file where it is missing, truncated, no picture, of a pixel format without
-    a defined range (32-bit integers, floats), or larger than ``MAX_PIXELS``.
+    Raises ``DataError`` naming the file where it is missing, truncated, no image, of a pixel format without
+    a defined range (32-bit integers, floats), or larger than ``max_pixels``.
     """
     path = str(file) if name is None else name
+    _raise_pillows_limit(max_pixels)
+    with _one_line(path, max_pixels), _open(file, path) as picture:
+        _refuse_huge(picture, path, max_pixels)
+        return to_rgb(_upright(picture), path)
+
+
+def picture_size(path: str | Path) -> tuple[int, int] | None:
+    """Width and height in pixels as shown, from a file's first bytes; None where they cannot be read."""
+    try:
+        with _one_line(str(path), MAX_PIXELS), _open(path, str(path)) as picture:
+            width, height = _stored_size(picture)
+            return (height, width) if _orientation(picture) >= _FIRST_SIDEWAYS else (width, height)
+    except DataError:
+        return None
+
+
+def decoder_versions() -> dict[str, str]:
+    """The versions of Pillow and of the libraries that decode for it, as it reports them.
+
+    Pixels of lossy formats may depend on them. ``pillow-heif`` is there where it is installed.
+    """
+    found = {"pillow": PIL.__version__}
+    for name, feature in _LIBRARIES.items():
+        version = PIL.features.version(feature)
+        if version is not None:
+            found[name] = version
+    heif = _heif_version()
+    return found if heif is None else found | {"pillow-heif": heif}
+
+
+_LIBRARIES = {
+    "libjpeg": "jpg",
+    "libjpeg-turbo": "libjpeg_turbo",
+    "libwebp": "webp",
+    "libavif": "avif",
+    "openjpeg": "jpg_2000",
+    "libtiff": "libtiff",
+    "zlib": "zlib",
+    "littlecms": "littlecms2",
+}
+
+
+def _heif_version() -> str | None:
+    from importlib import metadata
+
+    try:
+        return metadata.version("pillow-heif")
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@contextmanager
+def _one_line(path: str, max_pixels: int) -> Iterator[None]:
+    """Turn what Pillow raises into ``DataError``."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-            with PIL.Image.open(file) as picture:
-                _refuse_huge(picture, path)
-                return _rgb(picture, path)
+            warnings.simplefilter("ignore")
+            yield
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except PIL.UnidentifiedImageError as error:
-        raise DataError(f"{path}: not a picture that can be read") from error
+        raise DataError(f"{path}: not an image that can be read") from error
     except PIL.Image.DecompressionBombError as error:
-        raise DataError(f"{path}: more than {MAX_PIXELS:,} pixels") from error
+        raise DataError(_too_large(path, "it", max_pixels)) from error
     except _BROKEN_FILE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path}: cannot be decoded: {reason}") from error
 
 
-def picture_size(path: str | Path) -> tuple[int, int] | None:
-    """Width and height in pixels, as a file's first bytes say; None where they cannot be read."""
+def _open(file: str | Path | BinaryIO, path: str) -> PIL.Image.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-            with PIL.Image.open(path) as picture:
-                return picture.size
-    except (*_BROKEN_FILE, PIL.Image.DecompressionBombError):
-        return None
+        return PIL.Image.open(file)
+    except PIL.UnidentifiedImageError:
+        if not _is_heif(file):
+            raise
+    _add_heif(path)
+    return PIL.Image.open(file)
 
 
-def _refuse_huge(picture: PIL.Image.Image, path: str | Path) -> None:
-    width, height = picture.size
-    if width * height > MAX_PIXELS:
-        raise DataError(f"{path}: {width}x{height} is more than {MAX_PIXELS:,} pixels")
+def _is_heif(file: str | Path | BinaryIO) -> bool:
+    """Whether the file begins as HEIC does."""
+    if isinstance(file, str | os.PathLike):
+        with open(file, "rb") as opened:
+            head = opened.read(12)
+    else:
+        file.seek(0)
+        head = file.read(12)
+        file.seek(0)
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
 
 
-def _rgb(picture: PIL.Image.Image, path: str | Path) -> Image:
-    if picture.mode in _SIXTEEN_BIT:
-        return _from_sixteen_bit(np.asarray(picture), path)
-    if picture.mode == "F":
+def _add_heif(path: str) -> None:
+    """Let Pillow read HEIC. Raises ``DataError`` where the package for it is not installed."""
+    try:
+        import pillow_heif
+    except ImportError as error:
         raise DataError(
-            f"{path}: floating-point pixels have no defined range; allowed: 8 or 16 bits a channel"
-        )
-    if picture.has_transparency_data:
-        layer = picture.convert("RGBA")
-        white = PIL.Image.new("RGBA", layer.size, "white")
-        picture = PIL.Image.alpha_composite(white, layer)
-    return np.array(picture.convert("RGB"))
+            f"{path}: HEIC needs the package pillow-heif: pip install 'mafs-bench[heif]'"
+        ) from error
+    pillow_heif.register_heif_opener()
 
 
-def _from_sixteen_bit(values: np.ndarray, path: str | Path) -> Image:
-    if values.min() < 0 or values.max() > 65535:
-        raise DataError(f"{path}: 32-bit pixels have no defined range; allowed: 8 or 16 bits a channel")
-    grey = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return np.repeat(grey[:, :, None], 3, axis=2)
+def _upright(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Decode, and turn the pixels as EXIF says."""
+    picture.load()  # a TIFF turns itself here, and drops the tag
+    turn = _TURNS.get(_orientation(picture))
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _orientation(picture: PIL.Image.Image) -> int:
+    """EXIF's orientation, 1 where there is none or the EXIF data are broken."""
+    try:
+        found = picture.getexif().get(_ORIENTATION, 1)
+    except Exception:  # whatever is wrong with EXIF data, the pixels are as they are stored
+        return 1
+    return found if isinstance(found, int) else 1
+
+
+def _stored_size(picture: PIL.Image.Image) -> tuple[int, int]:
+    """Width and height before the picture is turned; newer versions of Pillow turn those of a TIFF at once."""
+    if isinstance(picture, TiffImageFile):
+        return picture.tag_v2[IMAGEWIDTH], picture.tag_v2[IMAGELENGTH]
+    return picture.size
+
+
+def _raise_pillows_limit(max_pixels: int) -> None:
+    """Let Pillow open what a user allows beyond its own limit, which is the process's."""
+    if max_pixels > MAX_PIXELS and PIL.Image.MAX_IMAGE_PIXELS is not None:
+        PIL.Image.MAX_IMAGE_PIXELS = max(PIL.Image.MAX_IMAGE_PIXELS, max_pixels)
+
+
+def _refuse_huge(picture: PIL.Image.Image, path: str, max_pixels: int) -> None:
+    width, height = picture.size
+    if width * height > max_pixels:
+        raise DataError(_too_large(path, f"{width}x{height}", max_pixels))
+
+
+def _too_large(path: str, size: str, max_pixels: int) -> str:
+    return f"{path}: {size} is more than {max_pixels:,} pixels (--max-pixels N allows N)"
