@@ -64,4 +64,8 @@ def as_embeddings(encoded: FloatArray | Embeddings, n: int, name: str) -> Embedd
     """Bring either form of an encoder's output to ``Embeddings``, validated; bare arrays count as present."""
     given = encoded if isinstance(encoded, Embeddings) else Embeddings(encoded, np.ones(n, dtype=bool))
     validated(given.vectors, n, name)
+    rows = {"present": given.present, **given.signals, **given.states}
+    for key, values in rows.items():
+        if len(values) != n:
+            raise AdapterError(f"{name}: {n} items went in, {key} has {len(values)} rows")
     return given

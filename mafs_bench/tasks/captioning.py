@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mafs_bench.adapters.outputs import captions_of, texts_of
 from mafs_bench.adapters.protocols import Caption
 from mafs_bench.errors import UsageError
 from mafs_bench.metrics.captioning import caption_statistics
@@ -81,7 +82,7 @@ def _score(
 def _caption_embedded(adapter: Any, view: View, pairs: Sequence[Pair]) -> list[Caption | None]:
     """Captions from embeddings: each image is encoded once for all tasks."""
     inputs = view.pair_embeddings(pairs)
-    given = adapter.caption_embedded(inputs.images, inputs.texts)
+    given = captions_of(adapter.caption_embedded(inputs.images, inputs.texts), len(pairs), "caption_embedded")
     return [caption if asked else None for caption, asked in zip(given, inputs.applicable, strict=True)]
 
 
@@ -89,7 +90,7 @@ def _caption_raw(adapter: Any, view: View, pairs: Sequence[Pair]) -> list[Captio
     """Captions of a model that reads image and context together."""
     captions: list[Caption | None] = [None] * len(pairs)
     for batch in view.pair_batches(pairs):
-        given = adapter.caption(batch.images, batch.texts)
+        given = texts_of(adapter.caption(batch.images, batch.texts), len(batch.rows), "caption")
         for row, text, applicable in zip(batch.rows, given, batch.applicable, strict=True):
             captions[row] = Caption(text) if applicable else None
     return captions

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mafs_bench.adapters.outputs import fused_of
 from mafs_bench.tasks.base import Task, View, caption_pairs, true_captions
 from mafs_bench.tasks.ranking import first_correct_ranks
 
@@ -25,7 +26,7 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
     dataset = view.dataset
     pairs = caption_pairs(dataset)
     inputs = view.pair_embeddings(pairs)
-    fused = adapter.fuse(inputs.images, inputs.texts)
+    fused = fused_of(adapter.fuse(inputs.images, inputs.texts), len(pairs), "fuse")
     of_image = true_captions(dataset)
     held = [np.array([k, other]) for k, other in enumerate(inputs.text_from)]
     true = [of_image[pair.sample] for pair in pairs]

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mafs_bench.adapters.outputs import probabilities_of, scores_of
 from mafs_bench.adapters.protocols import Embeddings
 from mafs_bench.seeding import key
 from mafs_bench.tasks.base import Pair, Task, View, relevant_captions
@@ -91,14 +92,15 @@ def _pair(dataset: Dataset, image: int, owner: int, caption: int) -> Pair:
 def _scores(adapter: Any, images: Embeddings, texts: Embeddings) -> FloatArray:
     """(n,) float32, block by block."""
     if hasattr(adapter, "match_probabilities"):
-        scorer = adapter.match_probabilities
+        name, scorer, checked = "match_probabilities", adapter.match_probabilities, probabilities_of
     elif hasattr(adapter, "score_pairs"):
-        scorer = adapter.score_pairs
+        name, scorer, checked = "score_pairs", adapter.score_pairs, scores_of
     else:
         return np.asarray(np.einsum("nd,nd->n", images.vectors, texts.vectors), dtype=np.float32)
     blocks = np.array_split(np.arange(len(images)), -(-len(images) // PAIRS_AT_ONCE))
-    parts = [scorer(images.take(block), texts.take(block)) for block in blocks]
-    return np.concatenate(parts).astype(np.float32)
+    return np.concatenate(
+        [checked(scorer(images.take(block), texts.take(block)), len(block), name) for block in blocks]
+    )
 
 
 def _margins(pairs: Sequence[Pair], label: npt.NDArray[np.int64], scores: FloatArray) -> FloatArray:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mafs_bench.adapters.outputs import scores_of
 from mafs_bench.tasks.base import Task, View, caption_pairs, relevant_captions, true_captions
 from mafs_bench.tasks.ranking import PAIRS_AT_ONCE, Index, rank_all
 from mafs_bench.types import FloatArray
@@ -29,8 +30,9 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
     bad_images = np.flatnonzero(unreadable)
 
     def text_to_image(text: Index, image: Index) -> FloatArray:
-        scores: FloatArray = adapter.score_pairs(images.take(image), captions.take(text))
-        return scores
+        return scores_of(
+            adapter.score_pairs(images.take(image), captions.take(text)), len(text), "score_pairs"
+        )
 
     def image_to_text(image: Index, text: Index) -> FloatArray:
         return text_to_image(text, image)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mafs_bench.adapters.outputs import answers_of
 from mafs_bench.adapters.protocols import Answer
 from mafs_bench.metrics.vqa import soft_accuracy
 from mafs_bench.tasks.base import Pair, Task, View
@@ -37,6 +38,7 @@ def _answer_embedded(adapter: Any, view: View, pairs: Sequence[Pair]) -> list[An
     """Answers from embeddings: each image is encoded once for all of its questions."""
     inputs = view.pair_embeddings(pairs)
     given = adapter.answer_embedded(inputs.images, inputs.texts, inputs.words)
+    given = answers_of(given, len(pairs), "answer_embedded")
     return [answer if asked else None for answer, asked in zip(given, inputs.applicable, strict=True)]
 
 
@@ -45,6 +47,7 @@ def _answer_raw(adapter: Any, view: View, pairs: Sequence[Pair]) -> list[Answer 
     answers: list[Answer | None] = [None] * len(pairs)
     for batch in view.pair_batches(pairs):
         given = adapter.answer(batch.images, batch.texts, batch.present)
+        given = answers_of(given, len(batch.rows), "answer")
         for row, answer, applicable in zip(batch.rows, given, batch.applicable, strict=True):
             answers[row] = answer if applicable else None
     return answers
