@@ -9,6 +9,7 @@ MafsBenchError
 ├── AdapterError          an adapter that breaks its protocol
 ├── StoreError            a results folder of another run, or one that cannot be written
 ├── ResourceError         memory, a worker process or a cluster that is not there or not enough
+├── TrainingError         a training whose loss is not finite
 ├── InterruptedRunError   a run that was told to stop; exit code 130
 └── SubmissionError       a bundle that does not pass validation
 """
@@ -16,6 +17,7 @@ MafsBenchError
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 
 
@@ -49,6 +51,18 @@ class StoreError(MafsBenchError):
 
 class ResourceError(MafsBenchError):
     """Memory, a worker process or a cluster that is not there or not enough."""
+
+
+class TrainingError(MafsBenchError):
+    """A training whose loss is not finite: nothing is written."""
+
+    @classmethod
+    def check_loss(cls, loss: float, step: int, steps: int) -> None:
+        """Raise where the loss of a step is NaN or infinite."""
+        if not math.isfinite(loss):
+            raise cls(
+                f"the loss of step {step} of {steps} is {loss}: the training was stopped, nothing was written"
+            )
 
 
 class InterruptedRunError(MafsBenchError):

@@ -14,31 +14,31 @@ Steps = Annotated[int, typer.Option(min=1, help="steps of everything at once")]
 BatchSize = Annotated[int, typer.Option(min=8, help="scenes a step")]
 Seed = Annotated[int, typer.Option(help="of weights and batches")]
 Limit = Annotated[int, typer.Option(min=64, help="only the first N scenes of the split train")]
-Out = Annotated[Path | None, typer.Option(help="folder for the weights [the bundled ones]")]
+Out = Annotated[Path, typer.Option(help="folder for the weights")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``train``."""
     from mafs_bench.cli.train import train_app
 
-    albef = _command("mafs_bench.recipes.albef:train_albef", "mafs_bench.adapters.albef.adapter:BUNDLED")
-    blip = _command("mafs_bench.recipes.blip:train_blip", "mafs_bench.adapters.blip.sources:BUNDLED")
+    albef = _command("mafs_bench.recipes.albef:train_albef")
+    blip = _command("mafs_bench.recipes.blip:train_blip")
     for name, title, command in (("albef", "ALBEF", albef), ("blip", "BLIP", blip)):
         says = f"Train a small {title} on scenes; about 40 minutes on a free core. Started again, it goes on."
         train_app.command(name, help=says)(command)
 
 
-def _command(train: str, bundled: str) -> Callable[..., None]:
-    """The command that calls ``train``; both references are imported when it is called."""
+def _command(train: str) -> Callable[..., None]:
+    """The command that calls ``train``, a reference that is imported when it is called."""
 
     def command(
+        out: Out,
         scene_steps: SceneSteps = 240,
         claim_steps: ClaimSteps = 800,
         steps: Steps = 2000,
         batch_size: BatchSize = 32,
         seed: Seed = 0,
         limit: Limit = 6_000,
-        out: Out = None,
     ) -> None:
         from mafs_bench.recipes.baseline_loop import Budget
         from mafs_bench.registry import load_attribute
@@ -46,8 +46,7 @@ def _command(train: str, bundled: str) -> Callable[..., None]:
         budget = Budget(
             scene_steps, steps=steps, claim_steps=claim_steps, batch_size=batch_size, seed=seed, limit=limit
         )
-        folder = out or load_attribute(bundled)
-        card = load_attribute(train)(folder, budget, lambda line: typer.echo(line, err=True))
+        card = load_attribute(train)(out, budget, lambda line: typer.echo(line, err=True))
         typer.echo(f"card  {card}")
 
     return command

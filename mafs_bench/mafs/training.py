@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mafs_bench.errors import UsageError
+from mafs_bench.errors import TrainingError, UsageError
 from mafs_bench.mafs.bank import Batch, EmbeddingBank, clean_twins, draw_batch
 from mafs_bench.mafs.cross_modal import CrossModalFusion
 from mafs_bench.mafs.fusion import Targets, WeightedFusion
@@ -116,18 +116,19 @@ def score_square(fusion: CrossModalFusion, prototypes: Prototypes, batch: Batch)
 
 
 def optimise(module: nn.Module, loss: Callable[[], Tensor], budget: Budget) -> list[float]:
-    """Adam with a cosine schedule; a module without parameters is left as it is."""
+    """Adam with a cosine schedule; the loss of each step. Raises ``TrainingError`` for one that is not finite."""
     parameters = [p for p in module.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(parameters, lr=budget.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, budget.steps)
     curve = []
-    for _ in range(budget.steps):
+    for step in range(1, budget.steps + 1):
         value = loss()
+        curve.append(float(value.detach()))
+        TrainingError.check_loss(curve[-1], step, budget.steps)
         optimiser.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
-        curve.append(float(value.detach()))
     return curve
 
 

@@ -9,7 +9,7 @@ written, as the official ones are: one for retrieval, one for question answering
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from torch.nn import functional
 from mafs_bench.adapters.albef.bert import BertConfig, LanguageHead, key_mask
 from mafs_bench.adapters.albef.model import AlbefRetrieval, AlbefVqa, VisionConfig
 from mafs_bench.adapters.albef.text import Tokenizer
+from mafs_bench.files import replacing, write_text
 from mafs_bench.recipes.baseline_data import (
     QUESTIONS_A_SCENE,
     SPECIAL,
@@ -28,7 +29,7 @@ from mafs_bench.recipes.baseline_data import (
     SceneBatches,
     make_vocabulary,
 )
-from mafs_bench.recipes.baseline_loop import Budget, Losses, halve, write_card
+from mafs_bench.recipes.baseline_loop import Budget, Losses, halve, prepare_folder, write_card
 from mafs_bench.recipes.baseline_losses import (
     AgreementHead,
     ClaimHead,
@@ -76,14 +77,18 @@ class _Student:
 
 
 def train_albef(folder: Path, budget: Budget, say: Callable[[str], None]) -> Path:
-    """Train and write ``retrieval.pth``, ``vqa.pth``, their configs, ``vocab.txt`` and a card into ``folder``."""
+    """Train and write ``retrieval.pth``, ``vqa.pth``, their configs, ``vocab.txt`` and a card into ``folder``.
+
+    What was in the folder stays as it is until the training is over. Raises ``WeightsError`` where the folder cannot
+    be written, ``TrainingError`` for a loss that is not finite.
+    """
+    words = prepare_folder(folder) / "vocab.txt"
     torch.manual_seed(budget.seed)
     say("drawing the scenes")
     batches = SceneBatches(VISION.size, budget.limit)
-    folder.mkdir(parents=True, exist_ok=True)
     vocabulary = make_vocabulary(batches.texts())
-    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
-    tokenizer = Tokenizer.load(folder / "vocab.txt")
+    write_text(words, "\n".join(vocabulary) + "\n")
+    tokenizer = Tokenizer.load(words)
     bert = _sized(len(vocabulary))
     student = _build(bert)
     retrieval = student.retrieval
@@ -99,7 +104,7 @@ def train_albef(folder: Path, budget: Budget, say: Callable[[str], None]) -> Pat
         losses=lambda batch, generator: _losses(student, tokenizer, batch, generator),
     )
     runs = train(plan, batches, budget, folder, say)
-    _save(folder, student, bert)
+    _save(folder, student, bert, vocabulary)
     about = {
         "model": "ALBEF, small, for the scenes data set (Li et al., arXiv 2107.07651)",
         "licence": "Apache-2.0",
@@ -185,11 +190,13 @@ def _trimmed(ids: np.ndarray, mask: np.ndarray) -> tuple[Ids, Ids]:
     return torch.from_numpy(ids[:, :longest]), torch.from_numpy(mask[:, :longest])
 
 
-def _save(folder: Path, student: _Student, bert: BertConfig) -> None:
+def _save(folder: Path, student: _Student, bert: BertConfig, vocabulary: Sequence[str]) -> None:
+    write_text(folder / "vocab.txt", "\n".join(vocabulary) + "\n")
     config = {"image_res": VISION.size, "k_test": _K_TEST}
     retrieval = {**student.retrieval.state_dict(), "temp": student.temperature.detach()}
     for name, state in (("retrieval", retrieval), ("vqa", student.vqa.state_dict())):
         stored = {"model": halve(state), "optimizer": {}, "lr_scheduler": {}, "config": config, "epoch": 0}
-        torch.save(stored, folder / f"{name}.pth")
-        (folder / f"{name}.json").write_text(json.dumps({"vision": asdict(VISION)}) + "\n", encoding="utf-8")
-    (folder / "config_bert.json").write_text(json.dumps(asdict(bert), indent=2) + "\n", encoding="utf-8")
+        with replacing(folder / f"{name}.pth") as temporary:
+            torch.save(stored, temporary)
+        write_text(folder / f"{name}.json", json.dumps({"vision": asdict(VISION)}) + "\n")
+    write_text(folder / "config_bert.json", json.dumps(asdict(bert), indent=2) + "\n")

@@ -8,11 +8,14 @@
 
 from __future__ import annotations
 
+import json
 import math
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,8 +27,10 @@ from torch.nn import functional
 
 from mafs_bench.datasets.scenes.captions import write_captions
 from mafs_bench.datasets.scenes.questions import write_questions
+from mafs_bench.datasets.scenes.rendering import DOMAINS
 from mafs_bench.datasets.scenes.world import SETTING_FIELDS, make_world, scenes_of
-from mafs_bench.errors import UsageError
+from mafs_bench.errors import TrainingError, UsageError, WeightsError
+from mafs_bench.files import check_folder, write_text
 from mafs_bench.recipes import backbone_data as data
 from mafs_bench.recipes.backbone_model import (
     build,
@@ -75,9 +80,16 @@ def parse_steps(text: str) -> tuple[int, ...]:
 
 
 def train_backbone(out: Path, cache: Path, seed: int, budget: BackboneBudget, say: Say) -> None:
-    """Train from ``seed`` and write a folder of open_clip's to ``out``; ``cache`` holds the drawn pictures."""
-    cache.mkdir(parents=True, exist_ok=True)
-    out.mkdir(parents=True, exist_ok=True)
+    """Train from ``seed`` and write a folder of open_clip's with its card to ``out``; ``cache`` holds the drawn scenes.
+
+    Raises ``WeightsError`` where a folder cannot be written, ``TrainingError`` for a loss that is not finite.
+    """
+    for folder in (out, cache):
+        try:
+            check_folder(folder)
+        except OSError as error:
+            raise WeightsError(f"cannot write {folder}: {error.strerror}") from error
+    began = time.monotonic()
     tokenizer = make_tokenizer()
     torch.set_num_threads(1)  # a tower a core; more threads would wait for each other
     torch.manual_seed(seed)
@@ -94,6 +106,26 @@ def train_backbone(out: Path, cache: Path, seed: int, budget: BackboneBudget, sa
             round_to_half(model)
         align(model, shown, editions, [seed + 1000 * number, 3], steps, budget.align_batch, say)
     save(out, model, tokenizer, model_config(tokenizer.get_vocab_size()))
+    write_text(out / "card.json", _card(out, cache, seed, budget, time.monotonic() - began))
+
+
+def _card(out: Path, cache: Path, seed: int, budget: BackboneBudget, seconds: float) -> str:
+    """What the backbone was trained on, and the command that trains it again."""
+    command = (
+        f"mafs-bench train backbone --out {quote(str(out))} --cache {quote(str(cache))} --seed {seed} "
+        f"--image-steps {budget.image_steps} --text-steps {budget.text_steps} "
+        f"--align-steps {','.join(map(str, budget.align_steps))}"
+    )
+    card = {
+        "model": "CLIP, small, for the scenes data set",
+        "licence": "Apache-2.0",
+        "command": command + (f" --limit {budget.limit}" if budget.limit else ""),
+        "training_data": [data.describe(budget.limit, domain) for domain in DOMAINS],
+        "seed": seed,
+        "budget": asdict(budget),
+        "seconds": round(seconds),
+    }
+    return json.dumps(card, indent=2) + "\n"
 
 
 def make_tokenizer() -> Tokenizer:
@@ -258,19 +290,24 @@ def _text_parameters(model: Any) -> list[nn.Parameter]:
 def _optimise(
     parameters: list[nn.Parameter], steps: int, rate: float, what: str, say: Say
 ) -> Iterator[Callable[[Loss], None]]:
-    """Yield, step by step, a function that takes the loss: AdamW, one-cycle schedule, clipped gradients."""
+    """Yield, step by step, a function that takes the loss: AdamW, one-cycle schedule, clipped gradients.
+
+    The function raises ``TrainingError`` for a loss that is not finite.
+    """
     optimiser = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.1)
     total = 0.0
 
     def descend(loss: Loss) -> None:
         nonlocal total
+        value = float(loss.detach())
+        TrainingError.check_loss(value, number, steps)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         schedule.step()
-        total += float(loss.detach())
+        total += value
 
     for number in range(1, steps + 1):
         yield descend

@@ -12,10 +12,21 @@ import PIL.Image
 import torch
 from torch import Tensor
 
+from mafs_bench.datasets.scenes import load
 from mafs_bench.datasets.scenes.captions import write_captions
 from mafs_bench.datasets.scenes.rendering import DOMAINS, SceneImage
 from mafs_bench.datasets.scenes.truth import ANY_RELATION, BELOW, Claim, find_true
-from mafs_bench.datasets.scenes.world import COUNTS, GROUP_FIELDS, POSITIONS, World, make_world, scenes_of
+from mafs_bench.datasets.scenes.world import (
+    COUNTS,
+    GENERATOR_VERSION,
+    GROUP_FIELDS,
+    POSITIONS,
+    SPLIT_SIZES,
+    World,
+    make_world,
+    scenes_of,
+)
+from mafs_bench.files import replacing
 
 SPLIT = "train"
 IMAGE_SIZE = 128
@@ -38,26 +49,43 @@ class Pictures:
 
 
 def pictures(folder: Path, limit: int | None = None) -> Pictures:
-    """All training pictures, drawn into ``folder/pixels.npy`` unless it is there and complete."""
+    """All training scenes, drawn into a file of ``folder`` unless it is there, complete and whole."""
     n = len(make_world(SPLIT).groups[:limit])
     shown = [(index, DOMAINS[0]) for index in range(n)]
     shown += [(index, domain) for domain in DOMAINS[1:] for index in range(0, n, OTHER_DOMAINS_EVERY)]
-    file = folder / "pixels.npy"
+    file = folder / f"pixels-{GENERATOR_VERSION}.npy"
     shape = (len(shown), IMAGE_SIZE, IMAGE_SIZE, 3)
-    if not (file.is_file() and np.load(file, mmap_mode="r").shape == shape):
+    if not _is_drawn(file, shape):
         _draw(file, shown, shape)
     return Pictures(np.load(file, mmap_mode="r"), np.array([index for index, _ in shown]))
 
 
+def _is_drawn(file: Path, shape: tuple[int, ...]) -> bool:
+    try:
+        return bool(np.load(file, mmap_mode="r").shape == shape)
+    except (OSError, ValueError, EOFError):  # not there, or damaged
+        return False
+
+
 def _draw(file: Path, shown: list[tuple[int, str]], shape: tuple[int, ...]) -> None:
-    """Draw to a file of another name first: a complete file has its own name."""
-    partial = file.with_name(f"partial-{file.name}")
-    pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-    for row, (index, domain) in enumerate(shown):
-        picture = PIL.Image.fromarray(SceneImage(SPLIT, index, domain).load())
-        pixels[row] = picture.resize((IMAGE_SIZE, IMAGE_SIZE), PIL.Image.Resampling.BICUBIC)
-    pixels.flush()
-    partial.replace(file)
+    with replacing(file) as temporary:
+        pixels = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+        for row, (index, domain) in enumerate(shown):
+            image = PIL.Image.fromarray(SceneImage(SPLIT, index, domain).load())
+            pixels[row] = image.resize((IMAGE_SIZE, IMAGE_SIZE), PIL.Image.Resampling.BICUBIC)
+        pixels.flush()
+        del pixels
+
+
+def describe(limit: int | None, domain: str = DOMAINS[0]) -> dict[str, str | int]:
+    """What the recipes train on in one domain, as an entry of a card's ``training_data``."""
+    dataset = load(domain, SPLIT, limit=1)
+    return {
+        "name": dataset.name,
+        "split": SPLIT,
+        "revision": dataset.revision,
+        "images": SPLIT_SIZES[SPLIT] if limit is None else min(limit, SPLIT_SIZES[SPLIT]),
+    }
 
 
 def augment(pixels: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.float32]:

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from torch import Tensor
 
+from mafs_bench.files import replacing, write_text
 from mafs_bench.recipes.backbone_data import IMAGE_SIZE
 
 CONTEXT_LENGTH = 48
@@ -103,7 +104,8 @@ def save(folder: Path, model: Any, tokenizer: Tokenizer, config: dict[str, Any])
     """Write a folder that open_clip loads as ``local-dir:``; floats as half precision."""
     state = {name: value.detach().contiguous() for name, value in model.state_dict().items()}
     halved = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
-    save_file(halved, folder / WEIGHTS_FILE)
+    with replacing(folder / WEIGHTS_FILE) as temporary:
+        save_file(halved, temporary)
     preprocess = {
         "mean": list(open_clip.OPENAI_DATASET_MEAN),
         "std": list(open_clip.OPENAI_DATASET_STD),
@@ -111,13 +113,14 @@ def save(folder: Path, model: Any, tokenizer: Tokenizer, config: dict[str, Any])
         "resize_mode": "shortest",
     }
     content = {"model_cfg": config, "preprocess_cfg": preprocess}
-    (folder / CONFIG_FILE).write_text(json.dumps(content, indent=2) + "\n")
+    write_text(folder / CONFIG_FILE, json.dumps(content, indent=2) + "\n")
     save_tokenizer(folder, tokenizer)
 
 
 def save_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
     """Write the two files that transformers reads a tokenizer from."""
-    tokenizer.save(str(folder / "tokenizer.json"))
+    with replacing(folder / "tokenizer.json") as temporary:
+        tokenizer.save(str(temporary))
     carried = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": CONTEXT_LENGTH,
@@ -126,4 +129,4 @@ def save_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
         "eos_token": END,
         "clean_up_tokenization_spaces": False,
     }
-    (folder / "tokenizer_config.json").write_text(json.dumps(carried, indent=2) + "\n")
+    write_text(folder / "tokenizer_config.json", json.dumps(carried, indent=2) + "\n")

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
+from shlex import quote
 from typing import Any
 
 import torch
 from torch import nn
+
+from mafs_bench.errors import TrainingError, WeightsError
+from mafs_bench.files import check_folder, replacing, write_text
+from mafs_bench.recipes.backbone_data import describe
 
 Losses = Mapping[str, torch.Tensor]
 _REPORT_EVERY = 25
@@ -63,19 +70,24 @@ def optimise(
     budget: Budget,
     say: Callable[[str], None],
 ) -> Run:
-    """Minimise the sum of ``losses(step)`` by AdamW; a step's batch depends on its number alone."""
+    """Minimise the sum of ``losses(step)`` by AdamW; a step's batch depends on its number alone.
+
+    Raises ``TrainingError`` for a loss that is not finite.
+    """
     trained = nn.ModuleList(modules)
     parameters = list(trained.parameters())
     optimiser = torch.optim.AdamW(
         parameters, lr=budget.learning_rate, weight_decay=budget.weight_decay, betas=(0.9, 0.98)
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, phase.steps))
-    done, before, mean = _resume(phase, budget, trained, optimiser, schedule)
+    done, before, mean = _resume(phase, budget, trained, optimiser, schedule, say)
     start = time.perf_counter() - before
     for step in range(done + 1, phase.steps + 1):
         terms = losses(step)
+        total = torch.stack(list(terms.values())).sum()
+        TrainingError.check_loss(float(total.detach()), step, phase.steps)
         optimiser.zero_grad(set_to_none=True)
-        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+        total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(parameters, budget.clip)
         optimiser.step()
         schedule.step()
@@ -88,8 +100,10 @@ def optimise(
     return Run(time.perf_counter() - start, mean)
 
 
-def _identity(phase: Phase, budget: Budget) -> str:
-    return f"{phase.name}, {phase.steps} steps, seed {budget.seed}, {budget.limit} scenes"
+def _identity(phase: Phase, budget: Budget, trained: nn.Module) -> str:
+    """What a checkpoint must have been made by to be taken up: the phase, the whole budget, the parameters' shapes."""
+    shapes = [tuple(parameter.shape) for parameter in trained.parameters()]
+    return f"{phase.name}, {phase.steps} steps, {budget}, {hashlib.sha256(repr(shapes).encode()).hexdigest()}"
 
 
 def _keep(
@@ -101,17 +115,15 @@ def _keep(
     progress: tuple[int, float, dict[str, float]],
 ) -> None:
     """Write a checkpoint, whole or not at all."""
-    partial = phase.file.with_suffix(".partial")
-    partial.parent.mkdir(parents=True, exist_ok=True)
     stored = {
-        "identity": _identity(phase, budget),
+        "identity": _identity(phase, budget, trained),
         "model": trained.state_dict(),
         "optimizer": optimiser.state_dict(),
         "lr_scheduler": schedule.state_dict(),
         "progress": progress,
     }
-    torch.save(stored, partial)
-    partial.replace(phase.file)
+    with replacing(phase.file) as temporary:
+        torch.save(stored, temporary)
 
 
 def _resume(
@@ -120,12 +132,18 @@ def _resume(
     trained: nn.Module,
     optimiser: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LambdaLR,
+    say: Callable[[str], None],
 ) -> tuple[int, float, dict[str, float]]:
     """Load what a broken-off run of the same phase left: steps and seconds done, and the losses."""
     if not phase.file.is_file():
         return 0, 0.0, {}
-    stored = torch.load(phase.file, weights_only=True)
-    if stored["identity"] != _identity(phase, budget):
+    try:
+        stored = torch.load(phase.file, weights_only=True)
+    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
+        say(f"{phase.file} is damaged ({type(error).__name__}); {phase.name} begins anew")
+        return 0, 0.0, {}
+    if stored["identity"] != _identity(phase, budget, trained):
+        say(f"{phase.file} is of another training; {phase.name} begins anew")
         return 0, 0.0, {}
     trained.load_state_dict(stored["model"])
     optimiser.load_state_dict(stored["optimizer"])
@@ -142,8 +160,9 @@ def write_card(
         **about,
         "purpose": "a small model for small rendered scenes, so that everything runs without a download; it knows "
         "nothing of photos or of language",
-        "command": f"mafs-bench train {name} {options(budget)}",
+        "command": f"mafs-bench train {name} {options(budget)} --out {quote(str(folder))}",
         "data": f"scenes, split train, domain flat, first {budget.limit} scenes",
+        "training_data": [describe(budget.limit)],
         "seed": budget.seed,
         "budget": asdict(budget),
         "phases": {
@@ -157,8 +176,21 @@ def write_card(
         "threads": torch.get_num_threads(),
     }
     path = folder / "card.json"
-    path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(card, indent=2) + "\n")
     return path
+
+
+def prepare_folder(folder: Path) -> Path:
+    """Check that weights can be written there, before anything is trained; the folder for what lasts no longer.
+
+    Raises ``WeightsError``.
+    """
+    checkpoints = folder / "checkpoints"
+    try:
+        check_folder(checkpoints)
+    except OSError as error:
+        raise WeightsError(f"cannot write {folder}: {error.strerror}") from error
+    return checkpoints
 
 
 def options(budget: Budget) -> str:

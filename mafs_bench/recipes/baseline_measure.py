@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from mafs_bench.files import write_text
 from mafs_bench.runs.execute import Resources, execute
 from mafs_bench.runs.plan import CLEAN_ONLY, RunRequest, make_plan
 
@@ -45,4 +46,4 @@ def add_measured(card: Path, model: str) -> None:
         **measured,
     }
     stored = json.loads(card.read_text(encoding="utf-8"))
-    card.write_text(json.dumps({**stored, "measured": about}, indent=2) + "\n", encoding="utf-8")
+    write_text(card, json.dumps({**stored, "measured": about}, indent=2) + "\n")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -29,7 +30,7 @@ from mafs_bench.recipes.baseline_data import (
     SceneBatches,
     make_vocabulary,
 )
-from mafs_bench.recipes.baseline_loop import Budget, Losses, write_card
+from mafs_bench.recipes.baseline_loop import Budget, Losses, prepare_folder, write_card
 from mafs_bench.recipes.baseline_losses import (
     AgreementHead,
     ClaimHead,
@@ -96,7 +97,12 @@ class _Reader:
 
 
 def train_blip(folder: Path, budget: Budget, say: Callable[[str], None]) -> Path:
-    """Train and write ``itm/``, ``caption/``, ``vqa/`` and a card into ``folder``."""
+    """Train and write ``itm/``, ``caption/``, ``vqa/`` and a card into ``folder``.
+
+    What was in the folder stays as it is until the training is over. Raises ``WeightsError`` where the folder cannot
+    be written, ``TrainingError`` for a loss that is not finite.
+    """
+    prepare_folder(folder)
     torch.manual_seed(budget.seed)
     say("drawing the scenes")
     batches = SceneBatches(_SIZE, budget.limit)
@@ -243,10 +249,13 @@ def _next_tokens(
 def _save(folder: Path, student: _Student, tokenizer: Any) -> None:
     processor = _processor()
     for name, model in (("itm", student.itm), ("caption", student.caption), ("vqa", student.vqa)):
-        with quiet():
-            model.half().save_pretrained(folder / name)
-            tokenizer.save_pretrained(folder / name)
-            processor.save_pretrained(folder / name)
+        with quiet(), TemporaryDirectory(dir=folder, prefix=f".{name}.") as temporary:
+            model.half().save_pretrained(temporary)
+            tokenizer.save_pretrained(temporary)
+            processor.save_pretrained(temporary)
+            (folder / name).mkdir(exist_ok=True)
+            for file in Path(temporary).iterdir():
+                file.replace(folder / name / file.name)
 
 
 def _processor() -> Any:

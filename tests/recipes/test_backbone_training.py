@@ -1,5 +1,8 @@
 """The training of the bundled backbone, on a handful of scenes."""
 
+import json
+import shlex
+
 import numpy as np
 import open_clip
 import pytest
@@ -10,6 +13,7 @@ from mafs_bench.adapters.clip import Clip
 from mafs_bench.adapters.protocols import Settings
 from mafs_bench.datasets.scenes.captions import write_captions
 from mafs_bench.datasets.scenes.world import make_world, scenes_of
+from mafs_bench.errors import TrainingError, WeightsError
 from mafs_bench.recipes import backbone_data as data
 from mafs_bench.recipes.backbone import BackboneBudget, contrastive_loss, train_backbone
 from mafs_bench.recipes.backbone_model import build, read
@@ -103,3 +107,45 @@ def test_true_pairs_are_no_negatives():
     expected = (-torch.log_softmax(torch.tensor([0.5, 1.0]), 0)[1]) / 2
     expected = (expected + -torch.log_softmax(torch.tensor([2.0, 0.5]), 0)[0] / 2) / 2
     assert contrastive_loss(logits, truth) == pytest.approx(expected.item(), abs=1e-6)
+
+
+def test_the_card_holds_the_whole_command_and_the_data(folder):
+    card = json.loads((folder / "model" / "card.json").read_text())
+    arguments = shlex.split(card["command"])
+    assert arguments[:3] == ["mafs-bench", "train", "backbone"]
+    given = dict(zip(arguments[3::2], arguments[4::2], strict=True))
+    assert given == {
+        "--out": str(folder / "model"),
+        "--cache": str(folder / "cache"),
+        "--seed": "0",
+        "--image-steps": "2",
+        "--text-steps": "2",
+        "--align-steps": "1,1",
+        "--limit": "20",
+    }
+    assert {(data["name"], data["split"]) for data in card["training_data"]} >= {
+        ("scenes", "train"),
+        ("scenes:night", "train"),
+    }
+
+
+def test_damaged_pixels_are_drawn_again(tmp_path):
+    right = np.array(data.pictures(tmp_path, 3).pixels)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:1000])
+    np.testing.assert_array_equal(data.pictures(tmp_path, 3).pixels, right)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WeightsError, match="cannot write"):
+        train_backbone(tmp_path / "file" / "out", tmp_path / "cache", 0, BUDGET, lambda line: None)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_loss_that_is_not_a_number_stops_the_training(tmp_path, monkeypatch):
+    monkeypatch.setattr("mafs_bench.recipes.backbone.SceneHead.loss", lambda *inputs: torch.tensor(torch.nan))
+    with pytest.raises(TrainingError, match="the loss of step 1 of 2 is nan"):
+        train_backbone(tmp_path / "out", tmp_path / "cache", 0, BUDGET, lambda line: None)
+    assert list((tmp_path / "out").iterdir()) == []

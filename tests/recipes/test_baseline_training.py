@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 import torch
 from open_clip.loss import ClipLoss
+from typer.testing import CliRunner
 
 from mafs_bench.adapters.albef.adapter import Albef
 from mafs_bench.adapters.albef.text import Tokenizer
 from mafs_bench.adapters.blip.adapter import Blip
 from mafs_bench.adapters.protocols import Settings
+from mafs_bench.cli import app
 from mafs_bench.datasets.scenes import load
+from mafs_bench.errors import TrainingError, WeightsError
 from mafs_bench.recipes.albef import train_albef
 from mafs_bench.recipes.baseline_data import QUESTIONS_A_SCENE, SPECIAL, SceneBatches, make_vocabulary
 from mafs_bench.recipes.baseline_loop import Budget, Phase, optimise
@@ -131,7 +134,8 @@ def test_a_checkpoint_of_another_schedule_is_not_taken_up(tmp_path):
     one_layer(tmp_path, 30)
     lines = []
     one_layer(tmp_path, 50, lines.append)
-    assert lines[0].split()[1] == "25/50"
+    assert "is of another training" in lines[0]
+    assert lines[1].split()[1] == "25/50"
 
 
 @pytest.mark.parametrize(("train", "adapter"), [(train_albef, Albef), (train_blip, Blip)])
@@ -163,3 +167,60 @@ def test_the_benchmark_measures_what_goes_into_a_card(tmp_path, monkeypatch):
     assert written["model"] == "none"
     assert {"retrieval t2i_r1", "matching auroc", "vqa accuracy"} <= written["measured"].keys()
     assert 0 <= written["measured"]["vqa accuracy"] <= 1
+
+
+def test_a_training_whose_loss_is_not_a_number_is_stopped(tmp_path):
+    layer = torch.nn.Linear(3, 1)
+
+    def losses(step):
+        value = layer(torch.ones(2, 3)).sum()
+        return {"fine": value, "error": value * (float("nan") if step == 3 else 1)}
+
+    with pytest.raises(TrainingError, match="the loss of step 3 of 9 is nan"):
+        optimise([layer], losses, Phase("joint", 9, tmp_path / "joint.pt"), Budget(), print)
+    assert torch.isfinite(layer.weight).all()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_checkpoint_is_made_again(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        one_layer(tmp_path, 60, stop_at=40)
+    file = tmp_path / "joint.pt"
+    file.write_bytes(file.read_bytes()[:300])
+    lines = []
+    resumed, _ = one_layer(tmp_path, 60, lines.append)
+    torch.testing.assert_close(resumed, one_layer(tmp_path / "whole", 60)[0], rtol=0, atol=0)
+    assert "joint.pt is damaged" in lines[0]
+
+
+@pytest.mark.parametrize("other", [{"batch_size": 16}, {"learning_rate": 1.0}, {"seed": 1}])
+def test_a_checkpoint_of_another_budget_is_not_taken_up(tmp_path, other):
+    layer = torch.nn.Linear(3, 1)
+    phase = Phase("joint", 25, tmp_path / "joint.pt")
+
+    def fit(budget, lines):
+        optimise([layer], lambda step: {"error": layer(torch.ones(2, 3)).sum()}, phase, budget, lines.append)
+
+    fit(Budget(), [])
+    again, lines = [], []
+    fit(Budget(), again)
+    fit(Budget(**other), lines)
+    assert again == []
+    assert [line.split()[1] for line in lines[1:]] == ["25/25"]
+    assert "is of another training" in lines[0]
+
+
+@pytest.mark.parametrize("train", [train_albef, train_blip])
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_drawn(train, tmp_path):
+    (tmp_path / "file").write_text("")
+    lines = []
+    with pytest.raises(WeightsError, match="cannot write"):
+        train(tmp_path / "file" / "out", TINY, lines.append)
+    assert lines == []
+
+
+@pytest.mark.parametrize("name", ["albef", "blip"])
+def test_no_training_writes_to_the_bundled_weights_by_itself(name):
+    done = CliRunner().invoke(app, ["train", name])
+    assert done.exit_code != 0
+    assert "--out" in done.output
