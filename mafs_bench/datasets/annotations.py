@@ -1,19 +1,22 @@
 """Readers of the annotation files that captioned images come with.
 
-Four formats: Karpathy's split JSON (``dataset_*.json``), the official COCO captions JSON, Flickr's token
-file (``image.jpg#0<TAB>caption``) and JSONL (``{"image": ..., "captions": [...]}``). Each reader gives
+The formats: Karpathy's split JSON (``dataset_*.json``), the official COCO captions JSON, Flickr's token file
+(``image.jpg#0<TAB>caption``), Kaggle's tables of Flickr8k and Flickr30k, and JSONL
+(``{"image": ..., "captions": [...], "questions": [{"question": ..., "answers": [...]}]}``). Each reader gives
 entries in the order of the file; what is wrong with a file is one ``DataError`` naming it and the place.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from mafs_bench.datasets.caption_tables import read_caption_table, read_lines
 from mafs_bench.errors import DataError
+from mafs_bench.types import Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +32,22 @@ class Entry:
     captions: tuple[str, ...]
     split: str = ""
     caption_ids: tuple[int, ...] = ()
+    questions: tuple[Question, ...] = ()
 
 
 def read_entries(path: Path) -> list[Entry]:
-    """Read any of the four formats. Raises ``DataError`` naming the file and what is wrong with it."""
-    reader = {".jsonl": _read_jsonl, ".token": _read_token, ".json": _read_json}.get(path.suffix)
+    """Read any of the formats. Raises ``DataError`` naming the file and what is wrong with it."""
+    reader = _READERS.get(path.suffix)
     if reader is None:
-        raise DataError(f"{path}: annotations are .json (Karpathy, COCO captions), .jsonl or .token")
+        raise DataError(
+            f"{path}: annotations are .json (Karpathy, COCO captions), .jsonl, or .token, .txt and .csv as of Flickr"
+        )
     entries = reader(path)
     if not entries:
         raise DataError(f"{path} describes no images")
     _refuse_duplicates(path, entries)
-    _refuse_uncaptioned(path, entries)
+    for entry in entries:
+        refuse_unwritable(path, entry)
     return entries
 
 
@@ -131,31 +138,42 @@ def _coco_entries(path: Path, images: list[Any], annotations: list[Any]) -> Iter
         raise DataError(f"{path}: captions of {len(captions)} images that are not listed: {unlisted}")
 
 
-def _read_token(path: Path) -> list[Entry]:
-    captions: dict[str, list[str]] = {}
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        if not line.strip():
-            continue
-        key, tab, caption = line.partition("\t")
-        name, mark, index = key.rpartition("#")
-        if not (tab and mark and name and index.isdigit()):
-            raise DataError(f"{path}, line {number}: must read 'image.jpg#0<TAB>caption', is {line[:40]!r}")
-        captions.setdefault(name, []).append(caption)
+def _read_table(path: Path) -> list[Entry]:
+    captions = read_caption_table(path, read_text(path))
     return [Entry(name, name, _captions(texts)) for name, texts in captions.items()]
 
 
 def _read_jsonl(path: Path) -> list[Entry]:
-    lines = enumerate(read_text(path).split("\n"), start=1)
+    lines = enumerate(read_lines(read_text(path)), start=1)
     return [_jsonl_entry(path, line, number) for number, line in lines if line.strip()]
 
 
 def _jsonl_entry(path: Path, line: str, number: int) -> Entry:
     record = _parse(path, line, first_line=number)
-    name = field(path, record, "image", str, f"line {number}")
-    texts = field(path, record, "captions", list, f"line {number}")
+    where = f"line {number}"
+    name = field(path, record, "image", str, where)
+    own = str(record.get("id", name))
+    asked = field(path, record, "questions", list, where) if "questions" in record else []
+    texts = _strings(path, record, "captions", where) if "captions" in record or not asked else []
+    questions = tuple(
+        _jsonl_question(path, q, f"{own}?{k}", f"{where}, question {k}") for k, q in enumerate(asked)
+    )
+    return Entry(own, name, _captions(texts), str(record.get("split", "")), questions=questions)
+
+
+def _jsonl_question(path: Path, record: Any, own: str, where: str) -> Question:
+    text = field(path, record, "question", str, where).strip()
+    answers = _strings(path, record, "answers", where)
+    if not text or not answers:
+        raise DataError(f"{path}, {where}: needs a question and at least one answer")
+    return Question(str(record.get("id", own)), text, tuple(answers))
+
+
+def _strings(path: Path, record: Any, key: str, where: str) -> list[str]:
+    texts: list[str] = field(path, record, key, list, where)
     if not all(isinstance(text, str) for text in texts):
-        raise DataError(f"{path}, line {number}: 'captions' must be a list of strings")
-    return Entry(str(record.get("id", name)), name, _captions(texts), str(record.get("split", "")))
+        raise DataError(f"{path}, {where}: {key!r} must be a list of strings")
+    return texts
 
 
 def _captions(texts: Sequence[str]) -> tuple[str, ...]:
@@ -170,10 +188,25 @@ def _refuse_duplicates(path: Path, entries: Sequence[Entry]) -> None:
         raise DataError(f"{path} names {len(twice)} images more than once: {name_some(twice)}")
 
 
-def _refuse_uncaptioned(path: Path, entries: Sequence[Entry]) -> None:
-    bare = [entry.file for entry in entries if not entry.captions]
-    if bare:
-        raise DataError(f"{path}: {len(bare)} images have no caption: {name_some(bare)}")
-    empty = [entry.file for entry in entries if not all(entry.captions)]
-    if empty:
-        raise DataError(f"{path}: {len(empty)} images have an empty caption: {name_some(empty)}")
+def refuse_unwritable(path: Path, entry: Entry) -> None:
+    """Refuse what no file or table can hold: halves of surrogate pairs, and NUL in names."""
+    asked = (text for question in entry.questions for text in (question.id, question.text, *question.answers))
+    for text in (entry.id, entry.file, *entry.captions, *asked):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise DataError(
+                f"{path}: {text[:60]!a} holds half of a surrogate pair, which is no character"
+            ) from None
+    for name in (entry.id, entry.file):
+        if "\0" in name:
+            raise DataError(f"{path}: {name[:60]!a} holds a NUL character, which no name may")
+
+
+_READERS: dict[str, Callable[[Path], list[Entry]]] = {
+    ".json": _read_json,
+    ".jsonl": _read_jsonl,
+    ".token": _read_table,
+    ".txt": _read_table,
+    ".csv": _read_table,
+}

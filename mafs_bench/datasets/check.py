@@ -8,9 +8,9 @@ from pathlib import Path
 
 from mafs_bench.datasets import coco, flickr30k, vqav2
 from mafs_bench.datasets.annotations import Entry, name_some, read_entries
-from mafs_bench.datasets.folder import choose_annotations
+from mafs_bench.datasets.folder import find_annotations, list_images
 from mafs_bench.datasets.images import decode
-from mafs_bench.datasets.local import image_root, locate
+from mafs_bench.datasets.local import image_root, locate, textual_fault
 from mafs_bench.errors import DataError, MafsBenchError, UnknownNameError
 
 
@@ -18,8 +18,9 @@ from mafs_bench.errors import DataError, MafsBenchError, UnknownNameError
 class SplitCheck:
     """What was found of one split.
 
-    texts: captions or questions. expected: images of the complete split, None where unknown. broken: why
-    images cannot be decoded. absent: why the annotations cannot be read, None where they can.
+    texts: captions or questions. expected: images of the complete split, None where unknown. wordless: images
+    without a caption or with an empty one. broken: why images cannot be decoded. absent: why the annotations
+    cannot be read, None where they can.
     """
 
     split: str
@@ -30,11 +31,12 @@ class SplitCheck:
     missing: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
     absent: str | None = None
+    wordless: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
         """Whether every image that the annotations name is there and whole."""
-        return self.absent is None and not self.missing and not self.broken
+        return self.absent is None and not (self.missing or self.broken or self.wordless)
 
     def describe(self) -> str:
         """One line for a reader."""
@@ -43,7 +45,11 @@ class SplitCheck:
         of_all = f" of {self.expected:,}" if self.expected not in (None, self.images) else ""
         faults = [
             f"{len(names):,} {what}: {name_some(names)}"
-            for what, names in (("images missing", self.missing), ("not readable", self.broken))
+            for what, names in (
+                ("images missing", self.missing),
+                ("without a caption or with an empty one", self.wordless),
+                ("not readable", self.broken),
+            )
             if names
         ]
         counts = f"{self.images:,}{of_all} images, {self.texts:,} texts ({self.annotations})"
@@ -117,7 +123,13 @@ def _check_questions(root: Path, split: str, expected: int, decode_all: bool) ->
 
 
 def _check_folder(folder: Path, decode_all: bool) -> list[SplitCheck]:
-    annotations = folder if folder.is_file() else choose_annotations(folder, None)
+    annotations = folder if folder.is_file() else find_annotations(folder, None)
+    if annotations is None:
+        names = list_images(folder)
+        if not names:
+            raise DataError(f"{folder} holds neither an annotation file nor images")
+        missing, broken = _look(folder, names, decode_all)
+        return [SplitCheck("all", "no annotation file", len(names), None, 0, missing, broken)]
     by_split: dict[str, list[Entry]] = {}
     for entry in read_entries(annotations):
         by_split.setdefault(entry.split or "all", []).append(entry)
@@ -128,8 +140,11 @@ def _check_entries(
     split: str, annotations: Path, entries: Sequence[Entry], expected: int | None, decode_all: bool
 ) -> SplitCheck:
     missing, broken = _look(image_root(annotations), [entry.file for entry in entries], decode_all)
-    texts = sum(len(entry.captions) for entry in entries)
-    return SplitCheck(split, annotations.name, len(entries), expected, texts, missing, broken)
+    texts = sum(len(entry.captions) + len(entry.questions) for entry in entries)
+    wordless = tuple(entry.file for entry in entries if textual_fault(entry))
+    return SplitCheck(
+        split, annotations.name, len(entries), expected, texts, missing, broken, wordless=wordless
+    )
 
 
 def _look(root: Path, names: Sequence[str], decode_all: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -14,10 +14,9 @@ from functools import partial
 from pathlib import Path
 
 from mafs_bench.datasets.annotations import Entry, read_entries
-from mafs_bench.datasets.content import content_revision
 from mafs_bench.datasets.hub import HubImage, HubTable, open_rows, text_columns
 from mafs_bench.datasets.instances import add_boxes, official_split
-from mafs_bench.datasets.local import first_file, image_root, locate_all, make_samples
+from mafs_bench.datasets.local import first_file, image_root, read_local
 from mafs_bench.datasets.positives import KINDS, human_positives
 from mafs_bench.errors import DataError, UnknownNameError
 from mafs_bench.types import Dataset, Sample
@@ -57,16 +56,15 @@ def load(variant: str, split: str, *, root: Path | None = None, limit: int | Non
     annotations, entries = read_split(root, split)
     if variant in FOLDS:
         entries = _fold(entries, FOLDS.index(variant), annotations)
-    paths = locate_all(annotations, image_root(annotations), [entry.file for entry in entries])
-    kept = entries[:limit]
+    samples, revision = read_local([annotations], image_root(annotations), entries, limit)
     published = {split} if split in OFFICIAL_SPLITS else {official_split(entry.file) for entry in entries}
     return Dataset(
         name=f"coco:{variant}" if variant else "coco",
         split=split,
-        revision=content_revision([annotations], paths),
+        revision=revision,
         licence=LICENCE,
         citation=CITATION,
-        samples=make_samples(kept, paths[:limit]),
+        samples=samples,
         relevance=human_positives(variant, entries, limit=limit) if variant in KINDS else None,
         domain="photo",
         read_boxes=partial(add_boxes, root, sorted(published)),

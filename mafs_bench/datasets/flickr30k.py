@@ -1,7 +1,7 @@
 """Flickr30k with Karpathy's splits (1k test).
 
-From a folder (``root``): ``dataset_flickr30k.json``, or ``results_20130124.token`` with a list of the split's
-images (``test.txt``), beside ``flickr30k-images/``; otherwise the 1k test from the hub.
+From a folder (``root``): ``dataset_flickr30k.json``, or ``results_20130124.token`` or Kaggle's ``results.csv``
+with a list of the split's images (``test.txt``), beside ``flickr30k-images/``; otherwise the 1k test from the hub.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from mafs_bench.datasets.annotations import Entry, read_entries, read_text
-from mafs_bench.datasets.content import content_revision
+from mafs_bench.datasets.caption_tables import read_lines
 from mafs_bench.datasets.hub import HubImage, HubTable, open_rows, text_columns
-from mafs_bench.datasets.local import first_file, image_root, locate_all, make_samples
+from mafs_bench.datasets.local import first_file, image_root, read_local
 from mafs_bench.errors import DataError, UnknownNameError
 from mafs_bench.types import Dataset, Sample
 
@@ -24,11 +24,11 @@ HUB = HubTable("royokong/flickr30k_test", "e5d418e5d73970abdca4f9d97914e1b4cce76
 EXPECTED = {"train": 29000, "val": 1014, "test": 1000, "all": 31783}
 """Images of the complete splits; "all" is the token file's."""
 
-_FILES = ("dataset_flickr*.json", "*.token")
+_FILES = ("dataset_flickr*.json", "*.token", "results.csv")
 
 
 def load(variant: str, split: str, *, root: Path | None = None, limit: int | None = None) -> Dataset:
-    """Load a split: "test", "val", "train", or "all" of a token file. Images stay undecoded.
+    """Load a split: "test", "val", "train", or "all" of a token file or table. Images stay undecoded.
 
     Raises ``UnknownNameError`` and ``DataError``.
     """
@@ -37,14 +37,14 @@ def load(variant: str, split: str, *, root: Path | None = None, limit: int | Non
     if root is None:
         return _from_hub(split, limit)
     annotations, entries = read_split(root, split)
-    paths = locate_all(annotations, image_root(annotations), [entry.file for entry in entries])
+    samples, revision = read_local([annotations], image_root(annotations), entries, limit)
     return Dataset(
         name="flickr30k",
         split=split,
-        revision=content_revision([annotations], paths),
+        revision=revision,
         licence=LICENCE,
         citation=CITATION,
-        samples=make_samples(entries, paths)[:limit],
+        samples=samples,
         domain="photo",
     )
 
@@ -53,7 +53,7 @@ def read_split(root: Path, split: str) -> tuple[Path, list[Entry]]:
     """The annotation file of a split and its entries. Raises ``DataError``."""
     annotations = first_file(root, _FILES)
     entries = read_entries(annotations)
-    if annotations.suffix == ".token":
+    if annotations.suffix != ".json":
         return annotations, _listed(root, entries, split)
     chosen = [entry for entry in entries if entry.split == split]
     if not chosen:
@@ -68,7 +68,7 @@ def _listed(root: Path, entries: list[Entry], split: str) -> list[Entry]:
     listing = root / f"{split}.txt"
     if not listing.is_file():
         raise DataError(f"a token file carries no splits: {listing} (a list of images) is missing")
-    names = {line.strip().removesuffix(".jpg") for line in read_text(listing).splitlines() if line.strip()}
+    names = {line.strip().removesuffix(".jpg") for line in read_lines(read_text(listing)) if line.strip()}
     chosen = [entry for entry in entries if entry.file.removesuffix(".jpg") in names]
     if len(chosen) != len(names):
         raise DataError(f"{listing} lists {len(names)} images, {len(chosen)} of them have captions")

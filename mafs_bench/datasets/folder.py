@@ -1,51 +1,145 @@
-"""A user's own data: a folder of images with an annotation file beside them, or that file itself.
+"""A user's own data: a folder of images with an annotation file beside them, that file itself, or images alone.
 
 Where a folder holds several annotation files, one kind goes before the next: Karpathy's ``dataset_*.json``
-(it carries the splits), then COCO's ``captions_*.json``, then ``*.token``, then ``*.jsonl``. Among several
-files of one kind the split's name decides (``captions_val2017.json`` is "val"). Naming the file settles it.
+(it carries the splits), then COCO's ``captions_*.json``, then the token files and tables of Flickr8k and Flickr30k,
+then ``*.jsonl``. Among several files of one kind the split's name decides (``captions_val2017.json`` is "val").
+Naming the file settles it. A folder without any is images alone, which can be corrupted but not scored.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from mafs_bench.datasets.annotations import Entry, name_some, read_entries
-from mafs_bench.datasets.content import content_revision
-from mafs_bench.datasets.local import image_root, locate_all, make_samples
+from mafs_bench.datasets.annotations import Entry, name_some, read_entries, refuse_unwritable
+from mafs_bench.datasets.local import image_root, locate, read_local, visible
+from mafs_bench.datasets.vqav2 import most_common_answers
 from mafs_bench.errors import DataError
 from mafs_bench.types import Dataset
 
 ANNOTATION_FOLDERS = ("", "annotations")
-_PRECEDENCE = ("dataset_*.json", "captions_*.json", "*.token", "*.jsonl")
+_PRECEDENCE = (
+    "dataset_*.json",
+    "captions_*.json",
+    "*.token",
+    "Flickr8k.token.txt",
+    "*.token.txt",
+    "captions.txt",
+    "results.csv",
+    "captions.csv",
+    "*.jsonl",
+)
+IMAGE_ENDINGS = frozenset(
+    {
+        ".jpg",
+        ".jpeg",
+        ".png",
+        ".webp",
+        ".bmp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".heic",
+        ".heif",
+        ".avif",
+        ".jp2",
+        ".mpo",
+    }
+)
+"""Of the files in a folder without annotations, those with such an ending are its images."""
+
+_NEVER_PUBLISHED = "2258277193_586949ec62.jpg.1"
+"""``Flickr8k.token.txt`` has captions of it, and Flickr8k no such image."""
 
 
 def load_folder(folder: Path, split: str | None, limit: int | None = None) -> Dataset:
     """Load a folder or an annotation file as the data set of that name; images stay undecoded.
 
     ``split`` None means "test" where the annotations carry splits and the whole file where they carry none.
-    Raises ``DataError`` for annotations that are missing, ambiguous or malformed, and for missing images.
+    An entry whose image or caption is missing has an ``UnusableImage``. Raises ``DataError`` for annotations that
+    are ambiguous or malformed, and for a folder with neither annotations nor images.
     """
-    annotations = folder if folder.is_file() else choose_annotations(folder, split)
+    annotations = folder if folder.is_file() else find_annotations(folder, split)
+    if annotations is None:
+        return _images_alone(folder, split, limit)
     root = image_root(annotations)
     entries, used = of_split(annotations, read_entries(annotations), split)
-    paths = locate_all(annotations, root, [entry.file for entry in entries])
+    entries, notes = _without_the_never_published(root, entries)
+    samples, revision = read_local([annotations], root, entries, limit)
+    vocabulary = most_common_answers(q.answers for entry in entries for q in entry.questions)
+    name = root.resolve().name
+    if vocabulary:
+        notes += (
+            f"{name}: the {len(vocabulary):,} answers to choose from are those of its own questions, which flatters "
+            "a model that ranks them",
+        )
     return Dataset(
-        name=root.resolve().name,
+        name=name,
         split=used,
-        revision=content_revision([annotations], paths),
+        revision=revision,
         licence="unstated",
         citation="",
-        samples=make_samples(entries, paths)[:limit],
+        samples=samples,
+        answer_vocabulary=vocabulary,
         domain="photo",
+        notes=notes,
     )
 
 
-def choose_annotations(folder: Path, split: str | None) -> Path:
-    """Find the annotation file of a folder by precedence. Raises ``DataError`` where none stands out."""
+def _images_alone(folder: Path, split: str | None, limit: int | None) -> Dataset:
+    """Every image in a folder and those below it, by name; ids are the names in composed form (NFC)."""
+    names = list_images(folder)
+    if not names:
+        raise DataError(f"{folder} holds no annotation file ({', '.join(_PRECEDENCE)}) and no images")
+    if split not in (None, "all"):
+        raise DataError(f"{folder} carries no splits: all of it is 'all', asked for {split!r}")
+    entries = [Entry(unicodedata.normalize("NFC", name), name, ()) for name in names]
+    for entry in entries:
+        refuse_unwritable(folder, entry)
+    samples, revision = read_local([], folder, entries, limit, described=False)
+    return Dataset(
+        name=folder.resolve().name,
+        split="all",
+        revision=revision,
+        licence="unstated",
+        citation="",
+        samples=samples,
+        domain="photo",
+        notes=(f"{folder}: no annotation file ({', '.join(_PRECEDENCE)}), images alone",),
+    )
+
+
+def list_images(folder: Path) -> list[str]:
+    """Names of the images below a folder, sorted, without what is hidden and macOS's ``__MACOSX``."""
+    found = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
+        below = Path(parent).relative_to(folder)
+        found += [
+            (below / name).as_posix()
+            for name in files
+            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_ENDINGS
+        ]
+    return sorted(found)
+
+
+def _without_the_never_published(root: Path, entries: list[Entry]) -> tuple[list[Entry], tuple[str, ...]]:
+    if all(entry.file != _NEVER_PUBLISHED for entry in entries) or locate(root, [_NEVER_PUBLISHED])[0]:
+        return entries, ()
+    note = f"{root.resolve().name}: {_NEVER_PUBLISHED}, an entry of Flickr8k without an image, is left out"
+    return [entry for entry in entries if entry.file != _NEVER_PUBLISHED], (note,)
+
+
+def find_annotations(folder: Path, split: str | None) -> Path | None:
+    """Find the annotation file of a folder by precedence, None where it has none.
+
+    Raises ``DataError`` where several are there and none stands out.
+    """
     for pattern in _PRECEDENCE:
-        found = [path for sub in ANNOTATION_FOLDERS for path in sorted((folder / sub).glob(pattern))]
+        found = [path for sub in ANNOTATION_FOLDERS for path in visible(folder / sub, pattern)]
         if len(found) == 1:
             return found[0]
         if found:
@@ -57,7 +151,7 @@ def choose_annotations(folder: Path, split: str | None) -> Path:
             raise DataError(
                 f"{folder} holds {names}: which one is split {wanted!r}? Name the file or a split"
             )
-    raise DataError(f"{folder} holds no annotation file ({', '.join(_PRECEDENCE)})")
+    return None
 
 
 def of_split(annotations: Path, entries: Sequence[Entry], split: str | None) -> tuple[list[Entry], str]:

@@ -9,7 +9,7 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
-from mafs_bench.datasets.images import decode
+from mafs_bench.datasets.images import MAX_PIXELS, decode
 from mafs_bench.errors import DataError
 from mafs_bench.types import Image
 
@@ -40,10 +40,11 @@ class HubImage:
     rows: Any
     index: int
     name: str
+    max_pixels: int = MAX_PIXELS
 
     def load(self) -> Image:
         """Decode the picture. Raises ``DataError``."""
-        return decode(io.BytesIO(self.rows[self.index]["image"]["bytes"]), self.name)
+        return decode(io.BytesIO(self.rows[self.index]["image"]["bytes"]), self.name, self.max_pixels)
 
 
 def open_rows(url: str, local_layout: str) -> Any:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
-from pathlib import Path
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 from mafs_bench.datasets.annotations import Entry, name_some
+from mafs_bench.datasets.content import content_revision
 from mafs_bench.datasets.images import FileImage
 from mafs_bench.errors import DataError
-from mafs_bench.types import Sample
+from mafs_bench.types import Dataset, Image, ImageSource, Sample
 
 IMAGE_FOLDERS = (
     "",
     "images",
+    "Images",
     "val2014",
     "train2014",
     "val2017",
@@ -21,8 +26,30 @@ IMAGE_FOLDERS = (
     "flickr30k-images",
     "flickr30k_images",
     "Flicker8k_Dataset",
+    "Flickr8k_Dataset",
 )
-_COCO_2014_NAME = re.compile(r"COCO_(?:train|val|test)2014_(\d{12}\.jpg)")
+_COCO_NAME = re.compile(r"(?:COCO_(?:train|val|test)201[45]_)?(?P<number>\d{12}\.jpg)")
+_COCO_FOLDERS = {
+    "images",
+    *(f"{split}{year}" for split in ("train", "val", "test") for year in (2014, 2015, 2017)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class UnusableImage:
+    """In place of an image that an entry of an annotation file lacks (an ``ImageSource``).
+
+    ``fault`` follows the name ("missing below DIR"), ``hint`` says what is there instead, where something is.
+    """
+
+    name: str
+    fault: str
+    listed_in: str
+    hint: str = ""
+
+    def load(self) -> Image:
+        """Raises ``DataError``."""
+        raise DataError(f"{self.name}: {self.fault}{self.hint}")
 
 
 def image_root(annotations: Path) -> Path:
@@ -30,46 +57,119 @@ def image_root(annotations: Path) -> Path:
     return annotations.parent.parent if annotations.parent.name == "annotations" else annotations.parent
 
 
-def locate_all(annotations: Path, root: Path, names: Sequence[str]) -> list[Path]:
-    """Find every image below ``root``. Raises ``DataError`` with number and first names of those missing."""
-    paths = locate(root, names)
-    missing = [name for name, path in zip(names, paths, strict=True) if path is None]
-    if missing:
-        raise DataError(
-            f"{annotations} names {len(missing)} of {len(names)} images that are not below {root}: "
-            f"{name_some(missing)}"
-        )
-    return [path for path in paths if path is not None]
-
-
 def locate(root: Path, names: Sequence[str]) -> list[Path | None]:
-    """Look for images in ``root`` and its usual sub-folders; None where there is none."""
+    """Look for images in ``root`` and its usual sub-folders; None where there is none.
+
+    A name counts as it stands, folders included; only photos in COCO's official layouts are found by the number in
+    their names, which no two photos share.
+    """
     folders = [root / sub for sub in IMAGE_FOLDERS if (root / sub).is_dir()]
-    return [_locate(folders, name) for name in names]
+    return [next((path for path in _candidates(folders, name) if path.is_file()), None) for name in names]
 
 
-def make_samples(entries: Sequence[Entry], paths: Sequence[Path]) -> tuple[Sample, ...]:
-    """Turn entries and their files into samples; each image is a cluster of its own."""
-    return tuple(
-        Sample(entry.id, entry.id, FileImage(str(path)), entry.captions)
-        for entry, path in zip(entries, paths, strict=True)
+def read_local(
+    files: Sequence[Path], root: Path, entries: Sequence[Entry], limit: int | None, *, described: bool = True
+) -> tuple[tuple[Sample, ...], str]:
+    """The first ``limit`` entries as samples, each image a cluster of its own, and the revision of all of them.
+
+    files: the annotation files. described: whether every image must have a caption or a question. An entry without
+    its image or with an empty text gets an ``UnusableImage``. Where images are missing, the revision is that of the
+    first ``limit`` entries, so that a part of a data set can be used. Raises ``DataError`` for two entries on one
+    file.
+    """
+    paths = locate(root, [entry.file for entry in entries])
+    kept = entries[:limit]
+    there = paths[: len(kept)] if None in paths else paths
+    revision = content_revision(files, [path for path in there if path is not None])
+    listed_in = str(files[0] if files else root)
+    _refuse_shared_files(listed_in, kept, paths)
+    samples, hinted = [], False
+    for entry, path in zip(kept, paths, strict=False):
+        image: ImageSource
+        if path is None:
+            hint = "" if hinted else _hint(root, entry.file)
+            image, hinted = UnusableImage(entry.file, f"missing below {root}", listed_in, hint), True
+        elif described and (fault := textual_fault(entry)):
+            image = UnusableImage(entry.file, fault, listed_in)
+        else:
+            image = FileImage(str(path))
+        samples.append(Sample(entry.id, entry.id, image, entry.captions, entry.questions))
+    return tuple(samples), revision
+
+
+def require_usable(dataset: Dataset) -> None:
+    """Raise ``DataError`` where images are missing or lack texts, with number and first names of those."""
+    unusable = [s.image for s in dataset.samples if isinstance(s.image, UnusableImage)]
+    if not unusable:
+        return
+    first = unusable[0]
+    names = [image.name for image in unusable if image.fault == first.fault]
+    raise DataError(
+        f"{first.listed_in}: {len(names):,} of {len(dataset.samples):,} images {first.fault}: {name_some(names)}"
+        f"{first.hint} (--on-error skip leaves such images out of a run)"
     )
-
-
-def _locate(folders: Sequence[Path], name: str) -> Path | None:
-    """Try the name as given, then its last part, then COCO's 2017 form of a 2014 name."""
-    bare = Path(name).name
-    forms = dict.fromkeys([name, bare, _COCO_2014_NAME.sub(r"\1", bare)])
-    candidates = (folder / form for form in forms for folder in folders)
-    return next((path for path in candidates if path.is_file()), None)
 
 
 def first_file(root: Path, patterns: Sequence[str]) -> Path:
     """The first file below ``root`` that fits one of the patterns, tried in order. Raises ``DataError``."""
     if not root.is_dir():
         raise DataError(f"--data-root {root}: no such folder")
-    found = (path for pattern in patterns for path in sorted(root.glob(pattern)))
-    path = next(found, None)
+    path = next((path for pattern in patterns for path in visible(root, pattern)), None)
     if path is None:
         raise DataError(f"{root} holds none of: {', '.join(patterns)}")
     return path
+
+
+def visible(root: Path, pattern: str) -> list[Path]:
+    """Files that fit a pattern, sorted, without hidden ones such as macOS's ``._name``."""
+    return [path for path in sorted(root.glob(pattern)) if not path.name.startswith(".")]
+
+
+def _candidates(folders: Sequence[Path], name: str) -> Iterator[Path]:
+    """Where an image may lie: by its name in either form of Unicode, then by COCO's number."""
+    if "://" in name:
+        return
+    forms = dict.fromkeys([name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)])
+    yield from (folder / form for form in forms for folder in folders)
+    path = PurePosixPath(name)
+    official = _COCO_NAME.fullmatch(path.name)
+    if official and _COCO_FOLDERS.issuperset(path.parts[:-1]):
+        yield from (folder / form for form in (path.name, official["number"]) for folder in folders)
+
+
+def textual_fault(entry: Entry) -> str:
+    """What an entry lacks of its texts; "" where it has them."""
+    if not entry.captions and not entry.questions:
+        return "without a caption"
+    return "" if all(entry.captions) else "with an empty caption"
+
+
+def _refuse_shared_files(listed_in: str, entries: Sequence[Entry], paths: Sequence[Path | None]) -> None:
+    """Two entries on one file would be two clusters, and each other's wrong answers."""
+    seen: dict[str, Entry] = {}
+    for entry, path in zip(entries, paths, strict=False):
+        if path is None:
+            continue
+        other = seen.setdefault(os.path.realpath(path), entry)
+        if other is not entry:
+            raise DataError(
+                f"{listed_in}: {other.file} (id {other.id}) and {entry.file} (id {entry.id}) are one file, {path}; "
+                "give all captions of an image in one entry"
+            )
+
+
+def _hint(root: Path, name: str) -> str:
+    """What may have been meant by a name that is not there; "" where nothing is like it."""
+    if "://" in name:
+        return "; it is a URL: download it and give its path"
+    with_slashes = name.replace("\\", "/")
+    if with_slashes != name and locate(root, [with_slashes])[0] is not None:
+        return f"; folders are separated by '/': {with_slashes} is there"
+    path = PurePosixPath(with_slashes)
+    endings = (path.suffix.upper(), path.suffix.lower(), ".jpg", ".jpeg", ".JPG", ".png")
+    others = [str(path.with_suffix(e)) for e in endings if e != path.suffix and path.name.strip(".")]
+    near = [other for other, found in zip(others, locate(root, others), strict=True) if found is not None]
+    if near:
+        return f"; {near[0]} is there"
+    elsewhere = locate(root, [path.name])[0] if path.name != name else None
+    return "" if elsewhere is None else f"; there is another of that name, {elsewhere}"

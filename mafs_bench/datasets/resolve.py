@@ -6,6 +6,9 @@ from pathlib import Path
 
 from mafs_bench.datasets import DATASETS
 from mafs_bench.datasets.folder import load_folder
+from mafs_bench.datasets.images import MAX_PIXELS
+from mafs_bench.datasets.local import require_usable
+from mafs_bench.datasets.pixel_limit import with_max_pixels
 from mafs_bench.datasets.slices import from_image, parse_slice
 from mafs_bench.errors import DataError, UnknownNameError
 from mafs_bench.registry import is_file_reference
@@ -16,14 +19,29 @@ _DEFAULT_SPLIT = {"vqav2": "val"}
 
 
 def resolve(
-    spec: str, split: str | None = None, root: Path | None = None, limit: int | None = None
+    spec: str,
+    split: str | None = None,
+    root: Path | None = None,
+    limit: int | None = None,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    keep_unusable: bool = False,
 ) -> Dataset:
     """Load ``name``, ``name:variant``, ``file.py:function``, a folder, or an annotation file.
 
     ``split`` None stands for "test" ("val" for VQAv2), and may be a part such as ``test[500:800]``; ``root`` is
-    where a named data set lies. Registered names go before paths. Raises ``UnknownNameError`` with close
-    matches, ``DataError`` for data that cannot be read.
+    where a named data set lies. Registered names go before paths. Images of more than ``max_pixels`` pixels are
+    refused when they are read. Entries without an image or a text are refused here, unless ``keep_unusable``: then
+    reading their image fails. Raises ``UnknownNameError`` with close matches, ``DataError`` for data that cannot be
+    read.
     """
+    dataset = _resolve_part(spec, split, root, limit)
+    if not keep_unusable:
+        require_usable(dataset)
+    return dataset if max_pixels == MAX_PIXELS else with_max_pixels(dataset, max_pixels)
+
+
+def _resolve_part(spec: str, split: str | None, root: Path | None, limit: int | None) -> Dataset:
     if split is None or "[" not in split:
         return _resolve_whole(spec, split, root, limit)
     name, start, stop = parse_slice(split)

@@ -9,17 +9,15 @@ else those of the split itself, which flatters a model that ranks them; a note o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mafs_bench.datasets.annotations import field, name_some, read_json
-from mafs_bench.datasets.content import content_revision
+from mafs_bench.datasets.annotations import Entry, field, name_some, read_json, refuse_unwritable
 from mafs_bench.datasets.hub import HubImage, HubTable, open_rows, text_columns
-from mafs_bench.datasets.images import FileImage
 from mafs_bench.datasets.instances import add_boxes
-from mafs_bench.datasets.local import first_file, locate_all
+from mafs_bench.datasets.local import first_file, read_local
 from mafs_bench.errors import DataError, UnknownNameError
 from mafs_bench.types import Dataset, ImageSource, Question, Sample
 
@@ -46,16 +44,21 @@ def load(variant: str, split: str, *, root: Path | None = None, limit: int | Non
     if root is None:
         return _from_hub(split, limit)
     files, questions = read_questions(root, split)
-    paths = locate_images(files[0], root, split, list(questions))
     vocabulary, source, origin = read_vocabulary(root, split)
-    images = {image: FileImage(str(path)) for image, path in paths.items()}
+    entries = [
+        Entry(str(image), image_file(split, image), (), questions=tuple(of_image))
+        for image, of_image in questions.items()
+    ]
+    for entry in entries:
+        refuse_unwritable(files[0], entry)
+    samples, revision = read_local([*files, source], root, entries, limit)
     return Dataset(
         name="vqav2",
         split=split,
-        revision=content_revision([*files, source], list(paths.values())),
+        revision=revision,
         licence=LICENCE,
         citation=CITATION,
-        samples=_samples(questions, images, limit),
+        samples=samples,
         answer_vocabulary=vocabulary,
         domain="photo",
         notes=_notes(origin, split, len(vocabulary)),
@@ -84,12 +87,6 @@ def read_questions(root: Path, split: str) -> tuple[tuple[Path, Path], dict[int,
     return (asked, answered), questions
 
 
-def locate_images(asked: Path, root: Path, split: str, images: list[int]) -> dict[int, Path]:
-    """Where each image lies. Raises ``DataError`` naming those missing."""
-    names = [image_file(split, image) for image in images]
-    return dict(zip(images, locate_all(asked, root, names), strict=True))
-
-
 def image_file(split: str, image: int) -> str:
     """COCO's name of an image: ``val2014/COCO_val2014_000000000042.jpg``."""
     return f"{split}2014/COCO_{split}2014_{image:012d}.jpg"
@@ -109,6 +106,11 @@ def most_frequent(answers: Iterable[str]) -> tuple[str, ...]:
     """The ``N_ANSWERS`` most frequent, most frequent first, ties by the alphabet."""
     counted = sorted(Counter(answers).items(), key=lambda item: (-item[1], item[0]))
     return tuple(answer for answer, _ in counted[:N_ANSWERS])
+
+
+def most_common_answers(answers: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """``most_frequent`` of what most people answered to each question, the first among equals."""
+    return most_frequent(Counter(given).most_common(1)[0][0] for given in answers)
 
 
 def _notes(origin: str, split: str, n: int) -> tuple[str, ...]:

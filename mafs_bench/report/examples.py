@@ -62,7 +62,13 @@ class Examples:
 def worst_examples(run: StoredRun, data_root: Path | None) -> Examples:
     """Find and remake them; a data set that is not at hand gives a reason instead."""
     try:
-        dataset = resolve(run.spec.dataset, run.spec.split, data_root, run.spec.limit)
+        dataset = resolve(
+            run.spec.dataset,
+            run.spec.split,
+            data_root,
+            run.spec.limit,
+            keep_unusable=run.spec.on_error == "skip",
+        )
         corruptions = suites.load(run.spec.suite).corruptions
         dataset = with_boxes(dataset, [corruptions[name] for name in run.spec.corruptions])
     except MafsBenchError as problem:

@@ -101,7 +101,13 @@ def make_plan(request: RunRequest) -> Plan:
     for name in request.tasks:
         if (reason := asked[name].refuse_adapter(able)) is not None:
             raise UsageError(f"{request.model} cannot do {name}: {reason}")
-    dataset = resolve(request.dataset, request.split, request.data_root, request.limit)
+    dataset = resolve(
+        request.dataset,
+        request.split,
+        request.data_root,
+        request.limit,
+        keep_unusable=request.on_error == "skip",
+    )
     left_out: list[str] = []
     tasks: list[Task] = []
     for name, task in asked.items():

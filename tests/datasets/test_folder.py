@@ -127,7 +127,6 @@ def test_revision_follows_captions_and_images_but_not_the_limit(folder: Path) ->
 
 
 BROKEN = {
-    "no annotations": ("notes.txt", b"", "holds no annotation file"),
     "malformed": (
         "dataset_x.json",
         b'{"images": [\n {"filename": }]}',
@@ -141,7 +140,7 @@ BROKEN = {
     "no sentences": (
         "dataset_x.json",
         b'{"images": [{"filename": "a.jpg", "split": "test", "sentences": []}]}',
-        "1 images have no caption: a.jpg",
+        "1 of 1 images without a caption: a.jpg",
     ),
     "no split": (
         "dataset_x.json",
@@ -156,7 +155,7 @@ BROKEN = {
     "missing images": (
         "dataset_x.json",
         json.dumps(karpathy(*((f"no{i}.jpg", "test") for i in range(9)), ("a.jpg", "test"))).encode(),
-        r"dataset_x\.json names 9 of 10 images that are not below .*: no0\.jpg, no1\.jpg, no2\.jpg, …",
+        r"dataset_x\.json: 9 of 10 images missing below .*: no0\.jpg, no1\.jpg, no2\.jpg, …",
     ),
     "twice": (
         "dataset_x.json",
@@ -166,7 +165,7 @@ BROKEN = {
     "coco without captions": (
         "captions_x.json",
         b'{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}',
-        "1 images have no caption",
+        "1 of 1 images without a caption",
     ),
     "coco orphans": (
         "captions_x.json",
@@ -199,7 +198,7 @@ BROKEN = {
     "empty caption": (
         "x.jsonl",
         b'{"image": "a.jpg", "captions": ["x", " "]}\n',
-        "1 images have an empty caption: a.jpg",
+        "1 of 1 images with an empty caption: a.jpg",
     ),
 }
 
@@ -209,7 +208,7 @@ def test_broken_annotations_are_one_line(folder: Path, case: str) -> None:
     name, content, message = BROKEN[case]
     (folder / name).write_bytes(content)
     with pytest.raises(DataError, match=message) as raised:
-        load_folder(folder, None)
+        resolve(str(folder))
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 400
 

@@ -203,6 +203,18 @@ def test_token_files(folder: Path, raw: bytes) -> None:
 
 
 @fuzz
+@given(raw=damaged(b'image,caption\na.jpg,"one, ""two"""\nb.jpg,three\n'))
+def test_tables_with_commas(folder: Path, raw: bytes) -> None:
+    harmless(lambda: read_entries(put(folder / "captions.txt", raw)))
+
+
+@fuzz
+@given(raw=damaged(b"image_name| comment_number| comment\na.jpg| 0| one\na.jpg| 1  two\n"))
+def test_tables_with_bars(folder: Path, raw: bytes) -> None:
+    harmless(lambda: read_entries(put(folder / "results.csv", raw)))
+
+
+@fuzz
 @given(asked=json_like(ASKED) | damaged(json.dumps(ASKED).encode()), answered=json_like(ANSWERED))
 def test_questions(folder: Path, asked: bytes, answered: bytes) -> None:
     put(folder / "v2_OpenEnded_mscoco_val2014_questions.json", asked)
