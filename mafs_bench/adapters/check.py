@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mafs_bench.adapters.load import adapter_class, capabilities, load
+from mafs_bench.adapters.load import abilities, load
 from mafs_bench.adapters.protocols import Embeddings, Fused, Settings
 from mafs_bench.adapters.vectors import as_embeddings, validated
 from mafs_bench.errors import AdapterError, DataError
@@ -50,7 +50,7 @@ def check_adapter(spec: str, settings: Settings, dataset: Dataset) -> Iterator[C
     """
     inputs = _inputs(dataset)
     adapter = load(spec, settings)
-    able = capabilities(adapter_class(spec)) - getattr(adapter, "lacks", {}).keys()
+    able = abilities(adapter)
     yield Check("protocols", True, ", ".join(sorted(able)))
     for protocol, name, look in _CHECKS:
         if protocol is None or protocol in able:

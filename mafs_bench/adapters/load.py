@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mafs_bench.adapters.vectors import validated
 from mafs_bench.errors import AdapterError, MafsBenchError, ResourceError, UnknownNameError, UsageError
 
 __all__ = [
+    "abilities",
     "adapter_class",
     "capabilities",
     "load",
@@ -66,6 +68,12 @@ def capabilities(cls: type[Any]) -> frozenset[str]:
         for protocol in PROTOCOLS
         if all(callable(getattr(cls, method, None)) for method in _methods(protocol))
     )
+
+
+def abilities(adapter: Any) -> frozenset[str]:
+    """The protocols that a loaded adapter supports: those of its class without those that its weights lack."""
+    lacks: Mapping[str, str] = getattr(adapter, "lacks", {})
+    return capabilities(type(adapter)) - lacks.keys()
 
 
 def load(spec: str, settings: Settings) -> Any:

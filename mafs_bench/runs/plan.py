@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mafs_bench.adapters.load import adapter_class, capabilities
+from mafs_bench.adapters.load import abilities, adapter_class, capabilities
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.suite import JOINT, Suite
 from mafs_bench.datasets.resolve import resolve
@@ -146,7 +146,7 @@ def without_lacking(plan: Plan, adapter: Any) -> tuple[Plan, list[str]]:
     Raises ``UsageError`` where such a task was asked for by name, or none is left.
     """
     lacks: Mapping[str, str] = getattr(adapter, "lacks", {})
-    able = capabilities(type(adapter)) - lacks.keys()
+    able = abilities(adapter)
     lines = []
     for task in plan.tasks:
         if task.refuse_adapter(able) is None:
