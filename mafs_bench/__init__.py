@@ -1,3 +1,3 @@
 """mafs-bench: a robustness benchmark suite for vision-language models."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

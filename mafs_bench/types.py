@@ -180,9 +180,35 @@ class Estimate:
     n_unscored: int
 
 
+RECORD_FORMAT = 2
+"""The format of records that are written now."""
+
+
 @dataclass(frozen=True)
 class RunSpec:
-    """Everything that decides a run's numbers, resolved. Two equal specs give equal results."""
+    """A run's record: every choice that decides its numbers, resolved, and what was measured of the model.
+
+    What is in ``MEASURED`` was found while the model ran: ``probe`` compares within a tolerance, ``device``,
+    ``modules`` and ``images`` say where and on what. The rest must be equal where two runs share a folder. Equal
+    records of two devices give equal scores up to rounding.
+
+    format: of the record; 1 for runs of mafs-bench 0.1, whose identity is the hash of one file.
+    weights: SHA-256 of the model's weights as it declares them, else of its source, class and argument.
+    probe: the model's answers to bundled inputs, a table of ``adapters.probe.Probe``; empty: not recorded.
+    modules: SHA-256 of each module that a user's adapter imported from its own folder, by path relative to it.
+    frame: what images are brought to before they are corrupted; ``native``: nothing.
+    decoders: versions of the libraries that decode images.
+    images: SHA-256 over the decoded images, clean, in the order of the samples; "" until the run has seen them.
+    device: kind and name of every device that ran a part of it. precision: "fp32", "bf16" or "fp16" (computed by
+    autocast). tf32: whether matrix products or convolutions of fp32 were allowed to round to TF32.
+    prompts: name and SHA-256 of the prompt file that questions are put with, empty for none.
+    language: of the texts, as an ISO 639-1 code. trust_remote_code: whether the model ran code of its repository.
+    suite_file: path of a suite that is the user's own; "" for a published one. Its hash is ``suite_hash``.
+    sources: ``ORG/NAME@COMMIT`` of each part of the model that comes from the hub.
+    clipscore: the judge of CLIPScore, its spec (``model``) and the hash of its ``weights``; empty for none.
+    assets: SHA-256 of the weights that corruptions use (style transfer, translation).
+    packages: version of every package that can change a number, and whether Java programs scored captions.
+    """
 
     model: str
     weights: str
@@ -201,19 +227,35 @@ class RunSpec:
     on_error: str = "fail"
     missing: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
-    """``ORG/NAME@COMMIT`` of each part of the model that comes from the hub."""
     clipscore: Mapping[str, str] = field(default_factory=dict)
-    """The judge of CLIPScore: its spec (``model``) and the hash of its ``weights``; empty where none was named."""
     packages: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    format: int = RECORD_FORMAT
+    probe: Mapping[str, object] = field(default_factory=dict)
+    modules: Mapping[str, str] = field(default_factory=dict)
+    frame: str = "native"
+    decoders: Mapping[str, str] = field(default_factory=dict)
+    images: str = ""
+    device: tuple[str, ...] = ()
+    tf32: bool = False
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    language: str = "en"
+    trust_remote_code: bool = False
+    suite_file: str = ""
+    assets: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces that vary."""
         return json.dumps(asdict(self), sort_keys=True, indent=2) + "\n"
 
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON, hexadecimal."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        """SHA-256 of the canonical JSON without what is measured, hexadecimal: equal for reruns of one command."""
+        kept = {name: value for name, value in asdict(self).items() if name not in MEASURED}
+        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+MEASURED = frozenset({"probe", "modules", "images", "device", "notes"})
+"""Fields of ``RunSpec`` that are measured while a model runs, or say in words what other fields and measurements do."""
 
 
 @dataclass(frozen=True)

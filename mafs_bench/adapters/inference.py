@@ -39,3 +39,17 @@ def pack_states(states: torch.Tensor, settings: Settings) -> FloatArray:
     """Give token states as an array to keep: float32, or float16 where the model does not run in float32."""
     dtype = torch.float32 if settings.precision == "fp32" else torch.float16
     return states.to(dtype).cpu().numpy()
+
+
+def forbid_tf32() -> None:
+    """Let fp32 mean fp32: no matrix product or convolution is rounded to TF32 on an NVIDIA GPU."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def allows_tf32() -> bool:
+    """Whether a model has switched TF32 on again, for matrix products or for convolutions."""
+    try:
+        return bool(torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32)
+    except RuntimeError:  # switched on through torch's newer settings, which the old ones then refuse to read
+        return True

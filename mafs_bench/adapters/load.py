@@ -6,14 +6,13 @@ of a model that stands on another (``mafs-clip``, ``clip+mean``) may be such a f
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from mafs_bench.adapters import ADAPTERS
+from mafs_bench.adapters.identity import default_weights
 from mafs_bench.adapters.protocols import PROTOCOLS, Settings
 from mafs_bench.adapters.vectors import validated
 from mafs_bench.errors import AdapterError, MafsBenchError, ResourceError, UnknownNameError, UsageError
@@ -79,14 +78,18 @@ def abilities(adapter: Any) -> frozenset[str]:
 def load(spec: str, settings: Settings) -> Any:
     """Build the adapter of a spec: by its ``load(argument, settings)``, or by ``Class()`` where it has none.
 
-    What a user's class does not say of itself is filled in: its spec as the name, the hash of its source file
-    as the weights', any domain, and the grey picture and the empty text for what is missing. Raises what
-    ``adapter_class`` raises, ``UsageError``, and ``AdapterError`` for what a class raises while it is built.
+    What a user's class does not say of itself is filled in: its spec as the name, the hash of its modules, class and
+    argument as the weights', any domain, and the grey image and the empty text for what is missing. TF32 is switched
+    off before. Raises what ``adapter_class`` raises, ``UsageError``, and ``AdapterError`` for what a class raises
+    while it is built.
     """
+    from mafs_bench.adapters.inference import forbid_tf32
+
     cls = adapter_class(spec)
     name, argument = parse(spec)
     if not hasattr(cls, "load") and argument:
         raise UsageError(f"{name} takes no argument (it has no 'load'), got {argument!r}")
+    forbid_tf32()
     try:
         adapter = cls.load(argument, settings) if hasattr(cls, "load") else cls()
     except MafsBenchError:
@@ -158,7 +161,7 @@ def _methods(protocol: str) -> list[str]:
 def _defaults(cls: type[Any], spec: str) -> dict[str, Any]:
     return {
         "name": spec,
-        "weights": hashlib.sha256(Path(inspect.getfile(cls)).read_bytes()).hexdigest(),
+        "weights": default_weights(cls, parse(spec)[1]),
         "missing": {"image": "blank", "text": "empty"},
         "domain": "",
     }

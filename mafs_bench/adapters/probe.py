@@ -86,7 +86,7 @@ class Probe:
         return {
             "precision": self.precision,
             "compared": self.compared,
-            "numbers": {name: _rounded(rows) for name, rows in self.numbers.items()},
+            "numbers": {name: _written(rows) for name, rows in self.numbers.items()},
             "widths": dict(self.widths),
             "words": {name: list(words) for name, words in self.words.items()},
         }
@@ -95,7 +95,7 @@ class Probe:
     def from_table(cls, table: Mapping[str, Any]) -> Probe:
         """Read what ``to_table`` wrote. Raises ``ValueError`` for anything else."""
         try:
-            numbers = {name: np.array(rows, dtype=np.float64) for name, rows in table["numbers"].items()}
+            numbers = {name: _read(lines) for name, lines in table["numbers"].items()}
             words = {name: tuple(map(str, given)) for name, given in table["words"].items()}
             widths = {name: int(width) for name, width in table["widths"].items()}
             return cls(str(table["precision"]), numbers, widths, words, bool(table["compared"]))
@@ -288,8 +288,13 @@ def _projected(rows: Numbers) -> Numbers:
     return projected
 
 
-def _rounded(rows: Numbers) -> list[list[float]]:
-    return [[float(f"{value:.{_DIGITS}g}") for value in row] for row in rows.tolist()]
+def _written(rows: Numbers) -> list[str]:
+    """A line a row: short in JSON."""
+    return [" ".join(f"{value:.{_DIGITS}g}" for value in row) for row in rows.tolist()]
+
+
+def _read(lines: Sequence[str]) -> Numbers:
+    return np.array([[float(number) for number in line.split(" ")] for line in lines], dtype=np.float64)
 
 
 @lru_cache(maxsize=1)

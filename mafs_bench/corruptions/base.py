@@ -17,18 +17,24 @@ from mafs_bench.seeding import KeyedStream
 from mafs_bench.types import Box, Image, Params
 
 
+def no_assets(params: Params) -> Mapping[str, str]:
+    """What most operators need beside code: nothing."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class ImageOperator:
     """``sample(rng, (height, width), levels)`` and ``apply(image, draws, params)``.
 
     ``levels`` are the parameters of all five severities, for draws whose size depends on the largest.
     ``ranges`` names every parameter with its least and largest value, whose type it must have; where it is
-    empty nothing is checked.
+    empty nothing is checked. ``assets(params)`` gives the SHA-256 of every file of weights that it uses, by name.
     """
 
     sample: Callable[[np.random.Generator, tuple[int, int], Sequence[Params]], Any]
     apply: Callable[[Image, Any, Params], Image]
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    assets: Callable[[Params], Mapping[str, str]] = no_assets
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +53,13 @@ class TextOperator:
     """``sample(rng, text, levels)`` and ``apply(text, draws, params)``.
 
     ``rng`` is a light stream of integers; ``rng.generator()`` opens the ``numpy`` generator of its key.
-    ``apply`` returns None where the text cannot be changed that way (not applicable).
+    ``apply`` returns None where the text cannot be changed that way (not applicable). ``assets(params)`` gives the
+    SHA-256 of every file of weights that it uses, by name.
     """
 
     sample: Callable[[KeyedStream, str, Sequence[Params]], Any]
     apply: Callable[[str, Any, Params], str | None]
+    assets: Callable[[Params], Mapping[str, str]] = no_assets
 
 
 @dataclass(frozen=True, slots=True)

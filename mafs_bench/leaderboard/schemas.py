@@ -67,6 +67,19 @@ class Spec(Schema):
     clipscore: Annotated[dict[Text, Text], Field(default_factory=dict)]
     packages: dict[Text, Text]
     notes: tuple[LongText, ...]
+    format: Literal[1, 2] = 1
+    probe: Annotated[dict[Text, Any], Field(default_factory=dict)]
+    modules: Annotated[dict[Text, Digest], Field(default_factory=dict, max_length=1000)]
+    frame: Text = "native"
+    decoders: Annotated[dict[Text, Text], Field(default_factory=dict, max_length=100)]
+    images: Digest | Literal[""] = ""
+    device: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
+    tf32: bool = False
+    prompts: Annotated[dict[Text, Text], Field(default_factory=dict, max_length=100)]
+    language: Text = "en"
+    trust_remote_code: bool = False
+    suite_file: Annotated[str, StringConstraints(max_length=1000)] = ""
+    assets: Annotated[dict[Text, Digest], Field(default_factory=dict, max_length=100)]
 
 
 class Aggregate(Schema):

@@ -37,6 +37,12 @@ _KINDS = np.array([1.0, 0.6, 0.8, 0.6])
 """Weights of exact, stem, synonym and paraphrase matches in English."""
 
 
+def java_programs() -> tuple[str, ...]:
+    """The Java programs that are available here: METEOR, SPICE, both or none."""
+    needed = {"METEOR": (_METEOR,), "SPICE": (_SPICE, _SPICE_MODELS)}
+    return tuple(name for name, files in needed.items() if all(_available(file) for file in files))
+
+
 def start_meteor() -> None:
     """Start METEOR, if it is available: it takes seconds to load, while a model can already work."""
     jar = _available(_METEOR)

@@ -6,12 +6,11 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib import metadata
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from mafs_bench import __version__
+from mafs_bench.adapters.identity import modules_of
 from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.adapters.protocols import Settings
 from mafs_bench.errors import StoreError
@@ -21,6 +20,7 @@ from mafs_bench.runs.encode import drop_spool
 from mafs_bench.runs.encoder import ClipJudge, Encoder
 from mafs_bench.runs.forward import Forward, memory_in_one_line
 from mafs_bench.runs.plan import Cell, Plan, without_lacking
+from mafs_bench.runs.record import make_spec, probe_of, run_notes
 from mafs_bench.runs.store import (
     CellMeta,
     cell_file,
@@ -29,15 +29,13 @@ from mafs_bench.runs.store import (
     results_json,
     write_atomically,
     write_cell,
+    write_spec,
 )
-from mafs_bench.runs.view import ConditionParts, ConditionView
+from mafs_bench.runs.view import CLEAN_IMAGES, ConditionParts, ConditionView
 from mafs_bench.runs.workers import close_workers
 from mafs_bench.stats.resampling import Resampling, interval
 from mafs_bench.tasks.ranking import score_memory
-from mafs_bench.types import CellResult, Condition, Corruption, Dataset, RunSpec
-
-_PACKAGES = ("torch", "open_clip_torch", "transformers", "numpy", "scipy", "opencv-python", "pillow")
-"""Packages whose version can change a number."""
+from mafs_bench.types import CellResult, Condition, Corruption, RunSpec
 
 N_RESAMPLES = 2000
 
@@ -127,13 +125,14 @@ def execute(
     adapter = load(plan.request.model, settings)
     plan, lines = without_lacking(plan, adapter)
     judge = load_judge(plan, settings)
-    notes = [*_notes(plan, adapter, judge, settings), *lines]
-    spec = make_spec(plan, adapter, judge, resources.precision, notes)
+    probe = probe_of(plan, adapter, settings)
+    notes = [*run_notes(plan, adapter, judge, settings), *lines]
+    spec = make_spec(plan, adapter, judge, settings, probe, notes)
     folder = out if out is not None else Path("runs") / _folder_name(spec)
-    with open_folder(folder, spec), closing_workers():
+    with open_folder(folder, spec) as spec, closing_workers():
         todo = [cell for cell in plan.cells if not _is_stored(folder, cell, progress)]
         progress.start(len(plan.cells), len(plan.cells) - len(todo), folder)
-        for line in notes:
+        for line in spec.notes:
             progress.note(line)
         spool = folder / ".partial"
         if elsewhere is not None and todo:
@@ -142,6 +141,8 @@ def execute(
             encoder = make_encoder(plan, adapter, settings, resources, spool, progress, judge)
             run_cells(encoder, todo, folder, progress)
         results = summarise(plan, folder)
+        spec = replace(spec, modules={**spec.modules, **modules_of(adapter)}, images=decoded_images(results))
+        write_spec(folder, spec)
         write_atomically(folder / "results.json", results_json(results).encode())
         drop_spool(spool)
     return FinishedRun(folder, spec, tuple(results))
@@ -257,58 +258,6 @@ def _run_cell(view: ConditionView, cell: Cell, encoder: Encoder, folder: Path) -
     write_cell(folder, meta, cell.condition, frame)
 
 
-def make_spec(plan: Plan, adapter: Any, judge: Any, precision: str, notes: Sequence[str]) -> RunSpec:
-    """Everything that decides the numbers, resolved."""
-    request, dataset = plan.request, plan.dataset
-    return RunSpec(
-        model=request.model,
-        weights=adapter.weights,
-        dataset=dataset.name,
-        split=dataset.split,
-        revision=dataset.revision,
-        limit=request.limit,
-        tasks=tuple(task.name for task in plan.tasks),
-        suite=plan.suite.id,
-        suite_hash=plan.suite.digest,
-        corruptions=tuple(corruption.name for corruption in plan.corruptions),
-        severities=plan.severities,
-        seed=request.seed,
-        precision=precision,
-        engine=request.engine,
-        on_error=request.on_error,
-        missing=dict(adapter.missing),
-        sources=dict(getattr(adapter, "sources", {})),
-        clipscore={} if judge is None else {"model": request.clipscore, "weights": judge.weights},
-        packages={"mafs-bench": __version__, **{name: _version(name) for name in _PACKAGES}},
-        notes=tuple(notes),
-    )
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "absent"
-
-
-def _notes(plan: Plan, adapter: Any, judge: Any, settings: Settings) -> list[str]:
-    """What a reader of the numbers must know."""
-    foreign = [_domain_note(model, plan.dataset) for model in (adapter, judge) if model is not None]
-    compiled = ["the image encoder was compiled (--compile)"] if settings.compile else []
-    return [*plan.dataset.notes, *compiled, *dict.fromkeys(note for note in foreign if note)]
-
-
-def _domain_note(model: Any, dataset: Dataset) -> str:
-    """That a model was made for another domain, "" where it was not."""
-    if not model.domain or not dataset.domain or model.domain == dataset.domain:
-        return ""
-    public = getattr(model, "public", "")
-    return (
-        f"{model.name} was made for {model.domain}, and {dataset.name} is of the domain {dataset.domain}"
-        + (f"; made for it is {public}" if public else "")
-    )
-
-
 def _folder_name(spec: RunSpec) -> str:
     def plain(text: str) -> str:
         return re.sub(r"[^A-Za-z0-9.+-]+", "-", text).strip("-")[-40:]
@@ -328,6 +277,12 @@ def _is_stored(folder: Path, cell: Cell, progress: Progress) -> bool:
         file.unlink()
         return False
     return True
+
+
+def decoded_images(results: Sequence[CellResult]) -> str:
+    """The hash of the decoded images that the clean cells saw, "" where none saw all of them."""
+    found = (cell.audit.get(CLEAN_IMAGES) for cell in results if cell.corruption is None)
+    return next((str(digest) for digest in found if digest), "")
 
 
 def summarise(plan: Plan, folder: Path) -> list[CellResult]:

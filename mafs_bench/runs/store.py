@@ -11,14 +11,15 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import IO, Any
 
 import pandas as pd
 
+from mafs_bench.adapters.probe import Probe, compare
 from mafs_bench.errors import StoreError
-from mafs_bench.types import CellResult, Condition, Estimate, RunSpec
+from mafs_bench.types import MEASURED, RECORD_FORMAT, CellResult, Condition, Estimate, RunSpec
 
 _META = b"mafs_bench"
 
@@ -112,11 +113,11 @@ def results_json(results: list[CellResult]) -> str:
 
 
 @contextmanager
-def open_folder(folder: Path, spec: RunSpec) -> Iterator[None]:
-    """Hold a results folder for one run: create it, or check that it belongs to ``spec``.
+def open_folder(folder: Path, spec: RunSpec) -> Iterator[RunSpec]:
+    """Lock a results folder for one run: create it, or check that it belongs to ``spec``; gives the record it holds.
 
-    Raises ``StoreError`` when it belongs to another spec (naming what differs), when another process is
-    writing to it, or when it cannot be written.
+    Raises ``StoreError`` when it belongs to another spec or another model (naming what differs), when it is of record
+    format 1, when another process is writing to it, or when it cannot be written.
     """
     try:
         (folder / "cells").mkdir(parents=True, exist_ok=True)
@@ -127,10 +128,14 @@ def open_folder(folder: Path, spec: RunSpec) -> Iterator[None]:
         _take_lock(lock, folder)
         stored = folder / "spec.json"
         if stored.exists():
-            _refuse_other(folder, read_spec(folder), spec)
-        else:
-            write_atomically(stored, spec.to_json().encode())
-        yield
+            spec = resumed(folder, read_spec(folder), spec)
+        write_spec(folder, spec)
+        yield spec
+
+
+def write_spec(folder: Path, spec: RunSpec) -> None:
+    """Store the record of a run atomically. Raises ``StoreError``."""
+    write_atomically(folder / "spec.json", spec.to_json().encode())
 
 
 def _take_lock(lock: IO[str], folder: Path) -> None:
@@ -145,16 +150,51 @@ def _take_lock(lock: IO[str], folder: Path) -> None:
         raise StoreError(f"{folder} is in use by another run; wait for it or choose another --out") from error
 
 
-def _refuse_other(folder: Path, stored: RunSpec, asked: RunSpec) -> None:
-    if stored.to_json() == asked.to_json():
-        return
-    differing = [f.name for f in fields(RunSpec) if _plain(stored, f.name) != _plain(asked, f.name)]
+def resumed(folder: Path, stored: RunSpec, asked: RunSpec) -> RunSpec:
+    """The record of a run that goes on: the stored one, with the devices and modules of ``asked`` added.
+
+    Raises ``StoreError`` in one line where the two are not one run of one model.
+    """
+    if stored.format != RECORD_FORMAT:
+        raise StoreError(
+            f"{folder} is a run of record format {stored.format}, whose model's identity was not recorded; it can be "
+            "read but not resumed: choose another --out"
+        )
+    difference = model_difference(stored, asked) or _difference(stored, asked)
+    if difference is not None:
+        raise StoreError(f"{folder} holds another run: {difference}; choose another --out")
+    return replace(
+        stored,
+        device=tuple(dict.fromkeys([*stored.device, *asked.device])),
+        modules={**stored.modules, **asked.modules},
+    )
+
+
+def model_difference(there: RunSpec, here: RunSpec) -> str | None:
+    """What tells two runs' models apart, in one line; None where weights, modules and probe are those of one model.
+
+    ``there`` is the stored run or the baseline, ``here`` the new one.
+    """
+    for name, digest in there.modules.items():
+        if here.modules.get(name, digest) != digest:
+            return f"the model's module {name} has changed"
+    if there.weights != here.weights:
+        return f"weights is {there.weights!r} there and {here.weights!r} here"
+    if not (there.probe and here.probe):
+        return None
+    found = compare(Probe.from_table(there.probe), Probe.from_table(here.probe))
+    return None if found is None else f"the model answers differently ({found})"
+
+
+def _difference(stored: RunSpec, asked: RunSpec) -> str | None:
+    """The first field of the choices in which two records differ, and the names of the others."""
+    names = [f.name for f in fields(RunSpec) if f.name not in MEASURED]
+    differing = [name for name in names if _plain(stored, name) != _plain(asked, name)]
+    if not differing:
+        return None
     first = differing[0]
-    raise StoreError(
-        f"{folder} holds another run: {first} is {_plain(stored, first)!r} there and "
-        f"{_plain(asked, first)!r} here"
-        + (f" (also different: {', '.join(differing[1:])})" if differing[1:] else "")
-        + "; choose another --out"
+    return f"{first} is {_plain(stored, first)!r} there and {_plain(asked, first)!r} here" + (
+        f" (also different: {', '.join(differing[1:])})" if differing[1:] else ""
     )
 
 
@@ -163,10 +203,19 @@ def _plain(spec: RunSpec, name: str) -> Any:
 
 
 def spec_of(table: dict[str, Any]) -> RunSpec:
-    """Build a spec from its JSON table. Raises ``TypeError`` for keys that are missing or unknown."""
-    lists = {"tasks", "corruptions", "severities", "notes"}
+    """Build a spec from its JSON table; one without ``format`` is of format 1.
+
+    Raises ``TypeError`` for keys that are missing or unknown, ``ValueError`` for a format that this version cannot
+    read or a damaged probe.
+    """
+    lists = {"tasks", "corruptions", "severities", "notes", "device"}
     values: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in table.items()}
-    return RunSpec(**values)
+    spec = RunSpec(**{"format": 1, **values})
+    if spec.format not in range(1, RECORD_FORMAT + 1):
+        raise ValueError(f"record format {spec.format!r}; this version reads up to {RECORD_FORMAT}")
+    if spec.probe:
+        Probe.from_table(spec.probe)
+    return spec
 
 
 def read_spec(folder: Path) -> RunSpec:

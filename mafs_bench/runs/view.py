@@ -22,6 +22,9 @@ from mafs_bench.seeding import stream
 from mafs_bench.tasks.base import Pair, PairBatch, PairEmbeddings, caption_pairs
 from mafs_bench.types import Condition, Corruption, Dataset, ImageSource
 
+CLEAN_IMAGES = "images_sha256"
+"""The name under which a clean cell's record holds the SHA-256 over the decoded images of all samples, in order."""
+
 
 @dataclass(frozen=True)
 class ConditionParts:
@@ -185,7 +188,10 @@ class ConditionView:
     def _record_images(
         self, digests: Sequence[bytes], changes: Sequence[float], applicable: npt.NDArray[np.bool_]
     ) -> None:
-        self._digests["images"] = digest_of(digests).encode()
+        digest = digest_of(digests)
+        self._digests["images"] = digest.encode()
+        if self.condition.corruption is None and len(digests) == len(self.dataset.samples):
+            self._audit[CLEAN_IMAGES] = digest
         if self.parts.image is None or not changes:
             return
         self._audit["images_changed"] = float(np.mean(np.array(changes) > 0))

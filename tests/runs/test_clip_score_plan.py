@@ -5,13 +5,17 @@ from dataclasses import replace
 import pytest
 
 from mafs_bench.adapters.load import resolve_settings
+from mafs_bench.adapters.probe import Probe
 from mafs_bench.errors import UnknownNameError, UsageError
 from mafs_bench.report.commands import run_command
-from mafs_bench.runs.execute import load_judge, make_spec, weights_of
+from mafs_bench.runs.execute import load_judge, weights_of
 from mafs_bench.runs.plan import RunRequest, make_plan
+from mafs_bench.runs.record import make_spec
 from mafs_bench.runs.store import spec_of
 from tests.support.toy import TOY_ADAPTER
 
+SETTINGS = resolve_settings("cpu")
+PROBE = Probe("fp32", {}, {}, {})
 REQUEST = RunRequest("blip", "clean", limit=4, tasks=("captioning",), clipscore=TOY_ADAPTER)
 
 
@@ -32,10 +36,10 @@ def test_the_judge_is_in_the_record() -> None:
     plan = make_plan(REQUEST)
     judge = load_judge(plan, resolve_settings("cpu"))
     writer = Writer()
-    spec = make_spec(plan, writer, judge, "fp32", [])
+    spec = make_spec(plan, writer, judge, SETTINGS, PROBE, [])
     assert spec.clipscore == {"model": TOY_ADAPTER, "weights": judge.weights}
     assert weights_of(writer, judge) == ("w", judge.weights)
-    assert spec.digest() != make_spec(plan, writer, None, "fp32", []).digest()
+    assert spec.digest() != make_spec(plan, writer, None, SETTINGS, PROBE, []).digest()
     command = {"dataset": "scenes", "split": "test", "tasks": ["captioning"], "suite": "core@1"}
     options = {"corruption": "clean", "severities": [1], "seed": 0, "limit": 4}
     written = run_command(model="blip", clipscore=TOY_ADAPTER, **command, **options)
@@ -44,7 +48,7 @@ def test_the_judge_is_in_the_record() -> None:
 
 def test_a_record_from_before_has_no_judge() -> None:
     plan = make_plan(replace(REQUEST, clipscore=""))
-    table = dict(vars(make_spec(plan, Writer(), None, "fp32", [])))
+    table = dict(vars(make_spec(plan, Writer(), None, SETTINGS, PROBE, [])))
     del table["clipscore"]
     assert spec_of(table).clipscore == {}
 

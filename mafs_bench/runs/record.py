@@ -1,0 +1,170 @@
+"""The record of a run: the request as resolved, what the model answers, and whatever else can change a number."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from mafs_bench import __version__
+from mafs_bench.adapters.identity import modules_of
+from mafs_bench.adapters.probe import TOLERANCES, Probe, take_probe
+from mafs_bench.adapters.protocols import Settings
+from mafs_bench.corruptions import OPERATORS
+from mafs_bench.corruptions.base import ImageOperator, TextOperator
+from mafs_bench.metrics.java_metrics import java_programs
+from mafs_bench.runs.plan import Plan
+from mafs_bench.types import Corruption, Dataset, RunSpec
+
+PACKAGES = (
+    "torch",
+    "open_clip_torch",
+    "transformers",
+    "tokenizers",
+    "numpy",
+    "scipy",
+    "numba",
+    "opencv-python",
+    "pillow",
+    "imagecorruptions",
+    "scikit-image",
+    "nlpaug",
+    "textblob",
+    "lemminflect",
+)
+"""Packages whose version can change a number."""
+
+
+def probe_of(plan: Plan, adapter: Any, settings: Settings) -> Probe:
+    """Probe a model for the tasks of a plan. Raises ``AdapterError``."""
+    needed = {protocol for task in plan.tasks for need in task.needs for protocol in need}
+    return take_probe(adapter, settings.precision, settings.batch_size, needed)
+
+
+def make_spec(
+    plan: Plan, adapter: Any, judge: Any, settings: Settings, probe: Probe, notes: Sequence[str]
+) -> RunSpec:
+    """The record of a run that is about to start; ``notes`` are added to the record's own."""
+    from mafs_bench.adapters.inference import allows_tf32
+
+    request, dataset = plan.request, plan.dataset
+    tf32 = allows_tf32()
+    return RunSpec(
+        model=request.model,
+        weights=adapter.weights,
+        dataset=dataset.name,
+        split=dataset.split,
+        revision=dataset.revision,
+        limit=request.limit,
+        tasks=tuple(task.name for task in plan.tasks),
+        suite=plan.suite.id,
+        suite_hash=plan.suite.digest,
+        corruptions=tuple(corruption.name for corruption in plan.corruptions),
+        severities=plan.severities,
+        seed=request.seed,
+        precision=settings.precision,
+        engine=request.engine,
+        on_error=request.on_error,
+        missing=dict(adapter.missing),
+        sources=dict(getattr(adapter, "sources", {})),
+        clipscore={} if judge is None else {"model": request.clipscore, "weights": judge.weights},
+        packages=versions(),
+        notes=(*notes, *_measured_notes(probe, tf32)),
+        probe=probe.to_table(),
+        modules=modules_of(adapter),
+        decoders=decoder_versions(),
+        device=(device_name(settings.device),),
+        tf32=tf32,
+        suite_file=request.suite if request.suite.endswith(".toml") else "",
+        assets=assets_of(plan.corruptions),
+    )
+
+
+def run_notes(plan: Plan, adapter: Any, judge: Any, settings: Settings) -> list[str]:
+    """What a reader of the numbers must know of the data, the models and how they run."""
+    foreign = [_domain_note(model, plan.dataset) for model in (adapter, judge) if model is not None]
+    compiled = ["the image encoder was compiled (--compile)"] if settings.compile else []
+    return [*plan.dataset.notes, *compiled, *dict.fromkeys(note for note in foreign if note)]
+
+
+def _domain_note(model: Any, dataset: Dataset) -> str:
+    """That a model was made for another domain, "" where it was not."""
+    if not model.domain or not dataset.domain or model.domain == dataset.domain:
+        return ""
+    public = getattr(model, "public", "")
+    return (
+        f"{model.name} was made for {model.domain}, and {dataset.name} is of the domain {dataset.domain}"
+        + (f"; made for it is {public}" if public else "")
+    )
+
+
+def _measured_notes(probe: Probe, tf32: bool) -> list[str]:
+    notes = []
+    if probe.precision == "fp32" and tf32:
+        notes.append("the model allows TF32: its fp32 products may be rounded to 10 bits on an NVIDIA GPU")
+    difference = probe.batch_difference()
+    if difference > TOLERANCES[probe.precision]:
+        notes.append(
+            f"the model's outputs depend on the batch size (by {difference:.1g} on the bundled inputs)"
+        )
+    return notes
+
+
+def versions() -> Mapping[str, str]:
+    """The versions of everything that can change a number, and the Java programs that score captions."""
+    java = ", ".join(java_programs()) or "not used"
+    return {"mafs-bench": __version__, **{name: _version(name) for name in PACKAGES}, "java": java}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+def decoder_versions() -> Mapping[str, str]:
+    """The versions of Pillow and of the codecs that it was built with."""
+    from PIL import features
+
+    codecs = {
+        "libjpeg": features.version_feature("libjpeg_turbo") or features.version_codec("jpg"),
+        "zlib": features.version_codec("zlib"),
+        "libtiff": features.version_codec("libtiff"),
+        "webp": features.version_module("webp"),
+    }
+    found = {name: str(version) for name, version in codecs.items() if version}
+    return {"pillow": _version("pillow"), **found}
+
+
+def device_name(device: str) -> str:
+    """The kind and the name of a device: ``cuda: NVIDIA H100``, ``cpu: AMD EPYC 7763``."""
+    kind = device.partition(":")[0]
+    if kind != "cuda":
+        return f"{kind}: {_processor()}"
+    import torch
+
+    return f"cuda: {torch.cuda.get_device_name(device)}"
+
+
+def _processor() -> str:
+    """The processor's name: Linux knows it only in a file."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine() or "unknown"
+
+
+def assets_of(corruptions: Iterable[Corruption]) -> Mapping[str, str]:
+    """SHA-256 of the weights that corruptions use. Raises ``UsageError`` where they are missing."""
+    found: dict[str, str] = {}
+    for corruption in corruptions:
+        operator = OPERATORS.get(corruption.operator)
+        if isinstance(operator, ImageOperator | TextOperator):
+            for level in corruption.levels:
+                found |= operator.assets(level)
+    return dict(sorted(found.items()))
