@@ -81,11 +81,13 @@ def test_a_run_of_format_1_can_be_read_and_not_resumed(tmp_path: Path) -> None:
     run = read_run(folder)
     assert run.spec.format == 1
     assert not run.spec.probe
-    with pytest.raises(
-        StoreError, match=r"record format 1.* can be read but not resumed: choose another --out$"
+    with (
+        pytest.raises(
+            StoreError, match=r"record format 1.* can be read but not resumed: choose another --out$"
+        ),
+        open_folder(folder, run.spec),
     ):
-        with open_folder(folder, run.spec):
-            pass
+        pass
     assert read_spec(folder).format == 1
 
 
