@@ -52,14 +52,18 @@ def run_command(
 
 def command_of(run: StoredRun) -> str:
     """Write the command of a stored run."""
-    spec = run.spec
+    return command_of_spec(run.spec, (cell.corruption for cell in run.results))
+
+
+def command_of_spec(spec: RunSpec, cells: Iterable[str | None]) -> str:
+    """Write the command of a run, given its spec and the corruptions of its cells."""
     return run_command(
         model=spec.model,
         dataset=spec.dataset,
         split=spec.split,
         tasks=spec.tasks,
         suite=spec.suite,
-        corruption=requested_corruption(spec, (cell.corruption for cell in run.results)),
+        corruption=requested_corruption(spec, cells),
         severities=spec.severities,
         seed=spec.seed,
         limit=spec.limit,

@@ -1,7 +1,9 @@
 """The gate: is a model as good as a baseline, worse than the margin allows, or can the data not tell?
 
-A claim is one metric on clean data or averaged over the corrupted cells. Each is tested for non-inferiority
-(new − old > −margin) and for the opposite, paired over the samples that both score, Holm over all claims.
+A claim is one metric on clean data or averaged over the corrupted cells, paired over the samples that both score. It
+is broken where the loss exceeds the margin (Holm over all claims), and holds where the loss is shown to be smaller.
+A pass needs every claim to hold, so that those tests need no correction. Fewer clusters than could show it are
+inconclusive, and so is a claim about inputs that are not the baseline's. The baseline's own model passes.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from mafs_bench.errors import UnknownNameError, UsageError
 from mafs_bench.metrics import metrics_of
 from mafs_bench.report.baseline import Baseline
 from mafs_bench.report.pairs import CLEAN, Key, cells_of, counted_keys, label, metric_named
+from mafs_bench.report.provenance import compare_with_baseline
 from mafs_bench.runs.store import StoredRun
+from mafs_bench.stats.bounded import bounded_non_inferiority, clusters_to_exclude, least_margin
 from mafs_bench.stats.resampling import (
     Array,
     Replicates,
@@ -27,13 +31,7 @@ from mafs_bench.stats.resampling import (
     replicate_paired,
     unscored_rows,
 )
-from mafs_bench.stats.significance import (
-    clusters_that_decide,
-    holm,
-    inferiority,
-    non_inferiority,
-    standard_error,
-)
+from mafs_bench.stats.significance import clusters_that_decide, holm, inferiority, standard_error
 from mafs_bench.types import Estimate, Metric
 
 POINTS = 100
@@ -52,11 +50,12 @@ class Verdict(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One metric on one part of the grid. ``change`` is new − old, signed so that above 0 is better.
+    """One metric on one part of the grid. ``change`` is new - old, signed so that above 0 is better.
 
-    p_holds, p_broken: one-sided, Holm over all claims: of "not worse than the margin" and of "worse". needed:
-    clusters that would decide (None where it is decided, or no number would). lost: rows that the baseline
-    scored and the model did not.
+    p_holds: one-sided, of "not worse than the margin". p_broken: of "worse", Holm over all claims. needed: clusters
+    that would decide, None where it is decided or no number would. least_margin: in points, what this number of
+    clusters could pass at best; None where they are enough for the margin. lost: rows that the baseline scored and
+    the model did not. other_inputs: cells whose inputs are not the baseline's.
     """
 
     task: str
@@ -69,13 +68,18 @@ class Claim:
     p_broken: float | None
     verdict: Verdict
     n_clusters: int
-    needed: int | None
-    lost: int
+    needed: int | None = None
+    least_margin: float | None = None
+    lost: int = 0
+    other_inputs: int = 0
 
 
 @dataclass(frozen=True)
 class GateResult:
-    """The outcome of a check: the gravest verdict of its claims. margin: in points."""
+    """The outcome of a check: the gravest verdict of its claims. margin: in points.
+
+    same_model: the run is of the baseline's own model on the baseline's own inputs.
+    """
 
     baseline: str
     model: str
@@ -83,6 +87,7 @@ class GateResult:
     alpha: float
     claims: tuple[Claim, ...]
     notes: tuple[str, ...]
+    same_model: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -99,47 +104,59 @@ def check_run(
     alpha: float = 0.05,
     metrics: Sequence[str] = (),
 ) -> GateResult:
-    """Hold a finished run against a baseline; ``margin`` in points, ``metrics`` empty: the primary ones.
+    """Compare a finished run with a baseline; ``margin`` in points, ``metrics`` empty: the primary ones.
 
     Raises as ``require_settings``, and ``UsageError`` where the run is of other data or lacks cells of the baseline.
     """
     require_settings(baseline, margin, alpha, metrics)
     _require_same_data(run, baseline)
+    _require_cells(run, baseline)
+    found = compare_with_baseline(run, baseline)
     claims: list[_Open] = []
     notes: dict[str, None] = {}
     for task, old in baseline.frames.items():
         cells = cells_of(run, task)
-        missing = [label(key) for key in old if key not in cells]
-        if missing:
-            raise UsageError(f"{run.path} lacks cells of the baseline: {task} {', '.join(missing[:5])}")
         new = {key: run.frame(cells[key]) for key in old}
         counted = counted_keys(run, list(old))
         notes.update({counted.note: None} if counted.note else {})
         parts = {"clean": [CLEAN], "corrupted, mean": counted.keys}
         for metric in _chosen(task, metrics):
             claims += [
-                _open(metric, part, old, new, keys, baseline.spec.seed)
+                replace(
+                    _open(metric, part, old, new, keys, baseline.spec.seed),
+                    other_inputs=sum((task, key) in found.other_inputs for key in keys),
+                )
                 for part, keys in parts.items()
                 if keys
             ]
     tested = _verdicts(claims, margin / POINTS, alpha)
-    return GateResult(baseline.spec.model, run.spec.model, margin, alpha, tuple(tested), tuple(notes))
+    passes = found.same_model and not any(c.lost or c.verdict is Verdict.REGRESSION for c in tested)
+    if passes:
+        tested = [replace(c, verdict=Verdict.PASS, needed=None, least_margin=None) for c in tested]
+    notes.update(dict.fromkeys(found.notes))
+    return GateResult(baseline.spec.model, run.spec.model, margin, alpha, tuple(tested), tuple(notes), passes)
 
 
 def require_settings(baseline: Baseline, margin: float, alpha: float, metrics: Sequence[str]) -> None:
     """Check what a user asks for, before a model is run.
 
-    Raises ``UsageError`` for a margin or alpha out of range, ``UnknownNameError`` for a metric that no task of the
-    baseline has.
+    Raises ``UsageError`` for a margin or alpha out of range and for a metric without bounds, ``UnknownNameError``
+    for a metric that no task of the baseline has.
     """
     if not margin > 0:
         raise UsageError(f"--margin {margin}: allowed is a number above 0, in points")
     if not 0 < alpha < 0.5:
         raise UsageError(f"--alpha {alpha}: allowed is a number between 0 and 0.5")
-    known = [metric.name for task in baseline.frames for metric in metrics_of(task)]
+    known = {metric.name: metric for task in baseline.frames for metric in metrics_of(task)}
+    bounded = [name for name, metric in known.items() if np.isfinite(metric.high - metric.low)]
     for name in metrics:
         if name not in known:
             raise UnknownNameError(f"metric of {baseline.path}", name, known)
+        if name not in bounded:
+            raise UsageError(
+                f"--metric {name} has no upper bound, so no number of samples shows that it lost less than a margin; "
+                f"allowed: {', '.join(bounded)}"
+            )
 
 
 def _require_same_data(run: StoredRun, baseline: Baseline) -> None:
@@ -147,8 +164,17 @@ def _require_same_data(run: StoredRun, baseline: Baseline) -> None:
         ours, theirs = getattr(run.spec, name), getattr(baseline.spec, name)
         if ours != theirs:
             raise UsageError(
-                f"{run.path} cannot be held against {baseline.path}: {name} is {ours!r} there, {theirs!r} here"
+                f"{run.path} cannot be compared with {baseline.path}: {name} is {theirs!r} in the baseline and "
+                f"{ours!r} in the run; run the model with `mafs-bench check --baseline {baseline.path} --model SPEC`"
             )
+
+
+def _require_cells(run: StoredRun, baseline: Baseline) -> None:
+    for task, old in baseline.frames.items():
+        cells = cells_of(run, task)
+        missing = [label(key) for key in old if key not in cells]
+        if missing:
+            raise UsageError(f"{run.path} lacks cells of the baseline: {task} {', '.join(missing[:5])}")
 
 
 def _chosen(task: str, names: Sequence[str]) -> list[Metric]:
@@ -168,12 +194,12 @@ class _Open:
     new: Replicates
     change: Replicates
     lost: int
-    unchanged: bool
+    other_inputs: int = 0
 
     @property
-    def constant(self) -> bool:
-        """Whether no cluster changed the metric: resampling sees no spread, though there may be some."""
-        return standard_error(self.change) == 0 and self.change.value == 0
+    def span(self) -> float:
+        """How far one cluster can move the metric at most."""
+        return self.metric.high - self.metric.low
 
 
 def _open(
@@ -190,14 +216,7 @@ def _open(
     sign = 1.0 if metric.higher_is_better else -1.0
     change = combine(lambda a, b: sign * (b - a), before, after)
     lost = sum(_lost(metric, old[key], new[key]) for key in keys)
-    unchanged = all(_same_scores(old[key], new[key]) for key in keys)
-    return _Open(metric, part, before, after, change, lost, unchanged)
-
-
-def _same_scores(old: pd.DataFrame, new: pd.DataFrame) -> bool:
-    """Whether a model gives every sample the score that it had: then nothing has changed."""
-    before, after = (frame["score"].to_numpy(dtype=np.float64) for frame in (old, new))
-    return list(old["id"]) == list(new["id"]) and np.array_equal(before, after, equal_nan=True)
+    return _Open(metric, part, before, after, change, lost)
 
 
 def _mean(*scores: Array) -> Array:
@@ -213,37 +232,23 @@ def _lost(metric: Metric, old: pd.DataFrame, new: pd.DataFrame) -> int:
 
 
 def _verdicts(claims: Sequence[_Open], margin: float, alpha: float) -> list[Claim]:
-    holds = holm([_p_holds(claim, margin) for claim in claims])
     broken = holm([inferiority(claim.change, margin).p for claim in claims])
     return [
-        _decide(claim, margin, alpha / len(claims), alpha, *p_values)
-        for claim, *p_values in zip(claims, holds, broken, strict=True)
+        _decide(claim, margin, alpha, alpha / len(claims), p) for claim, p in zip(claims, broken, strict=True)
     ]
 
 
-def _p_holds(claim: _Open, margin: float) -> float | None:
-    """p of non-inferiority; where no cluster changed the metric, the chance to see none of those that must.
-
-    A loss of ``margin`` takes at least margin / range of the clusters, so none of n is seen with probability
-    (1 − margin / range)^n at most.
-    """
-    if claim.unchanged or not claim.constant:
-        return non_inferiority(claim.change, margin).p
-    return float((1 - _share(claim, margin)) ** claim.change.n_clusters)
-
-
-def _share(claim: _Open, margin: float) -> float:
-    return min(1.0, margin / (claim.metric.high - claim.metric.low))
-
-
-def _decide(
-    claim: _Open, margin: float, strict: float, alpha: float, holds: float | None, broken: float | None
-) -> Claim:
+def _decide(claim: _Open, margin: float, alpha: float, strict: float, broken: float | None) -> Claim:
+    """``strict``: alpha of the first step of Holm, for the number of clusters that would show a loss."""
+    n, least = claim.change.n_clusters, clusters_to_exclude(margin, claim.span, alpha)
+    holds = bounded_non_inferiority(claim.change, margin, claim.span).p
     verdict = Verdict.INCONCLUSIVE
     if broken is not None and broken <= alpha:
         verdict = Verdict.REGRESSION
-    elif holds is not None and holds <= alpha and not claim.lost:
+    elif holds is not None and holds <= alpha and n >= least and not claim.lost:
         verdict = Verdict.PASS
+    if claim.other_inputs:
+        verdict = Verdict.INCONCLUSIVE
     decided = Claim(
         claim.metric.task,
         claim.metric.name,
@@ -254,23 +259,26 @@ def _decide(
         holds,
         broken,
         verdict,
-        claim.change.n_clusters,
-        None,
-        claim.lost,
+        n,
+        lost=claim.lost,
+        other_inputs=claim.other_inputs,
     )
-    if verdict is not Verdict.INCONCLUSIVE:
+    if verdict is not Verdict.INCONCLUSIVE or claim.other_inputs:
         return decided
-    return replace(decided, needed=_needed(claim, margin, strict))
+    return replace(
+        decided,
+        needed=_needed(claim, margin, strict, least),
+        least_margin=least_margin(n, claim.span, alpha) * POINTS if n < least else None,
+    )
 
 
-def _needed(claim: _Open, margin: float, alpha: float) -> int | None:
+def _needed(claim: _Open, margin: float, alpha: float, least: int) -> int | None:
     """Clusters that would decide with 80 % power: if nothing changed, and if what was seen is true."""
     change = claim.change
-    if claim.constant:
-        return int(np.ceil(np.log(alpha) / np.log1p(-_share(claim, margin))))
     error = standard_error(change)
-    if error is None:
+    if error is None or claim.lost:
         return None
     effects = (margin, change.value + margin)
     sizes = [clusters_that_decide(error, change.n_clusters, effect, alpha) for effect in effects]
-    return None if None in sizes else max(size for size in sizes if size is not None)
+    known = [size for size in sizes if size is not None]
+    return max(least, *known) if len(known) == len(sizes) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,25 +26,37 @@ def gate_table(result: GateResult) -> Table:
         Column("baseline", SCORE),
         Column("model", SCORE),
         Column("change", CHANGE, "above 0: better; paired over samples that both score, 95 % interval"),
-        Column("p holds", P_VALUE, f"one-sided, of not losing {result.margin:g} points; Holm over the rows"),
-        Column("p broken", P_VALUE, f"one-sided, of losing more than {result.margin:g} points; Holm"),
+        Column(
+            "p holds",
+            P_VALUE,
+            f"one-sided, of not losing {result.margin:g} points: the larger of Student's t and of a bound that adds "
+            "one cluster that lost everything; a pass needs every row",
+        ),
+        Column(
+            "p broken",
+            P_VALUE,
+            f"one-sided, of losing more than {result.margin:g} points; Holm over the rows",
+        ),
         Column("verdict"),
-        Column("clusters", TEXT, "resampling units (images), and how many would decide with 80 % power"),
+        Column("clusters", TEXT, "resampling units (images)"),
     )
     rows = [
         (
             *(c.task, c.metric, c.part, c.old, c.new, c.change, c.p_holds, c.p_broken),
-            *(_MARKS[c.verdict], _clusters(c)),
+            *(_verdict(c), c.n_clusters),
         )
         for c in result.claims
     ]
-    return Table(headline(result), columns, rows, (*result.notes, *_lost(result)))
+    return Table(headline(result), columns, rows, (*_reasons(result), *result.notes))
 
 
 def headline(result: GateResult) -> str:
     """The outcome in one line."""
+    inconclusive = result.verdict is Verdict.INCONCLUSIVE
+    other = inconclusive and any(claim.other_inputs for claim in result.claims)
+    why = "the same model: " if result.same_model else "other inputs: " if other else ""
     return (
-        f"{_MARKS[result.verdict]}: {result.model} against {result.baseline}, "
+        f"{_MARKS[result.verdict]}: {why}{result.model} against {result.baseline}, "
         f"margin {result.margin:g} points, alpha {result.alpha:g}"
     )
 
@@ -81,21 +94,36 @@ def _message(claim: Claim, result: GateResult) -> str:
     change = CHANGE(claim.change)
     if claim.verdict is Verdict.REGRESSION:
         return f"{change}: lost more than the margin of {result.margin:g} points (p = {claim.p_broken:.4f})"
-    return f"{change}: {_clusters(claim)}"
+    return f"{change}: {_reason(claim, result.margin)}"
 
 
-def _clusters(claim: Claim) -> str:
-    if claim.verdict is not Verdict.INCONCLUSIVE:
-        return str(claim.n_clusters)
-    if claim.needed is None or claim.needed <= claim.n_clusters:
-        return str(claim.n_clusters)
-    return f"{claim.n_clusters}; {claim.needed} would decide"
+def _verdict(claim: Claim) -> str:
+    other = ": other inputs" if claim.verdict is Verdict.INCONCLUSIVE and claim.other_inputs else ""
+    return _MARKS[claim.verdict] + other
 
 
-def _lost(result: GateResult) -> list[str]:
+def _reasons(result: GateResult) -> list[str]:
+    """Why each claim is inconclusive, and what would decide it."""
     return [
-        f"{claim.task}, {claim.metric}, {claim.part}: {claim.lost} rows that the baseline scored are unscored: "
-        "no pass is possible"
+        f"{claim.task}, {claim.metric}, {claim.part}: {_reason(claim, result.margin)}"
         for claim in result.claims
-        if claim.lost
+        if claim.verdict is Verdict.INCONCLUSIVE
     ]
+
+
+def _reason(claim: Claim, margin: float) -> str:
+    if claim.other_inputs:
+        cells = f"{claim.other_inputs} cell{'s' if claim.other_inputs > 1 else ''}"
+        return f"other inputs in {cells}, so that a change cannot be put down to the model"
+    if claim.lost:
+        return f"{claim.lost} rows that the baseline scored are unscored, so that no pass is possible"
+    if claim.least_margin is not None:
+        smallest = f"{math.ceil(claim.least_margin * 100) / 100:g}"
+        return f"{_would_decide(claim)}; the smallest margin that {claim.n_clusters} could pass is {smallest} points"
+    return _would_decide(claim)
+
+
+def _would_decide(claim: Claim) -> str:
+    if claim.needed is None:
+        return f"no number of clusters would decide a change so near to the margin ({claim.n_clusters} here)"
+    return f"{claim.n_clusters} clusters do not decide, {claim.needed} would with 80 % power"

@@ -1,18 +1,23 @@
 """The gate's three outcomes, and what it refuses."""
 
+import json
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from mafs_bench.cli import app
 from mafs_bench.errors import StoreError, UnknownNameError, UsageError
+from mafs_bench.metrics import metrics_of
 from mafs_bench.report import gate
 from mafs_bench.report.baseline import read_baseline, write_baseline
 from mafs_bench.report.gate import Verdict
 from mafs_bench.report.gate_output import gate_table, headline
+from mafs_bench.report.pairs import CLEAN
 from mafs_bench.runs.store import read_cell, read_run, write_cell
 from mafs_bench.types import Condition
 from tests.support.fake_run import write_run
@@ -23,8 +28,8 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("gate")
     write_run(folder / "old", n=400)
     write_run(folder / "unchanged", n=400)
-    write_run(folder / "better", n=400, skill=2.02)
-    write_run(folder / "worse", n=400, skill=1.7)
+    write_run(folder / "better", n=400, skill=2.02, weights="better")
+    write_run(folder / "worse", n=400, skill=1.7, weights="worse")
     write_run(folder / "few-old", n=25)
     write_run(folder / "few-new", n=25, model="blip")
     write_run(folder / "other-data", n=400, dataset="scenes:night")
@@ -53,7 +58,8 @@ def test_no_regression_passes(folder, name):
         ("clean", Verdict.PASS),
         ("corrupted, mean", Verdict.PASS),
     ]
-    assert headline(result) == "pass: clip against clip, margin 1 points, alpha 0.05"
+    same = "the same model: " if name == "unchanged" else ""
+    assert headline(result) == f"pass: {same}clip against clip, margin 1 points, alpha 0.05"
 
 
 def test_a_planted_regression_is_found(folder):
@@ -67,13 +73,16 @@ def test_too_few_samples_are_inconclusive_and_say_how_many_would_do(folder):
     result = check(folder, "few-new", "few-old")
     assert result.verdict is Verdict.INCONCLUSIVE
     assert all(claim.needed > claim.n_clusters == 25 for claim in result.claims)
-    assert "would decide" in gate_table(result).shown()[0][-1]
+    note = gate_table(result).notes[0]
+    assert f"25 clusters do not decide, {result.claims[0].needed} would with 80 % power" in note
+    # 1 - .05 ** (1 / 25) = .1129...
+    assert "the smallest margin that 25 could pass is 11.3 points" in note
 
 
 def test_a_few_hits_alike_prove_nothing_though_nothing_seems_to_change(folder, tmp_path):
     """All hits stay hits, so that the bootstrap sees no spread; yet the ranks are others."""
-    for name, skill in (("old", 50.0), ("new", 50.0)):
-        write_run(tmp_path / name, n=25, skill=skill)
+    for name in ("old", "new"):
+        write_run(tmp_path / name, n=25, skill=50.0, weights=name)
     for cell in read_run(tmp_path / "new").results:
         condition = Condition("smoke@1", cell.corruption, cell.severity, cell.seed)
         path = tmp_path / "new" / "cells" / f"retrieval--{condition.label}.parquet"
@@ -84,9 +93,98 @@ def test_a_few_hits_alike_prove_nothing_though_nothing_seems_to_change(folder, t
     result = check(tmp_path, "new", "old")
     clean = result.claims[0]
     assert clean.change.value == 0.0
-    assert clean.p_holds == 1.0  # .99 ** 25, twice
+    assert clean.p_holds == pytest.approx(0.99**25)
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert 0.99**clean.needed <= 0.025 < 0.99 ** (clean.needed - 1)
+    assert clean.needed == 299
+    assert 0.99**clean.needed <= 0.05 < 0.99 ** (clean.needed - 1)
+
+
+@pytest.mark.parametrize(("n", "margin", "verdict"), [(58, 5, 2), (59, 5, 0), (298, 1, 2), (299, 1, 0)])
+def test_equal_scores_of_another_model_pass_from_the_least_number_of_clusters_on(
+    tmp_path, n, margin, verdict
+):
+    for name in ("old", "new"):
+        write_run(tmp_path / name, n=n, weights=name, severities=(1,), corruptions=("keyboard",))
+    write_baseline(read_run(tmp_path / "old"), tmp_path / "old.baseline")
+    assert check(tmp_path, "new", "old", margin=margin).verdict == verdict
+
+
+def test_the_same_model_passes_however_few_the_samples(folder):
+    assert check(folder, "few-old", "few-old").same_model
+    assert check(folder, "few-old", "few-old").verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(("n", "share"), [(10, 0.02), (50, 0.02), (299, 0.01), (400, 0.01)])
+def test_a_model_that_lost_the_margin_in_a_few_images_does_not_pass(monkeypatch, n, share):
+    """A true loss of 1 or 2 points at margin 1, all of it in a few images; the baseline is saturated."""
+    monkeypatch.setattr(gate, "_N_RESAMPLES", 300)
+    metric = {m.name: m for m in metrics_of("fused-retrieval")}["r1"]
+    rng = np.random.default_rng(n)
+    old, passes = _hits(n, 1.0, rng), 0
+    for _ in range(60):
+        claim = gate._open(metric, "clean", {CLEAN: old}, {CLEAN: _hits(n, 1 - share, rng)}, [CLEAN], 0)
+        passes += gate._verdicts([claim], 0.01, 0.05)[0].verdict is Verdict.PASS
+    assert passes <= 9  # 5 % and the sampling error of 60 worlds
+
+
+def _hits(n, rate, rng):
+    """Ranks of three captions of each of ``n`` images, all hits or all misses."""
+    ranks = np.where(rng.random(n) < rate, 1.0, 2.0)
+    return pd.DataFrame(
+        {
+            "id": [f"{i}#{k}" for i in range(n) for k in range(3)],
+            "group": [f"{i:04d}" for i in range(n) for _ in range(3)],
+            "score": np.repeat(ranks, 3),
+        }
+    )
+
+
+def test_other_inputs_are_inconclusive_and_never_a_regression(folder, tmp_path):
+    """The bytes of one corruption differ, as after an update of OpenCV."""
+    write_run(tmp_path / "new", n=400, skill=2.0, fragility=1.5)
+    results = json.loads((tmp_path / "new" / "results.json").read_text(encoding="utf-8"))
+    for cell in results:
+        if cell["corruption"] == "gaussian_noise":
+            cell["content_hash"] = "f" * 64
+    (tmp_path / "new" / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    spec = json.loads((tmp_path / "new" / "spec.json").read_text(encoding="utf-8"))
+    spec["packages"] |= {"opencv-python": "5.0.0"}
+    spec["engine"] = "reference"
+    (tmp_path / "new" / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+    result = gate.check_run(read_run(tmp_path / "new"), read_baseline(folder / "old.baseline"))
+    clean, corrupted = result.claims
+    assert corrupted.p_broken < 0.001  # it would be a regression
+    assert (corrupted.other_inputs, corrupted.verdict) == (3, Verdict.INCONCLUSIVE)
+    assert (clean.other_inputs, clean.verdict) == (0, Verdict.PASS)
+    assert headline(result).startswith("inconclusive: other inputs: clip against clip")
+    notes = " ".join(gate_table(result).notes)
+    assert (
+        "retrieval gaussian_noise-1, gaussian_noise-3, gaussian_noise-5 were made from other bytes" in notes
+    )
+    assert "engine native / reference" in notes
+    assert "opencv-python not recorded / 5.0.0" in notes
+
+
+def test_other_precision_or_weights_are_not_the_same_model(folder, tmp_path):
+    write_run(tmp_path / "half", n=25, precision="bf16")
+    half = check_with(folder / "few-old.baseline", tmp_path / "half")
+    assert not half.same_model
+    assert half.verdict is Verdict.INCONCLUSIVE
+    assert any("precision fp32 / bf16" in note for note in half.notes)
+    write_run(tmp_path / "other", n=25, weights="other")
+    assert not check_with(folder / "few-old.baseline", tmp_path / "other").same_model
+
+
+def check_with(baseline, run):
+    return gate.check_run(read_run(run), read_baseline(baseline))
+
+
+def test_the_same_model_that_lost_points_is_a_regression_all_the_same(folder, tmp_path):
+    """Identity and scores contradict each other: the scores count."""
+    write_run(tmp_path / "new", n=400, skill=1.0)
+    result = check_with(folder / "old.baseline", tmp_path / "new")
+    assert result.verdict is Verdict.REGRESSION
+    assert not result.same_model
 
 
 def test_rows_that_are_lost_allow_no_pass(folder, tmp_path):
@@ -98,7 +196,7 @@ def test_rows_that_are_lost_allow_no_pass(folder, tmp_path):
     result = gate.check_run(read_run(tmp_path / "new"), read_baseline(folder / "old.baseline"))
     assert result.claims[0].lost == 5
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert any("5 rows that the baseline scored are unscored" in note for note in gate_table(result).notes)
+    assert "5 rows that the baseline scored are unscored, so that no pass" in gate_table(result).notes[0]
 
 
 def test_metrics_can_be_chosen_and_a_lower_one_may_be_better(folder):
@@ -113,7 +211,7 @@ def test_metrics_can_be_chosen_and_a_lower_one_may_be_better(folder):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("other-data", {}, "dataset is 'scenes:night' there, 'scenes' here"),
+        ("other-data", {}, "dataset is 'scenes' in the baseline and 'scenes:night'"),
         ("old", {"margin": 0.0}, "--margin 0.0: allowed"),
         ("old", {"alpha": 0.5}, "--alpha 0.5: allowed"),
     ],
@@ -121,6 +219,47 @@ def test_metrics_can_be_chosen_and_a_lower_one_may_be_better(folder):
 def test_what_cannot_be_checked_is_refused(folder, name, options, message):
     with pytest.raises(UsageError, match=message):
         check(folder, name, **options)
+
+
+@pytest.mark.parametrize("name", ["t2i_medr", "i2t_medr", "t2i_meanr", "i2t_meanr"])
+def test_a_metric_without_bounds_is_refused_at_once(folder, name):
+    with pytest.raises(UsageError, match=rf"--metric {name} has no upper bound.*allowed: t2i_r1, t2i_r5"):
+        gate.require_settings(read_baseline(folder / "old.baseline"), 1.0, 0.05, (name,))
+
+
+@pytest.mark.parametrize("task", ["retrieval", "fused-retrieval", "vqa", "matching", "captioning"])
+def test_every_bounded_metric_can_be_checked(tmp_path, task):
+    for name in ("old", "new"):
+        write_run(
+            tmp_path / name,
+            n=12,
+            tasks=(task,),
+            weights=name,
+            severities=(1,),
+            skill=2.0 if name == "old" else 1.0,
+        )
+    write_baseline(read_run(tmp_path / "old"), tmp_path / "old.baseline")
+    names = [m.name for m in metrics_of(task) if np.isfinite(m.high)]
+    result = check(tmp_path, "new", "old", metrics=names)
+    assert len(result.claims) == 2 * len(names)
+    assert result.verdict is not Verdict.PASS
+
+
+def test_a_baseline_of_another_format_names_the_commands_that_remake_it(folder, tmp_path):
+    table = pq.ParquetFile(folder / "old.baseline").read()
+    meta = json.loads(table.schema.metadata[b"mafs_bench_baseline"])
+    assert meta.pop("inputs")
+    meta["version"] = 1
+    old = tmp_path / "old format.baseline"
+    pq.write_table(table.replace_schema_metadata({b"mafs_bench_baseline": json.dumps(meta).encode()}), old)
+    with pytest.raises(StoreError) as refused:
+        read_baseline(old)
+    line = str(refused.value)
+    assert "is a baseline of format 1" in line
+    assert (
+        "mafs-bench run --model clip --dataset scenes --split test --task retrieval --suite smoke@1" in line
+    )
+    assert f"--out RUN && mafs-bench baseline RUN --out '{old}'" in line
 
 
 def test_cells_that_are_missing_are_named(folder, tmp_path):
@@ -156,9 +295,9 @@ def _verdict_of_a_world(rng):
     new = base.assign(score=old["score"] - 0.01 + 0.02 * rng.normal(size=n))
     pair = replicate_paired(mean_of(), (new, old), Resampling(base["group"], 300))
     change = combine(robustness.drop, *pair)
-    return gate._verdicts([gate._Open(mean_of(), "", pair[1], pair[0], change, 0, False)], 0.01, 0.05)[
-        0
-    ].verdict
+    return gate._verdicts(
+        [gate._Open(replace(mean_of(), low=0.0, high=1.0), "", pair[1], pair[0], change, 0)], 0.01, 0.05
+    )[0].verdict
 
 
 @pytest.mark.parametrize(

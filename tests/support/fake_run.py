@@ -32,22 +32,29 @@ def write_run(
     n: int = 30,
     dataset: str = "scenes",
     seed: int = 0,
+    weights: str = "",
+    limit: int | None = None,
+    precision: str = "fp32",
 ) -> Path:
-    """Write a finished run; ``skill`` lifts all its scores, ``fragility`` is what a severity costs."""
+    """Write a finished run; ``skill`` lifts all its scores, ``fragility`` is what a severity costs.
+
+    ``weights`` names them, as ``model`` does where it is "".
+    """
     suite = suites.load(SUITE)
     spec = RunSpec(
         model=model,
-        weights=hashlib.sha256(model.encode()).hexdigest(),
+        weights=hashlib.sha256((weights or model).encode()).hexdigest(),
         dataset=dataset,
         split="test",
         revision="r1",
-        limit=None,
+        limit=limit,
         tasks=tuple(tasks),
         suite=suite.id,
         suite_hash=suite.digest,
         corruptions=tuple(corruptions),
         severities=tuple(severities),
         seed=seed,
+        precision=precision,
         missing={"image": "blank", "text": "empty"},
         packages={"numpy": np.__version__},
     )
