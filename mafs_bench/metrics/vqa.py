@@ -6,6 +6,7 @@ details. Frames: ``score`` (soft accuracy), ``confidence``, ``answer``, ``answer
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -77,17 +78,35 @@ def normalize_answer(text: str) -> str:
 
 
 def soft_accuracy(answer: str, human_answers: Sequence[str]) -> float:
-    """Mean over the people left out of min(1, agreeing others / 3), in [0, 1].
+    """Mean over the people left out of min(1, agreeing others / 3), in [0, 1]; NaN where nobody answered.
 
     Nothing is normalised where the people are unanimous: there "Yes" does not equal "yes".
     """
     given = _one_line(answer)
     humans = [_one_line(human) for human in human_answers]
-    if len(set(human_answers)) > 1:
+    if not humans:
+        return math.nan
+    if len(set(humans)) > 1:
         given, humans = normalize_answer(given), [normalize_answer(human) for human in humans]
     agreeing, n = humans.count(given), len(humans)
     left_in, left_out = min(1.0, agreeing / 3), min(1.0, (agreeing - 1) / 3)
     return ((n - agreeing) * left_in + agreeing * left_out) / n
+
+
+def best_accuracy(human_answers: Sequence[str]) -> float:
+    """The most that any answer can score: 1 for ten answers of which four agree, 0 for a single one."""
+    return max((soft_accuracy(human, human_answers) for human in set(human_answers)), default=math.nan)
+
+
+def holds_right_answer(answer: str, human_answers: Sequence[str]) -> bool:
+    """Whether an answer scores nothing as a whole, and would score as one of its own words or without its marks."""
+    if soft_accuracy(answer, human_answers) > 0:
+        return False
+    said = f" {normalize_answer(_one_line(answer))} "
+    return any(
+        f" {normalize_answer(_one_line(human))} " in said and soft_accuracy(human, human_answers) > 0
+        for human in set(human_answers)
+    )
 
 
 def _one_line(text: str) -> str:

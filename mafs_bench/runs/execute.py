@@ -246,6 +246,7 @@ def _planned(cells: Sequence[Cell]) -> list[tuple[Corruption | None, tuple[int, 
 
 def _run_cell(view: ConditionView, cell: Cell, encoder: Encoder, folder: Path) -> None:
     frame = cell.task.score(encoder.adapter, view)
+    remark = cell.task.remark(frame, encoder.dataset)
     meta = CellMeta(
         task=cell.task.name,
         dataset=encoder.dataset.name,
@@ -253,7 +254,7 @@ def _run_cell(view: ConditionView, cell: Cell, encoder: Encoder, folder: Path) -
         severity=cell.condition.severity,
         seed=cell.condition.seed,
         content_hash=view.content_hash(),
-        audit=view.audit(),
+        audit={**view.audit(), **({"remark": remark} if remark else {})},
     )
     write_cell(folder, meta, cell.condition, frame)
 

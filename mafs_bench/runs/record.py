@@ -86,7 +86,8 @@ def run_notes(plan: Plan, adapter: Any, judge: Any, settings: Settings) -> list[
     """What a reader of the numbers must know of the data, the models and how they run."""
     foreign = [_domain_note(model, plan.dataset) for model in (adapter, judge) if model is not None]
     compiled = ["the image encoder was compiled (--compile)"] if settings.compile else []
-    return [*plan.dataset.notes, *compiled, *dict.fromkeys(note for note in foreign if note)]
+    asked = [note for task in plan.tasks for note in task.notes(plan.dataset, plan.request.limit)]
+    return [*plan.dataset.notes, *compiled, *dict.fromkeys([*(note for note in foreign if note), *asked])]
 
 
 def _domain_note(model: Any, dataset: Dataset) -> str:

@@ -107,6 +107,14 @@ class ConditionView:
         """bool (n_captions,): captions that the corruption cannot change."""
         return ~self._texts(caption_pairs(self.dataset)).applicable
 
+    def unchanged_captions(self) -> npt.NDArray[np.bool_]:
+        """bool (n_captions,): captions that a text corruption left as they were; none where there is no such."""
+        pairs = caption_pairs(self.dataset)
+        if self.parts.text is None:
+            return np.zeros(len(pairs), dtype=bool)
+        texts = self._texts(pairs).texts
+        return np.array([pair.text == text for pair, text in zip(pairs, texts, strict=True)], dtype=bool)
+
     # What tasks on pairs use.
 
     def pair_embeddings(self, pairs: Sequence[Pair]) -> PairEmbeddings:

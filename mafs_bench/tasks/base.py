@@ -105,11 +105,22 @@ class View(Protocol):
     def inapplicable_captions(self) -> npt.NDArray[np.bool_]:
         """bool (n_captions,): captions that the corruption cannot change."""
 
+    def unchanged_captions(self) -> npt.NDArray[np.bool_]:
+        """bool (n_captions,): captions that a text corruption left as they were; none where there is no such."""
+
     def pair_embeddings(self, pairs: Sequence[Pair]) -> PairEmbeddings:
         """Encode pairs as inputs that belong together (dropout and misalignment act on them)."""
 
     def pair_batches(self, pairs: Sequence[Pair]) -> Iterator[PairBatch]:
         """Give the corrupted raw inputs of pairs, for models that read image and text together."""
+
+
+def _no_notes(dataset: Dataset, limit: int | None) -> Sequence[str]:
+    return ()
+
+
+def _no_remark(frame: pd.DataFrame, dataset: Dataset) -> str:
+    return ""
 
 
 @dataclass(frozen=True)
@@ -119,6 +130,8 @@ class Task:
     needs: alternatives of protocol names, any one of which suffices. reads: the modalities of its input.
     joint_input: whether image and text are given together (misalignment applies). requires: which field of
     ``Sample`` must be there ("captions", "questions"). on_request: only run where it is asked for by name.
+    notes: what a reader of its numbers must know of a data set, given the run's ``--limit``. remark: what one must
+    know of a frame, "" for nothing.
     """
 
     name: str
@@ -129,6 +142,8 @@ class Task:
     score: Callable[[Any, View], pd.DataFrame]
     reads: frozenset[str] = frozenset({"image", "text"})
     on_request: bool = False
+    notes: Callable[[Dataset, int | None], Sequence[str]] = _no_notes
+    remark: Callable[[pd.DataFrame, Dataset], str] = _no_remark
 
     def refuse_adapter(self, capabilities: frozenset[str]) -> str | None:
         """Why an adapter with these protocols cannot do it, or None."""
@@ -164,11 +179,31 @@ def caption_pairs(dataset: Dataset) -> list[Pair]:
     ]
 
 
+def same_text(text: str) -> str:
+    """What two captions share that are the same text: all but the blanks around it and the case."""
+    return text.strip().casefold()
+
+
 def relevant_captions(dataset: Dataset) -> list[npt.NDArray[np.int64]]:
-    """For each caption the sorted positions of the images of which it is true."""
-    if dataset.relevance is not None:
-        return list(dataset.relevance.caption_images)
-    return [np.array([pair.sample]) for pair in caption_pairs(dataset)]
+    """For each caption the sorted positions of the images of which it is true.
+
+    Equal texts are the same caption: what is true of one image is true of the other's. Only where people judged the
+    pairs does their word stand alone.
+    """
+    relevance = dataset.relevance
+    pairs = caption_pairs(dataset)
+    truth = [np.array([pair.sample]) for pair in pairs] if relevance is None else [*relevance.caption_images]
+    if relevance is not None and (relevance.image_captions is not None or relevance.image_totals is not None):
+        return truth
+    captions: dict[str, list[int]] = {}
+    for k, pair in enumerate(pairs):
+        captions.setdefault(same_text(pair.text), []).append(k)
+    for equal in captions.values():
+        if len(equal) > 1:
+            images = np.unique(np.concatenate([truth[k] for k in equal]))
+            for k in equal:
+                truth[k] = images
+    return truth
 
 
 def true_captions(dataset: Dataset) -> list[npt.NDArray[np.int64]]:

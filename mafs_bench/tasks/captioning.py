@@ -26,8 +26,8 @@ from mafs_bench.types import Dataset
 def score(adapter: Any, view: View) -> pd.DataFrame:
     """A row an image: id, group, score = CIDEr-D of the caption, the caption, and the other statistics.
 
-    All captions of an image are references; those of the whole split set CIDEr's document frequencies. Images
-    that could not be read are unscored. The adapter's diagnostics (``alpha_image`` …) stand beside the score.
+    All captions of an image are references; those of all images set CIDEr's document frequencies, which are
+    undefined for a single one. The adapter's diagnostics (``alpha_image`` …) stand beside the score.
     """
     pairs = [Pair(s.id, i, "") for i, s in enumerate(view.dataset.samples) if s.captions]
     references = [view.dataset.samples[pair.sample].captions for pair in pairs]
@@ -72,7 +72,10 @@ def _score(
     diagnostics = pd.DataFrame(
         [{} if c is None else dict(c.diagnostics) for c in captions], index=named.index
     )
-    parts = [named, caption_statistics(texts, references), diagnostics]
+    statistics = caption_statistics(texts, references)
+    if len(pairs) == 1:
+        statistics["score"] = np.nan  # undefined, for which the reference code gives 0
+    parts = [named, statistics, diagnostics]
     if view.judge is not None:
         own = np.array([pair.sample for pair in pairs])
         parts.append(_judged(view.judge, own, texts, references))
@@ -115,6 +118,19 @@ def _judged(
     return frame
 
 
+def notes(dataset: Dataset, limit: int | None) -> list[str]:
+    """What CIDEr's document frequencies are counted on, where that is not the whole split."""
+    n = sum(bool(sample.captions) for sample in dataset.samples)
+    if n == 1:
+        return ["captioning: CIDEr-D is undefined for one image: all its document frequencies are equal"]
+    if limit is None:
+        return []
+    return [
+        f"captioning: CIDEr-D counts document frequencies on the references of these {n} images (--limit {limit}); on "
+        "more images the same captions score otherwise"
+    ]
+
+
 TASK = Task(
     name="captioning",
     primary="cider_d",
@@ -123,6 +139,7 @@ TASK = Task(
     joint_input=False,
     score=score,
     reads=frozenset({"image"}),
+    notes=notes,
 )
 
 CONTEXT_TASK = Task(
@@ -133,4 +150,5 @@ CONTEXT_TASK = Task(
     joint_input=True,
     score=score_with_context,
     on_request=True,
+    notes=notes,
 )

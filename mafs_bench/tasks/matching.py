@@ -17,7 +17,7 @@ import pandas as pd
 from mafs_bench.adapters.outputs import probabilities_of, scores_of
 from mafs_bench.adapters.protocols import Embeddings
 from mafs_bench.seeding import key
-from mafs_bench.tasks.base import Pair, Task, View, relevant_captions
+from mafs_bench.tasks.base import Pair, Task, View, relevant_captions, same_text
 from mafs_bench.tasks.ranking import PAIRS_AT_ONCE
 from mafs_bench.types import Dataset, FloatArray
 
@@ -60,7 +60,7 @@ def matching_pairs(dataset: Dataset) -> tuple[list[Pair], npt.NDArray[np.int64]]
 
 
 def foreign_partners(dataset: Dataset, positions: Sequence[int], chosen: dict[int, int]) -> dict[int, int]:
-    """For each image another one, of another group, whose chosen caption is not true of it.
+    """For each image another one, of another group, whose chosen caption is not true of it, nor a text of its own.
 
     Each caption serves once: the images are laid out in the keyed order and each takes the next one's; where
     that caption is true of the image too, two images swap.
@@ -68,9 +68,12 @@ def foreign_partners(dataset: Dataset, positions: Sequence[int], chosen: dict[in
     truth = relevant_captions(dataset)
     first = np.cumsum([0, *(len(sample.captions) for sample in dataset.samples)])
     group = [sample.group for sample in dataset.samples]
+    texts = {i: same_text(dataset.samples[i].captions[chosen[i]]) for i in positions}
+    own = {i: {same_text(caption) for caption in dataset.samples[i].captions} for i in positions}
 
     def allowed(image: int, owner: int) -> bool:
-        return group[image] != group[owner] and image not in truth[first[owner] + chosen[owner]]
+        true = texts[owner] in own[image] or image in truth[first[owner] + chosen[owner]]
+        return group[image] != group[owner] and not true
 
     order = sorted(positions, key=lambda i: key(0, "matching", "partner", dataset.samples[i].id))
     partner = dict(zip(order, [*order[1:], *order[:1]], strict=True))

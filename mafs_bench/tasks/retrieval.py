@@ -51,10 +51,11 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
         pair_scores=text_to_image if reranks else None,
         pairs_at_once=together,
     )
+    described = true_captions(dataset)
     i2t = rank_all(
         images.vectors,
         captions.vectors,
-        true_captions(dataset),
+        described,
         at=dataset.relevance.image_totals if dataset.relevance is not None else None,
         rerank=k,
         pair_scores=image_to_text if reranks else None,
@@ -62,7 +63,9 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
     )
     clean = view.inapplicable_images()
     of_clean = clean[[pair.sample for pair in pairs]]
-    unscored = np.concatenate([view.inapplicable_captions() | of_clean, unreadable | clean])
+    unchanged = view.unchanged_captions()
+    untouched = np.array([unchanged[own].all() for own in described], dtype=bool) & unchanged.any()
+    unscored = np.concatenate([view.inapplicable_captions() | of_clean, unreadable | clean | untouched])
     scores = {"score": np.concatenate([t2i.first, i2t.first])}
     if judged:
         scores["map_at_r"] = np.concatenate([t2i.average_precision, i2t.average_precision])

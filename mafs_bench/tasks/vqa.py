@@ -10,9 +10,12 @@ import pandas as pd
 
 from mafs_bench.adapters.outputs import answers_of
 from mafs_bench.adapters.protocols import Answer
-from mafs_bench.metrics.vqa import soft_accuracy
+from mafs_bench.metrics.vqa import best_accuracy, holds_right_answer, soft_accuracy
 from mafs_bench.tasks.base import Pair, Task, View
 from mafs_bench.types import Dataset, Question
+
+TEN = 10
+"""Answers per question in VQAv2, on which the official rule counts."""
 
 
 def score(adapter: Any, view: View) -> pd.DataFrame:
@@ -75,6 +78,34 @@ def _row(question: Question, group: str, answer: Answer | None) -> dict[str, Any
     }
 
 
+def notes(dataset: Dataset, limit: int | None) -> list[str]:
+    """That questions have other than ten answers, and what the official rule then allows."""
+    counts = [len(question.answers) for _, question in questions_of(dataset)]
+    odd = [question for _, question in questions_of(dataset) if len(question.answers) != TEN]
+    if not odd:
+        return []
+    found = sorted({len(question.answers) for question in odd})
+    span = str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
+    best = float(np.mean([best_accuracy(question.answers) for question in odd]))
+    return [
+        f"vqa: {len(odd)} of {len(counts)} questions have other than ten answers ({span}); by the official rule a "
+        f"model that is always right scores {best:.3f} on them"
+    ]
+
+
+def remark(frame: pd.DataFrame, dataset: Dataset) -> str:
+    """That right answers are lost because they are not given alone."""
+    humans = {question.id: question.answers for _, question in questions_of(dataset)}
+    given = frame.loc[frame["answer"].notna(), ["id", "answer"]].itertuples(index=False)
+    lost = [answer for own, answer in given if holds_right_answer(answer, humans[own])]
+    if not lost:
+        return ""
+    return (
+        f"{len(lost)} of {len(frame)} answers, such as {lost[0][:40]!r}, hold a right one and score nothing: the "
+        "official rule compares whole answers, and those to unanimous questions letter by letter"
+    )
+
+
 TASK = Task(
     name="vqa",
     primary="accuracy",
@@ -82,4 +113,6 @@ TASK = Task(
     requires="questions",
     joint_input=True,
     score=score,
+    notes=notes,
+    remark=remark,
 )

@@ -64,6 +64,7 @@ class View:
     unscored_images = lambda self: np.zeros(N, dtype=bool)
     inapplicable_images = lambda self: np.zeros(N, dtype=bool)
     inapplicable_captions = lambda self: np.zeros(5 * N, dtype=bool)
+    unchanged_captions = lambda self: np.zeros(5 * N, dtype=bool)
 
 began, cpu = time.perf_counter(), time.process_time()
 frame = retrieval.score(object(), View())
