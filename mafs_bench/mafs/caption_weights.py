@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mafs_bench.errors import WeightsError
+from mafs_bench.files import replacing
 from mafs_bench.mafs.captioning import CaptionDecoder, Captioner
 from mafs_bench.mafs.catalogue import FUSIONS
+from mafs_bench.mafs.fusion import WeightedFusion
 from mafs_bench.mafs.signals import Prototypes
 from mafs_bench.mafs.weights import file_name, search_path
 from mafs_bench.mafs.words import Words
@@ -57,17 +59,18 @@ def save_captioner(weights: CaptionerWeights, path: Path) -> None:
     tensors = {
         name: tensor.half().contiguous()
         for name, tensor in weights.captioner.state_dict().items()
-        if not name.startswith(_UNUSED)
+        if not name.startswith(_not_stored(weights.captioner.fusion))
     }
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, path, metadata={"mafs_bench": json.dumps(shape)})
+        with replacing(path) as temporary:
+            save_file(tensors, temporary, metadata={"mafs_bench": json.dumps(shape)})
     except OSError as error:
         raise WeightsError(f"cannot write {path}: {error.strerror}") from error
 
 
-_UNUSED = ("fusion.image.", "fusion.text.")
-"""The projections of fused retrieval, which no caption reads."""
+def _not_stored(fusion: WeightedFusion) -> tuple[str, ...]:
+    """Prefixes of tensors that nothing reads: a caption uses no more of its fusion than the weights."""
+    return tuple(f"fusion.{prefix}" for prefix in fusion.not_for_weighing)
 
 
 def load_captioner(path: Path) -> CaptionerWeights:
@@ -82,7 +85,8 @@ def load_captioner(path: Path) -> CaptionerWeights:
         decoder = CaptionDecoder(dim, len(words), shape["length"])
         captioner = Captioner(FUSIONS[shape["fusion"]](dim), decoder, Prototypes(shape["k"], dim))
         missing, unexpected = captioner.load_state_dict(tensors, strict=False)
-        if lacking := [name for name in missing if not name.startswith(_UNUSED)] + unexpected:
+        not_stored = _not_stored(captioner.fusion)
+        if lacking := [name for name in missing if not name.startswith(not_stored)] + unexpected:
             raise KeyError(*lacking[:1])
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
         raise WeightsError(f"{path} does not hold a captioner: {error}") from error

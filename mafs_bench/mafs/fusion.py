@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,9 @@ class Targets:
 
 class WeightedFusion(nn.Module):
     """z = norm(α_v W_v v + α_t W_t t), α from ``weigh``."""
+
+    not_for_weighing: ClassVar[tuple[str, ...]] = ("image.", "text.")
+    """Prefixes of the parameters that ``weigh`` does not read: where only α is used, they are not stored."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -106,6 +110,8 @@ class ScheduledFusion(WeightedFusion):
 
 class ConcatFusion(WeightedFusion):
     """z = norm(W_v v + W_t t + MLP([v; t])): no weights; missing modalities enter as zeros."""
+
+    not_for_weighing: ClassVar[tuple[str, ...]] = ("image.", "text.", "mlp.")
 
     def __init__(self, dim: int) -> None:
         super().__init__(dim)

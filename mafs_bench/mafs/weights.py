@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mafs_bench.errors import WeightsError
-from mafs_bench.files import home
+from mafs_bench.files import home, replacing
 from mafs_bench.mafs.answering import AnswerHead
 from mafs_bench.mafs.catalogue import FUSIONS
 from mafs_bench.mafs.cross_modal import CrossModalFusion
@@ -57,7 +58,7 @@ def find(fusion: str, backbone: str) -> Path | None:
 
 
 def save(weights: FusionWeights, path: Path) -> None:
-    """Write the file, in half precision. Raises ``WeightsError`` when the folder cannot be written."""
+    """Write the file whole, in half precision. Raises ``WeightsError`` when the folder cannot be written."""
     from safetensors.torch import save_file
 
     modules: dict[str, nn.Module | None] = {
@@ -71,6 +72,7 @@ def save(weights: FusionWeights, path: Path) -> None:
         for part, module in modules.items()
         if module is not None
         for name, tensor in module.state_dict().items()
+        if not f"{part}.{name}".startswith(_not_stored(weights.fused))
     }
     k, dim = weights.prototypes.image.shape
     bank = 0 if weights.cross is None else len(weights.cross.image_bank)
@@ -83,10 +85,12 @@ def save(weights: FusionWeights, path: Path) -> None:
     }
     shape["answers"] = list(weights.answers)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(
-            {**tensors, "prior": weights.prior.half()}, path, metadata={"mafs_bench": json.dumps(shape)}
-        )
+        with replacing(path) as temporary:
+            save_file(
+                {**tensors, "prior": weights.prior.half()},
+                temporary,
+                metadata={"mafs_bench": json.dumps(shape)},
+            )
     except OSError as error:
         raise WeightsError(f"cannot write {path}: {error.strerror}") from error
 
@@ -119,7 +123,7 @@ def load(path: Path) -> FusionWeights:
         }
         for part, module in modules.items():
             if module is not None:
-                module.load_state_dict(_under(tensors, part))
+                _fill(module, tensors, part, _not_stored(fused))
                 module.eval()
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, AttributeError) as error:
         raise WeightsError(f"{path} does not hold a fusion: {error}") from error
@@ -129,5 +133,16 @@ def load(path: Path) -> FusionWeights:
     )
 
 
-def _under(tensors: dict[str, Tensor], part: str) -> dict[str, Tensor]:
-    return {name.removeprefix(f"{part}."): x for name, x in tensors.items() if name.startswith(f"{part}.")}
+def _not_stored(fusion: WeightedFusion) -> tuple[str, ...]:
+    """Prefixes of tensors that nothing reads: an answer head uses no more of its fusion than the weights."""
+    return tuple(f"head.fusion.{prefix}" for prefix in fusion.not_for_weighing)
+
+
+def _fill(module: nn.Module, tensors: Mapping[str, Tensor], part: str, not_stored: tuple[str, ...]) -> None:
+    """Load a part's tensors into its module. Raises ``KeyError`` for one that is absent or unknown."""
+    stored = {name: x for name, x in tensors.items() if not name.startswith(not_stored)}
+    own = {name.removeprefix(f"{part}."): x for name, x in stored.items() if name.startswith(f"{part}.")}
+    absent, unknown = module.load_state_dict(own, strict=False)
+    needed = [name for name in absent if not f"{part}.{name}".startswith(not_stored)]
+    if wrong := needed + unknown:
+        raise KeyError(f"{part}.{wrong[0]}")
