@@ -39,7 +39,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Create a folder and check that files can be written there. Raises ``OSError``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
+    """Check that a folder can be written, or created where it is not there. Raises ``OSError``."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    with tempfile.TemporaryFile(dir=existing):
         pass

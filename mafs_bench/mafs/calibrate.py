@@ -24,17 +24,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mafs_bench.adapters.load import adapter_class, capabilities, load, resolve_settings
+from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UsageError, WeightsError
 from mafs_bench.mafs.bank import EmbeddingBank
-from mafs_bench.mafs.cards import describe_data
+from mafs_bench.mafs.cards import check_output, command_line, describe_data
 from mafs_bench.mafs.catalogue import FUSIONS
 from mafs_bench.mafs.cross_modal import CrossModalFusion
+from mafs_bench.mafs.embedding import embed_clean, require_dual_encoder, require_one_space
 from mafs_bench.mafs.fusion import FusionInput, ScheduledFusion
 from mafs_bench.mafs.scheduler import Scheduler
 from mafs_bench.mafs.signals import Prototypes, fit_prototypes, pair_signals
-from mafs_bench.mafs.train_fusion import BANK, PROTOTYPES, Trained, embed_clean
+from mafs_bench.mafs.train_fusion import BANK, PROTOTYPES, Trained
 from mafs_bench.mafs.training import fit_standardise
 from mafs_bench.mafs.weights import FusionWeights, file_name, save, search_path
 from mafs_bench.mafs.weights import load as load_fusion
@@ -44,6 +45,8 @@ HELD_OUT = 5
 """One image in so many is held out to choose W_v and W_t."""
 BALANCES = (0.0, -0.5, 0.5, -1.0, 1.0, -1.5, 1.5, -2.0, 2.0)
 """Shifts that are tried, the smallest first: of those that rank equally well it is taken."""
+_SOURCE_BACKBONE = "clip"
+"""The bundled schedulers that are taken to other backbones were trained on this one."""
 _RIDGE = 0.1
 """Ridge penalty as a share of the mean variance of an image vector's entry."""
 
@@ -66,23 +69,26 @@ class CalibrationRequest:
 def calibrate(request: CalibrationRequest, say: Callable[[str], None]) -> Trained:
     """Write a fusion file for the backbone, with its card. Raises ``UsageError``, ``DataError``, ``WeightsError``."""
     began = time.monotonic()
+    require_dual_encoder(request.backbone, "be calibrated")
     source_file = request.scheduler or bundled_scheduler(request.fusion)
     source = load_fusion(source_file)
     if not isinstance(source.fused, ScheduledFusion) or source.cross is None:
         raise UsageError(f"{source_file} holds {source.fusion!r}, which has no scheduler that could travel")
-    if not capabilities(adapter_class(request.backbone)) & {"DualEncoder", "PixelEncoder"}:
-        raise UsageError(f"{request.backbone} cannot be calibrated: it is no dual encoder")
     dataset = resolve(request.dataset, request.split, request.data_root, request.pairs)
     if len(dataset.samples) < 2 * PROTOTYPES:
         raise UsageError(
             f"{dataset.name} has {len(dataset.samples)} images; at least {2 * PROTOTYPES} needed"
         )
+    if bare := sum(not sample.captions for sample in dataset.samples):
+        raise UsageError(f"{dataset.name}: {bare:,} of {len(dataset.samples):,} images have no text")
+    folder = search_path()[0] if request.out is None else request.out
+    check_output(folder)
     adapter = load(request.backbone, resolve_settings())
+    require_one_space(adapter, dataset)
     bank = embed_clean(adapter, dataset)
     say(f"embedded {len(bank.images)} images and {len(bank.texts)} texts in {time.monotonic() - began:.0f} s")
     weights, chosen = transfer(source, adapter.weights, bank, request.seed)
     say(f"W_v, W_t: {chosen.describe()}")
-    folder = request.out if request.out is not None else search_path()[0]
     path = folder / file_name(weights.fusion, adapter.weights)
     save(weights, path)
     card = _card(request, source, dataset, adapter, chosen, time.monotonic() - began)
@@ -90,11 +96,11 @@ def calibrate(request: CalibrationRequest, say: Callable[[str], None]) -> Traine
 
 
 def bundled_scheduler(fusion: str) -> Path:
-    """The bundled file of a fusion. Raises ``WeightsError``."""
-    files = sorted(search_path()[1].glob(f"{fusion}-*.safetensors"))
-    if not files:
-        raise WeightsError(f"no {fusion!r} scheduler is bundled; name one with --scheduler FILE")
-    return files[0]
+    """The bundled file of a fusion, trained on the bundled CLIP. Raises ``WeightsError``."""
+    for card in sorted(search_path()[1].glob(f"{fusion}-*.json")):
+        if json.loads(card.read_text(encoding="utf-8"))["backbone"]["spec"] == _SOURCE_BACKBONE:
+            return card.with_suffix(".safetensors")
+    raise WeightsError(f"no {fusion!r} scheduler is bundled; name one with --scheduler FILE")
 
 
 @dataclass(frozen=True)
@@ -214,14 +220,21 @@ def _card(
     seconds: float,
 ) -> str:
     """Where the scheduler comes from, and what it was calibrated on."""
-    command = f"mafs-bench calibrate --backbone {request.backbone} --dataset {request.dataset}"
-    command += f" --split {request.split}"
-    command += f" --pairs {request.pairs}" if request.pairs else ""
-    command += f" --scheduler {request.scheduler}" if request.scheduler else ""
+    options = {
+        "backbone": request.backbone,
+        "dataset": request.dataset,
+        "split": request.split,
+        "data-root": request.data_root,
+        "pairs": request.pairs,
+        "scheduler": request.scheduler,
+        "fusion": None if request.scheduler else request.fusion,
+        "seed": request.seed,
+        "out": request.out,
+    }
     card = {
         "method": "a reconstruction of MA-AFS from the public abstract of arXiv 2506.12733; scheduler calibrated, "
         "not trained, for this backbone",
-        "command": command + (f" --fusion {request.fusion}" if request.fusion != "mafs" else ""),
+        "command": command_line("calibrate", options),
         "backbone": {"spec": request.backbone, "weights": adapter.weights},
         "scheduler": {"fusion": source.fusion, "backbone": source.backbone, "file_sha256": source.digest},
         "data": describe_data(dataset),

@@ -16,11 +16,12 @@ from mafs_bench.adapters.protocols import Embeddings
 from mafs_bench.adapters.vectors import as_embeddings
 from mafs_bench.mafs.answering import AnswerHead
 from mafs_bench.mafs.bank import EmbeddingBank
+from mafs_bench.mafs.embedding import embed, embed_questions
 from mafs_bench.mafs.fused_adapter import FusedBackbone
 from mafs_bench.mafs.fusion import FusionInput
 from mafs_bench.mafs.signals import Prototypes
 from mafs_bench.mafs.study.variants import Variant, variants
-from mafs_bench.mafs.train_fusion import embed, embed_questions, fit_fused, fit_head
+from mafs_bench.mafs.train_fusion import fit_fused, fit_head
 from mafs_bench.mafs.training import Budget
 from mafs_bench.mafs.weights import FusionWeights
 from mafs_bench.runs.view import ConditionView

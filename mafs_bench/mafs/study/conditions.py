@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mafs_bench.corruptions.suite import Suite
-from mafs_bench.mafs.train_fusion import SEEN_IMAGE, SEEN_TEXT
+from mafs_bench.mafs.embedding import SEEN_IMAGE, SEEN_TEXT
 from mafs_bench.types import Condition, Corruption
 
 SEEN_FAMILIES = ("noise", "blur", "text-char")

@@ -1,0 +1,89 @@
+"""Whether a model has been trained on the images that it is scored on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mafs_bench.datasets import DATASETS
+from mafs_bench.datasets.content import UNREADABLE, file_digests
+from mafs_bench.datasets.images import FileImage
+from mafs_bench.datasets.slices import parse_slice
+from mafs_bench.types import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """What something was trained on, as its card or its file states it.
+
+    name, split, revision: those of the data set; the split may be a part such as ``val[0:500]``. images: how many.
+    """
+
+    name: str
+    split: str
+    revision: str
+    images: int
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> TrainingData:
+        """What is trained on this data set."""
+        return cls(dataset.name, dataset.split, dataset.revision, len(dataset.samples))
+
+    @classmethod
+    def read(cls, tables: Iterable[Mapping[str, object]]) -> tuple[TrainingData, ...]:
+        """From plain JSON. Raises ``ValueError``."""
+        try:
+            return tuple(
+                cls(str(t["name"]), str(t["split"]), str(t["revision"]), int(str(t["images"])))
+                for t in tables
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no training data: {type(error).__name__}: {error}") from error
+
+    def to_table(self) -> dict[str, str | int]:
+        """As plain JSON."""
+        return asdict(self)
+
+
+def overlap_notes(model: str, trained_on: Sequence[TrainingData], dataset: Dataset) -> list[str]:
+    """A line for each part of the training data that the data set shares images with; ``model`` is its name.
+
+    Registered data sets are told by name and split, whatever the variant (``coco:1k-0`` is a part of ``coco``, and
+    domains of ``scenes`` show the same scenes); the user's own by name and revision.
+    """
+    return [
+        f"{model} was trained on {data.name} {data.split} ({data.images:,} images), and is scored on images of it"
+        for data in dict.fromkeys(trained_on)
+        if _overlap(data, dataset)
+    ]
+
+
+def _overlap(data: TrainingData, dataset: Dataset) -> bool:
+    family = data.name.partition(":")[0]
+    if family in DATASETS.names():
+        if family != dataset.name.partition(":")[0]:
+            return False
+    elif (data.name, data.revision) != (dataset.name, dataset.revision):
+        return False
+    split, start, _ = parse_slice(data.split)
+    scored, scored_start, _ = parse_slice(dataset.split)
+    if split != scored:
+        return False
+    if data.name.partition(":")[2] != dataset.name.partition(":")[2] and family != "scenes":
+        return True  # positions of two variants do not tell which images they share
+    return start < scored_start + len(dataset.samples) and scored_start < start + data.images
+
+
+def shared_images(a: Dataset, b: Dataset) -> int:
+    """How many images of ``a`` are also in ``b``: the same file content, or the same source where there is no file."""
+    return len(_sources(a) & _sources(b))
+
+
+def _sources(dataset: Dataset) -> set[str]:
+    images = [sample.image for sample in dataset.samples]
+    names = [image.name for image in images]
+    files = [Path(image.path) if isinstance(image, FileImage) else None for image in images]
+    digests = iter(file_digests([file for file in files if file is not None]))
+    contents = [next(digests) if file is not None else UNREADABLE for file in files]
+    return {name if content == UNREADABLE else content for name, content in zip(names, contents, strict=True)}
