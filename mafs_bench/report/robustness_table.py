@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mafs_bench.report.summary import CurveSummary
+from mafs_bench.report.summary import FEW, CurveSummary
 from mafs_bench.report.tables import PER_CENT, SCORE, Column, Table, Value
 from mafs_bench.stats.robustness import DEFINITIONS
 
@@ -15,6 +15,10 @@ def robustness_tables(
     """One table a task, one row a curve: clean, each severity, MMI, relative accuracy, area, with intervals."""
     columns = (
         Column("corruption"),
+        Column(
+            "n",
+            meaning=f"rows scored clean and at every severity, of which all numbers are; * fewer than {FEW}",
+        ),
         Column("clean", SCORE),
         *(Column(str(severity), SCORE) for severity in severities),
         Column("MMI %", PER_CENT, DEFINITIONS["mmi"].formula),
@@ -40,7 +44,7 @@ def robustness_tables(
 def _row(summary: CurveSummary, severities: Sequence[int]) -> tuple[Value, ...]:
     lost = [str(severity) for severity, significant in summary.significant.items() if significant]
     return (
-        *(summary.corruption, summary.levels[0]),
+        *(summary.corruption, f"{summary.n}{'*' if summary.n < FEW else ''}", summary.levels[0]),
         *(summary.levels.get(severity) for severity in severities),
         *(summary.mmi, summary.relative, summary.auc, ", ".join(lost) or "none"),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +13,16 @@ import pandas as pd
 from mafs_bench.metrics import metrics_of
 from mafs_bench.report.joint import joint_tables
 from mafs_bench.report.plots import plot_curves
-from mafs_bench.report.tables import print_tables
+from mafs_bench.report.tables import SCORE, Column, Table, print_tables
 from mafs_bench.runs.store import StoredRun, read_run
 from mafs_bench.stats.resampling import (
     Replicates,
     Resampling,
     combine,
+    common_rows,
     estimate,
+    interval,
     replicate_all,
-    replicate_paired,
     two_sided_p,
     unscored_rows,
 )
@@ -36,12 +37,21 @@ LEGEND = """\
 Numbered columns are severities; below each value its 95 % interval (bootstrap over images).
 · marks a drop against clean that is not significant (paired, 5 %).
 MMI: (clean - mean over severities) / clean. RA: mean over severities / clean.
-AUC: mean height of the curve from 0 to the last severity."""
+AUC: mean height of the curve from 0 to the last severity.
+n: rows that are scored clean and at every severity; all numbers of a line are over them. * fewer than 30."""
+
+
+FEW = 30
+"""Rows below which a row of the table is marked: its numbers say little."""
 
 
 @dataclass(frozen=True)
 class CurveSummary:
-    """One metric of one task under one corruption. ``levels`` by severity, 0 clean; None where not run."""
+    """One metric of one task under one corruption, over the same samples throughout.
+
+    levels: by severity, 0 clean. n: rows behind every number of the curve: those that are scored clean and at every
+    severity. left_out: rows that are not. Of a corruption that applies to every sample, clean is the run's own.
+    """
 
     task: str
     metric: str
@@ -52,6 +62,8 @@ class CurveSummary:
     mmi: Estimate
     relative: Estimate
     auc: Estimate
+    n: int
+    left_out: int
 
 
 def summarise_run(run: StoredRun, n_resamples: int = 2000) -> list[CurveSummary]:
@@ -68,45 +80,64 @@ def _summarise_task(
     run: StoredRun, task: str, cells: Sequence[CellResult], metric: Metric, n_resamples: int
 ) -> list[CurveSummary]:
     frames = {(cell.corruption, cell.severity): run.frame(cell) for cell in cells}
+    found = {(cell.corruption, cell.severity): cell.metrics[metric.name] for cell in cells}
     groups = {group for frame in frames.values() for group in frame["group"]}
-    resampled = _Resampled(metric, frames, Resampling(groups, n_resamples, run.spec.seed))
+    resampled = _Resampled(metric, frames, found, Resampling(groups, n_resamples, run.spec.seed))
     summaries = []
     for name in dict.fromkeys(cell.corruption for cell in cells if cell.corruption is not None):
-        levels = {
-            cell.severity: cell.metrics[metric.name] for cell in cells if cell.corruption in (None, name)
-        }
-        paired = resampled.together([(None, 0), *((name, severity) for severity in levels if severity)])
-        summaries.append(_curve(task, metric, name, levels, dict(zip(levels, paired, strict=True))))
+        severities = [cell.severity for cell in cells if cell.corruption == name]
+        rows = resampled.together([(None, 0), *((name, severity) for severity in severities)])
+        summaries.append(_curve(task, metric, name, [0, *severities], rows))
     return summaries
 
 
 _Key = tuple[str | None, int]
 
 
-class _Resampled:
-    """One metric of a task's cells over common rows; a cell that is scored whole is resampled once."""
+@dataclass(frozen=True, slots=True)
+class _SameRows:
+    """Cells over one set of rows: the estimate of each, and its resampled values."""
 
-    def __init__(self, metric: Metric, frames: Mapping[_Key, pd.DataFrame], resampling: Resampling) -> None:
-        self.metric, self.frames, self.resampling = metric, frames, resampling
+    estimates: list[Estimate]
+    replicates: list[Replicates]
+    left_out: int
+
+
+class _Resampled:
+    """One metric of a task's cells over common rows; a cell that is scored whole is resampled once.
+
+    ``found`` holds the estimates over all rows of each cell.
+    """
+
+    def __init__(
+        self,
+        metric: Metric,
+        frames: Mapping[_Key, pd.DataFrame],
+        found: Mapping[_Key, Estimate],
+        resampling: Resampling,
+    ) -> None:
+        self.metric, self.frames, self.found, self.resampling = metric, frames, found, resampling
         self.whole = {key for key, frame in frames.items() if not unscored_rows(metric, frame).any()}
         self.made: dict[_Key, Replicates] = {}
 
-    def together(self, keys: Sequence[_Key]) -> list[Replicates]:
+    def together(self, keys: Sequence[_Key]) -> _SameRows:
         """Cells over the rows that are scored in all of them."""
         if not self.whole.issuperset(keys):
-            return replicate_paired(self.metric, [self.frames[key] for key in keys], self.resampling)
+            matched, left_out = common_rows(self.metric, [self.frames[key] for key in keys])
+            replicates = replicate_all([(self.metric, frame) for frame in matched], self.resampling)
+            estimates = [interval(self.metric, frame, self.resampling) for frame in matched]
+            return _SameRows(estimates, replicates, left_out)
         new = [key for key in keys if key not in self.made]
         cells = [(self.metric, self.frames[key]) for key in new]
         self.made |= zip(new, replicate_all(cells, self.resampling), strict=True)
-        return [self.made[key] for key in keys]
+        return _SameRows([self.found[key] for key in keys], [self.made[key] for key in keys], 0)
 
 
 def _curve(
-    task: str, metric: Metric, corruption: str, levels: dict[int, Estimate], paired: dict[int, Replicates]
+    task: str, metric: Metric, corruption: str, severities: Sequence[int], rows: _SameRows
 ) -> CurveSummary:
-    """``paired`` holds the rows that are scored at every severity, so that differences are of the same samples."""
-    severities = list(paired)
-    clean, *corrupted = paired.values()
+    paired = dict(zip(severities, rows.replicates, strict=True))
+    clean, *corrupted = rows.replicates
 
     def relative(base: Array, *rest: Array) -> Array:
         return relative_accuracy(base, np.array(rest))
@@ -123,18 +154,20 @@ def _curve(
         task,
         metric.name,
         corruption,
-        levels,
+        dict(zip(severities, rows.estimates, strict=True)),
         {s: estimate(lost) for s, lost in drops.items()},
         {s: p is not None and p < SIGNIFICANT for s, p in p_values.items()},
         estimate(combine(percent_lost, clean, *corrupted)),
         estimate(combine(relative, clean, *corrupted)),
         estimate(combine(area, clean, *corrupted)),
+        clean.n,
+        rows.left_out,
     )
 
 
 def summary_header(severities: Sequence[int]) -> list[str]:
     """Columns of the printed table."""
-    return ["corruption", "clean", *map(str, severities), "MMI%", "RA", "AUC"]
+    return ["corruption", "n", "clean", *map(str, severities), "MMI%", "RA", "AUC"]
 
 
 def summary_rows(summaries: Sequence[CurveSummary], severities: Sequence[int]) -> list[list[str]]:
@@ -142,6 +175,7 @@ def summary_rows(summaries: Sequence[CurveSummary], severities: Sequence[int]) -
     return [
         [
             s.corruption,
+            f"{s.n}{'*' if s.n < FEW else ''}",
             _shown(s.levels[0]),
             *(_shown(s.levels.get(k), mark=not s.significant.get(k, True)) for k in severities),
             _short(s.mmi, ".1f"),
@@ -179,8 +213,6 @@ def write_curve(folder: Path) -> Path:
 
 
 def _row(cell: CellResult) -> dict[str, object]:
-    from dataclasses import asdict
-
     return asdict(cell)
 
 
@@ -197,16 +229,19 @@ def print_summary(folder: Path, curve: Path) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.measure import Measurement
-    from rich.table import Column, Table
+    from rich.table import Column as RichColumn
+    from rich.table import Table as RichTable
 
     run = read_run(folder)
     console = Console(highlight=False)
     console.print(_title(run), style="bold")
+    if not run.spec.corruptions:
+        print_tables(clean_tables(run))
     summaries = summarise_run(run)
     for task in dict.fromkeys(s.task for s in summaries):
         of_task = [s for s in summaries if s.task == task]
-        table = Table(
-            *(Column(name, no_wrap=True) for name in summary_header(run.spec.severities)),
+        table = RichTable(
+            *(RichColumn(name, no_wrap=True) for name in summary_header(run.spec.severities)),
             box=SIMPLE_HEAD,
             padding=0,
             pad_edge=False,
@@ -218,12 +253,39 @@ def print_summary(folder: Path, curve: Path) -> None:
         # A narrow terminal wraps a line; it must not cut a number.
         room = Measurement.get(console, console.options.update(max_width=1000), table).maximum
         Console(highlight=False, width=max(room, console.width)).print(table)
-    console.print(LEGEND, style="dim")
+    if summaries:
+        console.print(LEGEND, style="dim")
+    for line in remarks(run):
+        console.print(line, soft_wrap=True)
     print_tables(joint_tables(run))
     console.print(f"curve    {curve}\nresults  {folder / 'results.json'}", soft_wrap=True)
 
 
 def _subtitle(summaries: Sequence[CurveSummary]) -> str:
     first = summaries[0]
-    unscored = sum(level.n_unscored for s in summaries for level in s.levels.values())
-    return f"{first.task}: {first.metric}, {first.levels[0].n} queries, {unscored} unscored"
+    most = max(summary.n + summary.left_out for summary in summaries)
+    return f"{first.task}: {first.metric}, {most} queries"
+
+
+def clean_tables(run: StoredRun) -> list[Table]:
+    """All metrics of the clean condition, one table per task."""
+    columns = (
+        Column("metric"),
+        Column("clean", SCORE, "with its 95 % interval"),
+        Column("n", meaning="rows that are scored"),
+    )
+    return [
+        Table(
+            f"{cell.task}, clean",
+            columns,
+            [(name, found, found.n) for name, found in cell.metrics.items() if found.value is not None],
+        )
+        for cell in run.results
+        if cell.corruption is None
+    ]
+
+
+def remarks(run: StoredRun) -> list[str]:
+    """What is said once of a run's clean cells."""
+    made = ((cell.task, cell.audit.get("remark")) for cell in run.results if cell.corruption is None)
+    return [f"{task}: {remark}" for task, remark in made if remark]
