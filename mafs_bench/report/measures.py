@@ -37,18 +37,22 @@ class Measures:
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """A run's cells of one task: clean and corrupted over the rows that both score, by key."""
+    """A run's cells of one task: clean over all rows; clean and corrupted over the rows that both score, by key."""
 
     clean: Replicates
     pairs: dict[Key, tuple[Replicates, Replicates]]
 
     @property
     def corrupted(self) -> list[Replicates]:
-        return [corrupted for _, corrupted in self.pairs.values()]
+        return [self._brought(key) for key in self.pairs]
 
     def curve(self, corruption: str | None) -> list[Replicates]:
         """Its severities, rising."""
-        return [self.pairs[key][1] for key in sorted(self._keys_of(corruption))]
+        return [self._brought(key) for key in sorted(self._keys_of(corruption))]
+
+    def _brought(self, key: Key) -> Replicates:
+        """The cell's score with the loss of its own rows, so that cells of different rows can be averaged."""
+        return combine(rb.on_all_rows, self.clean, *self.pairs[key])
 
     def _keys_of(self, corruption: str | None) -> list[Key]:
         return [key for key in self.pairs if key[0] == corruption]
@@ -92,10 +96,11 @@ def _measures(
     grid: _Grid, reference: _Grid, metric: Metric, line: rb.AccuracyLine | None
 ) -> dict[str, Replicates]:
     mean, mean_reference = (combine(_mean, *one.corrupted) for one in (grid, reference))
+    mmi = rb.paired_mmi(list(grid.pairs.values()))
     measures = {
         "clean": grid.clean,
-        "mmi": rb.paired_mmi(list(grid.pairs.values())),
-        "relative_accuracy": combine(lambda clean, s: rb.relative_accuracy(clean, [s]), grid.clean, mean),
+        "mmi": mmi,
+        "relative_accuracy": combine(lambda lost: 1 - lost, mmi),
         "severity_auc": _over_corruptions(grid, lambda c: _area(grid, c)),
         "worst_case": combine(lambda *s: rb.worst_case(s), *grid.corrupted),
         "mean_corruption_error": _over_corruptions(grid, lambda c: _error(grid, reference, c, metric.high)),

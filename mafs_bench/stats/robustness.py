@@ -216,6 +216,15 @@ def is_significant(p: float | None, alpha: float = 0.05) -> bool | None:
     return None if p is None else p <= alpha
 
 
+def on_all_rows(clean: Scores, own_clean: Scores, corrupted: Scores) -> Array:
+    """The score of a cell brought to all rows: s_clean − (s_own,clean − s), equal to s where all rows are its own.
+
+    A corruption that applies to some rows only has its loss measured on them; means over cells then do not mix what
+    the rows are with what the corruptions cost. In the score's units.
+    """
+    return drop(clean, drop(own_clean, corrupted))
+
+
 def paired_mmi(pairs: Sequence[tuple[Replicates, Replicates]]) -> Replicates:
     """MMI of (clean, corrupted) pairs, each over the rows that both score.
 
