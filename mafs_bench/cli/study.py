@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from shlex import quote
 from typing import Annotated
 
 import typer
@@ -33,7 +32,8 @@ def fusion(
     steps: Annotated[int, typer.Option(min=1, help="optimiser steps a fusion")] = 600,
 ) -> None:
     """Hold MA-AFS against the fusions that it must beat, with ablations and paired tests."""
-    from mafs_bench.mafs.study.evaluate import StudyRequest, evaluate
+    from mafs_bench.mafs.study.evaluate import evaluate
+    from mafs_bench.mafs.study.record import StudyRequest
     from mafs_bench.mafs.study.write import write_study
     from mafs_bench.mafs.training import Budget
     from mafs_bench.runs.plan import parse_severities
@@ -41,10 +41,6 @@ def fusion(
     request = StudyRequest(
         backbone, dataset, train, test, data_root, seeds, parse_severities(severity), limit, train_limit
     )
-    evaluate(request, Budget(steps=steps), out, lambda line: typer.echo(line, err=True))
-    command = f"mafs-bench study fusion --backbone {quote(backbone)} --dataset {quote(dataset)}"
-    command += f" --train {quote(train)} --test {quote(test)}"
-    command += f" --seeds {seeds} --severity {severity} --steps {steps}"
-    command += f" --limit {limit}" if limit else ""
-    command += f" --train-limit {train_limit}" if train_limit else ""
-    typer.echo(write_study(out, command).read_text())
+    budget = Budget(steps=steps)
+    evaluate(request, budget, out, lambda line: typer.echo(line, err=True))
+    typer.echo(write_study(out, request.command(budget, out)).read_text(encoding="utf-8"))

@@ -159,19 +159,24 @@ def _check(request: TrainingRequest) -> None:
 
 def _check_data(request: TrainingRequest, dataset: Dataset) -> None:
     """Raise ``UsageError`` for a split that nothing can be learnt from."""
+    require_pairs(dataset, several=request.task != "captioning")
+    if request.task == "vqa" and not dataset.answer_vocabulary:
+        raise UsageError(f"--task vqa: {dataset.name} has no questions")
+
+
+def require_pairs(dataset: Dataset, *, several: bool) -> None:
+    """Raise ``UsageError`` for too few images with captions, or with ``several``."""
     n = len(dataset.samples)
     if n < 2 * PROTOTYPES:
         raise UsageError(f"{dataset.name} has {n} training images; at least {2 * PROTOTYPES} needed")
     if bare := sum(not sample.captions for sample in dataset.samples):
         raise UsageError(f"{dataset.name}: {bare:,} of {n:,} images have no caption to be trained on")
-    several = sum(len(sample.captions) > 1 for sample in dataset.samples)
-    if request.task != "captioning" and several < 2 * PROTOTYPES:
+    with_several = sum(len(sample.captions) > 1 for sample in dataset.samples)
+    if several and with_several < 2 * PROTOTYPES:
         raise UsageError(
-            f"{dataset.name}: {several:,} of {n:,} images have two captions or more, {2 * PROTOTYPES} needed: a query "
-            "is trained to find another caption of its image (mafs-bench calibrate does with one caption per image)"
+            f"{dataset.name}: {with_several:,} of {n:,} images have two captions or more, {2 * PROTOTYPES} needed: a "
+            "query is trained to find another caption of its image (mafs-bench calibrate needs only one)"
         )
-    if request.task == "vqa" and not dataset.answer_vocabulary:
-        raise UsageError(f"--task vqa: {dataset.name} has no questions")
 
 
 def fit_captioner(

@@ -19,7 +19,7 @@ STUDY = ("--seeds", "2", "--severity", "3", "--limit", "12", "--steps", "3")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("fusion")
-    write_toy_folder(made / "toy", n=130)
+    write_toy_folder(made / "toy", n=142)
     return made
 
 
@@ -36,7 +36,7 @@ def test_a_scheduler_is_trained_with_its_card(folder: Path) -> None:
     (weights,) = (folder / "home" / "fusion").glob("mafs-*.safetensors")
     card = json.loads(weights.with_suffix(".json").read_text())
     assert "reconstruction" in card["method"]
-    assert card["data"]["images"] == 130
+    assert card["data"]["images"] == 142
     assert set(card["loss"]) == {"retrieval", "fused-retrieval"}
 
 
@@ -61,9 +61,9 @@ def test_the_study_reports_and_resumes(folder: Path) -> None:
         "--dataset",
         folder / "toy",
         "--train",
-        "all",
+        "all[0:130]",
         "--test",
-        "all",
+        "all[130:]",
         *STUDY,
     ]
     done = mafs_bench(folder, "study", "fusion", "--out", folder / "study", *options)
@@ -79,6 +79,11 @@ def test_the_study_reports_and_resumes(folder: Path) -> None:
         assert name.lower() in first.lower()
     scores = pd.read_csv(folder / "study" / "fused-retrieval-scores.csv")
     assert len(scores) == 18  # the toy gives no token signals: mafs@2 is left out
+    assert "--train 'all[0:130]' --test 'all[130:]' --seeds 2 --severity 3 --limit 12 --steps 3" in first
+    assert not (folder / "study" / ".partial").exists()
+    other = mafs_bench(folder, "study", "fusion", "--out", folder / "study", *options[:-1], "4")
+    assert other.returncode == 1
+    assert other.stderr.strip().endswith("--steps was 3 there and is 4 now; choose another --out")
     (folder / "study" / "scores" / "fused-retrieval--fog-3.parquet").unlink()
     again = mafs_bench(folder, "study", "fusion", "--out", folder / "study", *options)
     assert again.returncode == 0, again.stderr

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from mafs_bench.adapters.protocols import Embeddings
 from mafs_bench.adapters.vectors import as_embeddings
+from mafs_bench.errors import StoreError
+from mafs_bench.files import replacing
 from mafs_bench.mafs.answering import AnswerHead
 from mafs_bench.mafs.bank import EmbeddingBank
 from mafs_bench.mafs.embedding import embed, embed_questions
@@ -105,18 +107,24 @@ def train_candidates(
     for seed in range(seeds):
         for variant in variants(budget, data.bank.tokens):
             name = f"{variant.name}#{seed}"
-            weights = _fit_once(variant, data, seed, backbone.weights, folder / f"{name}.safetensors")
+            weights = _fit_once(variant, data, seed, backbone.weights, folder / f"{name}.safetensors", say)
             made[name] = Candidate(backbone, weights)
             say(f"trained {name}")
     return made
 
 
-def _fit_once(variant: Variant, data: TrainingSet, seed: int, backbone: str, path: Path) -> FusionWeights:
-    """Train a variant, or find its tensors from a study that was broken off."""
+def _fit_once(
+    variant: Variant, data: TrainingSet, seed: int, backbone: str, path: Path, say: Callable[[str], None]
+) -> FusionWeights:
+    """Train a variant, or find its tensors from a study that was broken off; damaged ones are trained again."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file, save_file
 
     if path.is_file():
-        return _restored(variant, data, backbone, load_file(path))
+        try:
+            return _restored(variant, data, backbone, load_file(path))
+        except (SafetensorError, OSError, KeyError, RuntimeError) as error:
+            say(f"{path} is damaged ({type(error).__name__}); it is trained again")
     weights, _ = fit_fused(variant.name, variant.make, backbone, data.bank, variant.budget, seed)
     if _answers(variant, data) and data.questions is not None and data.targets is not None:
         head, _ = fit_head(
@@ -128,8 +136,11 @@ def _fit_once(variant: Variant, data: TrainingSet, seed: int, backbone: str, pat
         for part, m in _parts(weights).items()
         for n, x in m.state_dict().items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({**tensors, "prior": weights.prior}, path)
+    try:
+        with replacing(path) as temporary:
+            save_file({**tensors, "prior": weights.prior}, temporary)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror}") from error
     return weights
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,18 @@ import torch
 
 from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.corruptions import suite as suites
+from mafs_bench.datasets.overlap import shared_images
 from mafs_bench.datasets.resolve import resolve
+from mafs_bench.errors import UsageError
+from mafs_bench.mafs.cards import check_output
+from mafs_bench.mafs.embedding import require_dual_encoder, require_one_space
 from mafs_bench.mafs.study.candidates import Candidate, SharedView, TrainingSet, cost, train_candidates
 from mafs_bench.mafs.study.conditions import StudyCell, study_cells
+from mafs_bench.mafs.study.record import StudyRecord, StudyRequest, identity_of, open_study
+from mafs_bench.mafs.train_fusion import require_pairs
 from mafs_bench.mafs.training import Budget
 from mafs_bench.runs.boxes import with_boxes
+from mafs_bench.runs.encode import drop_spool
 from mafs_bench.runs.encoder import Encoder
 from mafs_bench.runs.execute import default_workers
 from mafs_bench.runs.store import write_atomically
@@ -32,46 +38,58 @@ FUSED = "fused-retrieval"
 VQA = "vqa"
 
 
-@dataclass(frozen=True)
-class StudyRequest:
-    """What to study, in the user's words. ``train`` and ``test`` are splits of ``dataset``."""
-
-    backbone: str = "clip"
-    dataset: str = "scenes"
-    train: str = "val"
-    test: str = "test"
-    data_root: Path | None = None
-    seeds: int = 3
-    severities: tuple[int, ...] = (1, 3, 5)
-    limit: int | None = None
-    train_limit: int | None = None
-    suite: str = "core@1"
-
-
 def evaluate(request: StudyRequest, budget: Budget, out: Path, say: Callable[[str], None]) -> None:
     """Write ``scores/<task>--<condition>.parquet`` a cell, and ``study.json``; what is there is not made again.
 
     A table has id, group, mismatched, and for every variant and seed the score (R@1 hit, or soft accuracy), the
-    image's weight, and of answers the confidence. Raises ``MafsBenchError`` subclasses.
+    image's weight, and of answers the confidence. Raises ``StoreError`` where ``out`` holds a study of other settings,
+    ``UsageError`` for test images that are trained on, and other ``MafsBenchError`` subclasses.
     """
     torch.set_num_threads(1)
+    require_dual_encoder(request.backbone, "be studied")
+    check_output(out)
+    suite = suites.load(request.suite)
+    cells = study_cells(suite, 0, request.severities)
+    train, test = _load_splits(request)
     backbone = load(request.backbone, resolve_settings())
-    cells = study_cells(suites.load(request.suite), 0, request.severities)
-    test = resolve(request.dataset, request.test, request.data_root, request.limit)
-    test = with_boxes(test, [cell.corruption for cell in cells if cell.corruption is not None])
+    require_one_space(backbone, train)
+    identity = identity_of(request, budget, backbone.weights, suite.digest, train, test)
     tasks = (FUSED, VQA) if test.answer_vocabulary else (FUSED,)
+    record = open_study(out, StudyRecord(request, budget, identity, tasks, (), {}))
     todo = [c for c in cells if not all(score_file(out, task, c).is_file() for task in tasks)]
-    if not todo:
-        return
+    spool = out / ".partial"
+    if todo:
+        candidates = train_candidates(
+            TrainingSet.of(backbone, train, say), backbone, budget, request.seeds, out / "weights", say
+        )
+        replace(record, cost=cost(backbone, candidates["mafs#0"])).write(out)
+        test = with_boxes(test, [cell.corruption for cell in cells if cell.corruption is not None])
+        encoder = Encoder(backbone, test, 0, 64, default_workers(), spool=spool)
+        _score_cells(candidates, encoder, todo, tasks, out, say)
+    drop_spool(spool)
+
+
+def _load_splits(request: StudyRequest) -> tuple[Dataset, Dataset]:
+    """The training and the test split. Raises ``UsageError`` where they share images or cannot be trained on."""
     train = resolve(request.dataset, request.train, request.data_root, request.train_limit)
-    data = TrainingSet.of(backbone, train, say)
-    candidates = train_candidates(data, backbone, budget, request.seeds, out / "weights", say)
-    record = _record(request, budget, backbone) | {
-        "tasks": tasks,
-        "cost": cost(backbone, candidates["mafs#0"]),
-    }
-    write_atomically(out / "study.json", (json.dumps(record, indent=1) + "\n").encode())
-    encoder = Encoder(backbone, test, 0, 64, default_workers(), spool=out / ".partial")
+    require_pairs(train, several=True)
+    test = resolve(request.dataset, request.test, request.data_root, request.limit)
+    if shared := shared_images(test, train):
+        raise UsageError(
+            f"--test {request.test}: {shared:,} of {len(test.samples):,} images are also in --train {request.train}; "
+            "a study is tested on images that it was not trained on"
+        )
+    return train, test
+
+
+def _score_cells(
+    candidates: dict[str, Candidate],
+    encoder: Encoder,
+    todo: Sequence[StudyCell],
+    tasks: Sequence[str],
+    out: Path,
+    say: Callable[[str], None],
+) -> None:
     left = list(todo)
     encoder.severities_left = lambda corruption: tuple(
         cell.condition.severity for cell in left if cell.condition.corruption == corruption.name
@@ -122,8 +140,3 @@ def _told(corruption: Corruption | None) -> tuple[float, float]:
     if corruption is None or corruption.modality == "pair":
         return (0.0, 0.0)
     return (1.0, 0.0) if corruption.modality == "image" else (0.0, 1.0)
-
-
-def _record(request: StudyRequest, budget: Budget, backbone: Any) -> dict[str, Any]:
-    listed = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(request).items()}
-    return {"request": listed, "budget": asdict(budget), "backbone_weights": backbone.weights}

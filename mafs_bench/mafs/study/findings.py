@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ import scipy.stats
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.errors import StoreError
 from mafs_bench.mafs.study.conditions import GROUPS, StudyCell, study_cells
-from mafs_bench.mafs.study.evaluate import StudyRequest, score_file
+from mafs_bench.mafs.study.evaluate import score_file
+from mafs_bench.mafs.study.record import StudyRequest, read_record
 from mafs_bench.mafs.study.variants import FIXED, METHODS, UPPER_BOUND
 from mafs_bench.mafs.training import Budget
 from mafs_bench.metrics.calibration import ece
@@ -52,7 +52,8 @@ class Study:
     task: str
     request: StudyRequest
     budget: Budget
-    cost: dict[str, float]
+    notes: tuple[str, ...]
+    cost: Mapping[str, float]
     cells: list[tuple[StudyCell, pd.DataFrame]]
 
     def names(self) -> list[str]:
@@ -74,22 +75,26 @@ class Study:
 
 def read_studies(out: Path) -> list[Study]:
     """Read what ``evaluate`` wrote, task by task. Raises ``StoreError`` when conditions are missing."""
-    try:
-        record = json.loads((out / "study.json").read_text())
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{out} is not a study: {error}") from error
-    request = StudyRequest(**{**record["request"], "severities": tuple(record["request"]["severities"])})
+    record = read_record(out)
+    request = record.request
     cells = study_cells(suites.load(request.suite), 0, request.severities)
     studies = []
-    for task in record["tasks"]:
+    for task in record.tasks:
         missing = [cell.condition.label for cell in cells if not score_file(out, task, cell).is_file()]
         if missing:
             raise StoreError(
                 f"{out} lacks {len(missing)} conditions, the first {missing[0]}; start the study again"
             )
-        frames = [(cell, pd.read_parquet(score_file(out, task, cell))) for cell in cells]
-        studies.append(Study(task, request, Budget(**record["budget"]), record["cost"], frames))
+        frames = [(cell, _read_scores(score_file(out, task, cell))) for cell in cells]
+        studies.append(Study(task, request, record.budget, record.notes, record.cost, frames))
     return studies
+
+
+def _read_scores(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} is damaged: delete it and start the study again") from error
 
 
 def group_scores(study: Study) -> dict[str, Scores]:

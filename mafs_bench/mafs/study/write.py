@@ -27,7 +27,7 @@ NOTE = (
     "R@1 of fused retrieval and soft accuracy of VQA, mean over the conditions of a group and over seeds; "
     "95 % intervals by bootstrap over "
     "images. Seen families in training: noise, blur, text-char. "
-    f"`{UPPER_BOUND}` is told which modality is corrupted: an upper bound, not a method."
+    f"`{UPPER_BOUND}` is told which modality is corrupted: an upper bound, not a method"
 )
 
 
@@ -35,7 +35,8 @@ def write_study(out: Path, command: str) -> Path:
     """Write ``study.md``, and a CSV a table and a PNG a task, beside the scores; gives the Markdown file."""
     studies = read_studies(out)
     request = studies[0].request
-    parts = [f"# Fusion study: {request.backbone} on {request.dataset}\n\n{NOTE}\n\n```\n{command}\n```\n"]
+    notes = "".join(f"\n\n{note}." for note in (NOTE, *studies[0].notes))
+    parts = [f"# Fusion study: {request.backbone} on {request.dataset}{notes}\n\n```\n{command}\n```\n"]
     for study in studies:
         weights = {method: weights_against_severity(study, method) for method in study.methods()}
         tables = {
@@ -47,11 +48,11 @@ def write_study(out: Path, command: str) -> Path:
         }
         parts.append(f"## {study.task}\n")
         for name, table in tables.items():
-            (out / f"{study.task}-{name}.csv").write_text(to_csv(table))
+            (out / f"{study.task}-{name}.csv").write_text(to_csv(table), encoding="utf-8")
             parts.append(to_markdown(table))
         _plot_weights(weights, out / f"{study.task}-weights.png")
     path = out / "study.md"
-    path.write_text("\n".join(parts))
+    path.write_text("\n".join(parts), encoding="utf-8")
     return path
 
 
