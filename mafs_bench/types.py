@@ -147,6 +147,10 @@ class Condition:
         return "clean" if self.corruption is None else f"{self.corruption}-{self.severity}"
 
 
+IntervalRule = Literal["proportion", "logit", "percentile", "bootstrap-t"]
+"""How the 95 % interval of a metric is made; ``mafs_bench.stats.intervals`` defines each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A number of a cell, defined so that it can be resampled.
@@ -154,7 +158,9 @@ class Metric:
     ``columns(frame)`` gives sufficient statistics a row, float64 (n, k); rows of NaN are unscored.
     ``value(sums)`` turns their sums (..., k) over scored rows into the metric (...), NaN where undefined.
     A metric that is no function of sums gives ``weighted(frame, weights)`` instead: weights (r, n) of
-    resampled row counts to values (r,). ``rows(frame)`` says which rows belong to it, bool (n,); None: all.
+    resampled row counts to values (r,), and where it can ``influence(frame)``: what each row adds to the error,
+    float64 (n,), in sum 0. ``rows(frame)`` says which rows belong to it, bool (n,); None: all. ``interval`` says
+    how its interval is made. ``chance(frame)`` is the score of guessing; None: the lower end of the range.
     """
 
     name: str
@@ -167,11 +173,17 @@ class Metric:
     value: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]] | None = None
     weighted: Callable[[pd.DataFrame, npt.NDArray[np.float64]], npt.NDArray[np.float64]] | None = None
     rows: Callable[[pd.DataFrame], npt.NDArray[np.bool_]] | None = None
+    influence: Callable[[pd.DataFrame], npt.NDArray[np.float64]] | None = None
+    chance: Callable[[pd.DataFrame], float] | None = None
+    interval: IntervalRule = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A metric's value with its interval; None where nothing could be scored."""
+    """A metric's value with its interval.
+
+    value is None where nothing could be scored; low and high also where there is too little for an interval.
+    """
 
     value: float | None
     low: float | None

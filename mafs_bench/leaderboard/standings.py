@@ -15,13 +15,12 @@ from mafs_bench.leaderboard.schemas import Card, Spec
 from mafs_bench.leaderboard.submission import Submission
 from mafs_bench.leaderboard.validation import read_submission
 from mafs_bench.metrics import metrics_of
+from mafs_bench.stats.intervals import estimate
 from mafs_bench.stats.ranking import Ranked, ranking
 from mafs_bench.stats.resampling import (
-    Array,
     Replicates,
     Resampling,
-    combine,
-    estimate,
+    mean,
     replicate_all,
     replicate_paired,
 )
@@ -160,7 +159,7 @@ class _Scored:
 
     def mean(self, corruptions: Sequence[str], severities: Sequence[int]) -> Replicates:
         """The mean over some corruptions and severities."""
-        return combine(_mean, *(self.cells[f"{c}-{s}"] for c in corruptions for s in severities))
+        return mean([self.cells[f"{c}-{s}"] for c in corruptions for s in severities])
 
     def standing(self, corruptions: Sequence[str], place: Ranked) -> Standing:
         labels = [f"{c}-{s}" for c in corruptions for s in self.severities]
@@ -185,7 +184,3 @@ class _Scored:
         frames: list[pd.DataFrame] = [self.submission.frames[name] for name in ("clean", label)]
         clean, corrupted = replicate_paired(self.metric, frames, self.resampling)
         return clean, corrupted
-
-
-def _mean(*values: Array | float) -> Array:
-    return np.asarray(np.mean(np.stack([np.asarray(value) for value in values]), axis=0))

@@ -30,7 +30,17 @@ def ece(task: str, confidence: Column, outcome: Column) -> Metric:
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(np.abs(stated - found).sum(axis=-1) / count.sum(axis=-1))
 
-    return Metric("ece", task, 0.0, 1.0, False, "Guo et al., arXiv 1706.04599, 15 bins", columns, value)
+    return Metric(
+        "ece",
+        task,
+        0.0,
+        1.0,
+        False,
+        "Guo et al., arXiv 1706.04599, 15 bins",
+        columns,
+        value,
+        interval="bootstrap-t",
+    )
 
 
 def reliability_curve(confidence: Array, outcome: Array) -> pd.DataFrame:
@@ -61,7 +71,16 @@ def aurc(task: str, confidence: Column, loss: Column) -> Metric:
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray((risk * counts).sum(axis=1) / counts.sum(axis=1))
 
-    return Metric("aurc", task, 0.0, 1.0, False, "Geifman et al., arXiv 1805.08206", weighted=weighted)
+    return Metric(
+        "aurc",
+        task,
+        0.0,
+        1.0,
+        False,
+        "Geifman et al., arXiv 1805.08206",
+        weighted=weighted,
+        interval="bootstrap-t",
+    )
 
 
 def risk_coverage_curve(confidence: Array, loss: Array) -> pd.DataFrame:

@@ -117,7 +117,7 @@ def _meteor_columns(frame: pd.DataFrame) -> Array:
 def _metric(
     name: str, high: float, source: str, columns: Callable[..., Array], value: Callable[[Array], Array]
 ) -> Metric:
-    return Metric(name, "captioning", 0.0, high, True, source, columns, value)
+    return Metric(name, "captioning", 0.0, high, True, source, columns, value, interval="bootstrap-t")
 
 
 CAPTIONING_METRICS: tuple[Metric, ...] = (

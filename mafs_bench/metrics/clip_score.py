@@ -45,7 +45,7 @@ def _cosines(a: FloatArray, b: FloatArray) -> Array:
 
 
 CLIP_SCORE_METRICS: tuple[Metric, ...] = tuple(
-    Metric(name, "captioning", 0.0, high, True, source, mean_of(name), ratio)
+    Metric(name, "captioning", 0.0, high, True, source, mean_of(name), ratio, interval="bootstrap-t")
     for name, high, source in (
         ("clip_score", _W, "CLIPScore: Hessel et al., EMNLP 2021, w = 2.5"),
         ("ref_clip_score", _HIGHEST_REF, "RefCLIPScore: Hessel et al., EMNLP 2021"),

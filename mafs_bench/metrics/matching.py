@@ -35,6 +35,25 @@ def auroc(frame: pd.DataFrame, weights: Array) -> Array:
         return np.asarray(np.einsum("rp,rp->r", own, won) / (own.sum(axis=1) * running[:, -1]))
 
 
+def auroc_influence(frame: pd.DataFrame) -> Array:
+    """What each row adds to the error of the AUROC, float64 (n,): DeLong's components, centred and by class.
+
+    Source: DeLong et al., Biometrics 44 (1988); their sums over clusters: Obuchowski, Biometrics 53 (1997).
+    """
+    score, matched = _column(frame, "score"), _column(frame, "label") == 1
+    found = np.zeros(len(frame))
+    for own, sign in ((matched, 1), (~matched, -1)):
+        others = np.sort(sign * score[~own])
+        places = [np.searchsorted(others, sign * score[own], side) for side in ("left", "right")]
+        won = np.mean(places, axis=0) / max(1, len(others))
+        found[own] = (won - won.mean()) / max(1, len(won)) if len(won) else 0.0
+    return found
+
+
+def _half(frame: pd.DataFrame) -> float:
+    return 0.5
+
+
 def _pair_accuracy_columns(frame: pd.DataFrame) -> Array:
     """(won, 1) of matched rows, half for a tie; zeros for mismatched rows, which are counted with theirs."""
     margin = columns_of("margin")(frame)[:, 0]
@@ -67,7 +86,18 @@ def _wrong(frame: pd.DataFrame) -> Array:
 
 
 MATCHING_METRICS: tuple[Metric, ...] = (
-    Metric("auroc", "matching", 0.0, 1.0, True, "Hanley and McNeil, Radiology 143 (1982)", weighted=auroc),
+    Metric(
+        "auroc",
+        "matching",
+        0.0,
+        1.0,
+        True,
+        "Hanley and McNeil, Radiology 143 (1982)",
+        weighted=auroc,
+        influence=auroc_influence,
+        chance=_half,
+        interval="logit",
+    ),
     Metric(
         "pair_accuracy",
         "matching",
@@ -77,6 +107,8 @@ MATCHING_METRICS: tuple[Metric, ...] = (
         "an image's own caption scored above a foreign one, ties half",
         _pair_accuracy_columns,
         ratio,
+        chance=_half,
+        interval="proportion",
     ),
     ece("matching", _probability, _label),
     aurc("matching", _certainty, _wrong),

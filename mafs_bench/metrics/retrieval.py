@@ -74,17 +74,41 @@ def _median(direction: str) -> Metric:
         return _selected(frame, direction)
 
     name = f"{direction}_medr"
-    return Metric(name, "retrieval", 1.0, np.inf, False, source, weighted=median_rank, rows=rows)
+    return Metric(
+        name, "retrieval", 1.0, np.inf, False, source, weighted=median_rank, rows=rows, interval="percentile"
+    )
 
 
 def _mean(direction: str) -> Metric:
     source = "mean rank as in VSE++ (Faghri et al., BMVC 2018)"
     columns = _mean_of(_rank, direction)
-    return Metric(f"{direction}_meanr", "retrieval", 1.0, np.inf, False, source, columns, _ratio)
+    return Metric(
+        f"{direction}_meanr", "retrieval", 1.0, np.inf, False, source, columns, _ratio, interval="bootstrap-t"
+    )
 
 
 def _recall(name: str, task: str, k: int, direction: str | None) -> Metric:
-    return Metric(name, task, 0.0, 1.0, True, _SOURCE, _mean_of(_hit(k), direction), _ratio)
+    return Metric(
+        name,
+        task,
+        0.0,
+        1.0,
+        True,
+        _SOURCE,
+        _mean_of(_hit(k), direction),
+        _ratio,
+        chance=lambda frame: _chance(frame, k, direction),
+        interval="proportion",
+    )
+
+
+def _chance(frame: pd.DataFrame, k: int, direction: str | None) -> float:
+    """R@k of a random order: k over the number of images.
+
+    It holds for texts that ask for one of the images; an image that asks for one of its captions, of which each image
+    has as many, finds one as often, but for k > 1 not quite as often.
+    """
+    return min(1.0, k / max(1, frame.loc[_selected(frame, direction), "group"].nunique()))
 
 
 def _rsum_columns(frame: pd.DataFrame) -> Array:
@@ -105,12 +129,24 @@ def _judged(name: str, direction: str, source: str) -> Metric:
     def columns(frame: pd.DataFrame) -> Array:
         return np.where(_selected(frame, direction)[:, None], read(frame), 0.0)
 
-    return Metric(f"{direction}_{name}", "retrieval", 0.0, 1.0, True, source, columns, _ratio)
+    return Metric(
+        f"{direction}_{name}", "retrieval", 0.0, 1.0, True, source, columns, _ratio, interval="bootstrap-t"
+    )
 
 
 RETRIEVAL_METRICS: tuple[Metric, ...] = (
     *(_recall(f"{d}_r{k}", "retrieval", k, d) for d in ("t2i", "i2t") for k in _KS),
-    Metric("rsum", "retrieval", 0.0, 6.0, True, "sum of the six recalls, as fractions", _rsum_columns, _rsum),
+    Metric(
+        "rsum",
+        "retrieval",
+        0.0,
+        6.0,
+        True,
+        "sum of the six recalls, as fractions",
+        _rsum_columns,
+        _rsum,
+        interval="bootstrap-t",
+    ),
     Metric(
         "mrr",
         "retrieval",
@@ -120,6 +156,7 @@ RETRIEVAL_METRICS: tuple[Metric, ...] = (
         "mean reciprocal rank, both directions",
         _mean_of(_reciprocal, None),
         _ratio,
+        interval="bootstrap-t",
     ),
     *(make(direction) for make in (_median, _mean) for direction in ("t2i", "i2t")),
     *(
@@ -135,6 +172,14 @@ RETRIEVAL_METRICS: tuple[Metric, ...] = (
 FUSED_METRICS: tuple[Metric, ...] = (
     *(_recall(f"r{k}", "fused-retrieval", k, None) for k in _KS),
     Metric(
-        "mrr", "fused-retrieval", 0.0, 1.0, True, "mean reciprocal rank", _mean_of(_reciprocal, None), _ratio
+        "mrr",
+        "fused-retrieval",
+        0.0,
+        1.0,
+        True,
+        "mean reciprocal rank",
+        _mean_of(_reciprocal, None),
+        _ratio,
+        interval="bootstrap-t",
     ),
 )

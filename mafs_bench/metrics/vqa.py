@@ -137,9 +137,19 @@ def _loss(frame: pd.DataFrame) -> Array:
 
 _SOURCE = "Goyal et al., arXiv 1612.00837"
 VQA_METRICS: tuple[Metric, ...] = (
-    Metric("accuracy", "vqa", 0.0, 1.0, True, _SOURCE, mean_of("score"), ratio),
+    Metric("accuracy", "vqa", 0.0, 1.0, True, _SOURCE, mean_of("score"), ratio, interval="proportion"),
     *(
-        Metric(f"accuracy_{name}", "vqa", 0.0, 1.0, True, _SOURCE, _accuracy_of_type(answer_type), ratio)
+        Metric(
+            f"accuracy_{name}",
+            "vqa",
+            0.0,
+            1.0,
+            True,
+            _SOURCE,
+            _accuracy_of_type(answer_type),
+            ratio,
+            interval="proportion",
+        )
         for name, answer_type in (("yes_no", "yes/no"), ("number", "number"), ("other", "other"))
     ),
     ece("vqa", _confidence, _accuracy),

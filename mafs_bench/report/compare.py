@@ -21,22 +21,22 @@ from mafs_bench.report.pairs import (
     shared_tasks,
 )
 from mafs_bench.runs.store import StoredRun
+from mafs_bench.stats.intervals import estimate, has_exact_tail
 from mafs_bench.stats.resampling import (
-    Array,
     Replicates,
     Resampling,
-    combine,
     common_rows,
-    estimate,
+    difference,
+    mean,
     replicate_paired,
 )
-from mafs_bench.stats.robustness import drop, paired_mmi
+from mafs_bench.stats.robustness import paired_mmi
 from mafs_bench.stats.significance import (
     benjamini_hochberg,
     cluster_permutations,
+    effect_size,
     holm,
     mcnemar,
-    standard_error,
     t_test,
     wilcoxon,
 )
@@ -53,7 +53,8 @@ class Comparison:
     """One number of two models: ``difference`` is model − baseline over the rows that both score.
 
     condition: ``clean``, ``<corruption>-<severity>``, or one of the summaries MEAN and MMI. effect: Cohen's d_z
-    over clusters. p: sign-flip permutation over clusters (exact: all enumerated), or the bootstrap t test.
+    over clusters. p: sign-flip permutation over clusters (exact: all enumerated), the interval inverted, or the
+    bootstrap t test.
     holm, bh: p corrected over the grid (or over the summaries). mcnemar, wilcoxon: uncorrected checks, None
     where they do not apply.
     """
@@ -168,9 +169,7 @@ def _compare_cells(pair: _Pair, n_resamples: int) -> Iterator[_Cell]:
 
 
 def _row(pair: _Pair, condition: str, baseline: Replicates, model: Replicates) -> Comparison:
-    difference = combine(drop, model, baseline)
-    error = standard_error(difference)
-    spread = None if not error else error * np.sqrt(difference.n_clusters)
+    change = difference(model, baseline)
     return Comparison(
         pair.task,
         pair.metric.name,
@@ -179,21 +178,17 @@ def _row(pair: _Pair, condition: str, baseline: Replicates, model: Replicates) -
         pair.model_name,
         estimate(baseline),
         estimate(model),
-        estimate(difference),
-        None if spread is None else float(difference.value / spread),
-        "bootstrap t",
-        t_test(difference).p,
+        estimate(change),
+        effect_size(change),
+        "interval" if has_exact_tail(change) else "bootstrap t",
+        t_test(change).p,
     )
 
 
 def _summaries(pair: _Pair, cells: Sequence[_Cell]) -> list[Comparison]:
     if not cells:
         return []
-
-    def mean(*scores: Array) -> Array:
-        return np.asarray(np.mean(np.asarray(scores), axis=0))
-
-    means = [combine(mean, *(cell.corrupted[side] for cell in cells)) for side in (0, 1)]
+    means = [mean([cell.corrupted[side] for cell in cells]) for side in (0, 1)]
     impacts = [paired_mmi([(cell.clean[side], cell.corrupted[side]) for cell in cells]) for side in (0, 1)]
     return [_row(pair, MEAN, *means), _row(pair, MMI, *impacts)]
 

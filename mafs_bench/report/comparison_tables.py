@@ -17,16 +17,20 @@ _SCORES = (
     Column(
         "difference",
         CHANGE,
-        "model − baseline, over rows that both score; 95 % interval (clusters resampled)",
+        "model − baseline, over rows that both score; 95 % interval over clusters (MOVER, bootstrap-t)",
     ),
-    Column("d_z", CHANGE, "difference / its standard deviation over clusters"),
+    Column("d_z", CHANGE, "difference / its standard deviation over clusters; n/a where there is no spread"),
 )
-_P = Column("p", P_VALUE, "two-sided, clusters swapped (sign flip), or bootstrap t for what is no sum")
+_P = Column(
+    "p",
+    P_VALUE,
+    "two-sided: clusters swapped (sign flip), or for what is no sum the interval inverted or bootstrap t",
+)
 _CORRECTED = (
     Column(
         "p Holm",
         P_VALUE,
-        "two-sided, clusters swapped (bootstrap t for what is no sum), corrected over the grid: for claims",
+        "two-sided, clusters swapped (interval or bootstrap t for what is no sum), corrected over the grid: for claims",
     ),
     Column("q BH", P_VALUE, "likewise by Benjamini and Hochberg: for exploration"),
 )

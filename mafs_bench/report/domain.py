@@ -19,16 +19,16 @@ from mafs_bench.report.pairs import (
 )
 from mafs_bench.report.tables import CHANGE, P_VALUE, SCORE, Column, Table, Value
 from mafs_bench.runs.store import StoredRun
+from mafs_bench.stats.intervals import estimate
 from mafs_bench.stats.resampling import (
     Replicates,
     Resampling,
-    combine,
-    combine_independent,
-    estimate,
+    difference,
+    independent_difference,
     replicate,
     replicate_paired,
 )
-from mafs_bench.stats.robustness import DEFINITIONS, domain_gap, drop
+from mafs_bench.stats.robustness import DEFINITIONS
 from mafs_bench.stats.significance import holm, t_test
 from mafs_bench.types import Estimate, Metric
 
@@ -39,7 +39,8 @@ _EQUAL = ("weights", "suite_hash")
 class DomainGap:
     """One condition on both data sets. drop_*, difference and its p are None on the clean condition.
 
-    difference: drop on the target − drop on the source; p_*: bootstrap t, corrected over the grid by Holm.
+    difference: drop on the target − drop on the source; p_*: the interval inverted (bootstrap t for what is no
+    proportion), corrected over the grid by Holm.
     """
 
     task: str
@@ -98,7 +99,7 @@ class _Side:
     def drop(self, key: Key) -> Replicates:
         """Loss against clean over the rows that both conditions score."""
         frames = (self.clean, self._frame(key))
-        return combine(drop, *replicate_paired(self.metric, frames, self.resampling))
+        return difference(*replicate_paired(self.metric, frames, self.resampling))
 
     def _frame(self, key: Key) -> pd.DataFrame:
         return self.run.frame(cells_of(self.run, self.task)[key])
@@ -106,7 +107,7 @@ class _Side:
 
 def _gap(key: Key, source: _Side, target: _Side) -> DomainGap:
     scores = source.score(key), target.score(key)
-    gap = combine_independent(domain_gap, *scores)
+    gap = independent_difference(*scores)
     row = DomainGap(
         source.task,
         source.metric.name,
@@ -123,13 +124,13 @@ def _gap(key: Key, source: _Side, target: _Side) -> DomainGap:
     if key == CLEAN:
         return row
     drops = source.drop(key), target.drop(key)
-    difference = combine_independent(lambda a, b: b - a, *drops)
+    more = independent_difference(drops[1], drops[0])
     return replace(
         row,
         drop_source=estimate(drops[0]),
         drop_target=estimate(drops[1]),
-        difference=estimate(difference),
-        p_difference=t_test(difference).p,
+        difference=estimate(more),
+        p_difference=t_test(more).p,
     )
 
 
@@ -140,12 +141,12 @@ def gap_tables(rows: Sequence[DomainGap], source: StoredRun, target: StoredRun) 
         Column("condition"),
         Column("source", SCORE),
         Column("target", SCORE),
-        Column(gap.header, CHANGE, f"{gap.formula}; 95 % interval, data sets resampled independently"),
-        Column("p gap", P_VALUE, "bootstrap t, Holm over the grid"),
+        Column(gap.header, CHANGE, f"{gap.formula}; 95 % interval from those of both (MOVER)"),
+        Column("p gap", P_VALUE, "from the interval, Holm over the grid"),
         Column("drop source", CHANGE, DEFINITIONS["drop"].formula),
         Column("drop target", CHANGE, DEFINITIONS["drop"].formula),
         Column(did.header, CHANGE, f"{did.formula}; above 0: hurts more off the source"),
-        Column("p DiD", P_VALUE, "bootstrap t, Holm over the grid"),
+        Column("p DiD", P_VALUE, "from the interval, Holm over the grid"),
     )
     names = f"{source.spec.model}: {source.spec.dataset} (source) against {target.spec.dataset} (target)"
     return [

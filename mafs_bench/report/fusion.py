@@ -5,7 +5,8 @@ from __future__ import annotations
 from mafs_bench.metrics.columns import mean_of, ratio
 from mafs_bench.report.curves import Curve, Row, curves_of
 from mafs_bench.runs.store import StoredRun
-from mafs_bench.stats.resampling import Resampling, intervals
+from mafs_bench.stats.intervals import intervals
+from mafs_bench.stats.resampling import Resampling
 from mafs_bench.types import Metric
 
 PREFIX = "alpha_"
@@ -42,4 +43,6 @@ def _rows(run: StoredRun, task: str, n_resamples: int) -> list[Row]:
 
 
 def _mean_weight(name: str, task: str) -> Metric:
-    return Metric(name, task, 0.0, 1.0, True, "mean fusion weight", mean_of(name), ratio)
+    return Metric(
+        name, task, 0.0, 1.0, True, "mean fusion weight", mean_of(name), ratio, interval="bootstrap-t"
+    )

@@ -22,12 +22,12 @@ from mafs_bench.report.pairs import CLEAN, Key, cells_of, counted_keys, label, m
 from mafs_bench.report.provenance import compare_with_baseline
 from mafs_bench.runs.store import StoredRun
 from mafs_bench.stats.bounded import bounded_non_inferiority, clusters_to_exclude, least_margin
+from mafs_bench.stats.intervals import estimate
 from mafs_bench.stats.resampling import (
-    Array,
     Replicates,
     Resampling,
-    combine,
-    estimate,
+    difference,
+    mean,
     replicate_paired,
     unscored_rows,
 )
@@ -212,15 +212,10 @@ def _open(
 ) -> _Open:
     resampling = Resampling(old[CLEAN]["group"], _N_RESAMPLES, seed)
     pairs = [replicate_paired(metric, (old[key], new[key]), resampling) for key in keys]
-    before, after = (combine(_mean, *side) for side in zip(*pairs, strict=True))
-    sign = 1.0 if metric.higher_is_better else -1.0
-    change = combine(lambda a, b: sign * (b - a), before, after)
+    before, after = (mean(side) for side in zip(*pairs, strict=True))
+    change = difference(after, before) if metric.higher_is_better else difference(before, after)
     lost = sum(_lost(metric, old[key], new[key]) for key in keys)
     return _Open(metric, part, before, after, change, lost)
-
-
-def _mean(*scores: Array) -> Array:
-    return np.asarray(np.mean(np.asarray(scores), axis=0))
 
 
 def _lost(metric: Metric, old: pd.DataFrame, new: pd.DataFrame) -> int:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from mafs_bench.metrics import metrics_of
 from mafs_bench.report.tables import CHANGE, Column, Table, Value
 from mafs_bench.runs.store import StoredRun
-from mafs_bench.stats.resampling import Resampling, combine, estimate, replicate_paired
-from mafs_bench.stats.robustness import super_additivity
+from mafs_bench.stats.intervals import estimate
+from mafs_bench.stats.resampling import Resampling, replicate_paired
+from mafs_bench.stats.robustness import super_additivity_of
 from mafs_bench.tasks import TASKS
 from mafs_bench.types import CellResult
 
@@ -46,7 +47,8 @@ def _table(
         for severity in severities:
             keys = [(None, 0), (match["image"], int(match["severity"])), (match["text"], severity)]
             frames = [run.frame(cells[key]) for key in [*keys, (name, severity)]]
-            row.append(estimate(combine(super_additivity, *replicate_paired(metric, frames, resampling))))
+            clean, image, words, both = replicate_paired(metric, frames, resampling)
+            row.append(estimate(super_additivity_of(clean, image, words, both)))
         rows.append(row)
     text = JOINT_NAME.fullmatch(names[0])
     assert text is not None

@@ -17,22 +17,34 @@ from mafs_bench.report.pairs import (
     shared_keys,
     shared_tasks,
 )
-from mafs_bench.report.tables import CHANGE, SCORE, Column, Table, Value
+from mafs_bench.report.tables import CHANGE, FLOOR, FLOOR_NOTE, SCORE, Column, Table, Value
 from mafs_bench.runs.store import StoredRun
 from mafs_bench.stats import robustness as rb
-from mafs_bench.stats.resampling import Array, Replicates, Resampling, combine, estimate, replicate_paired
+from mafs_bench.stats.intervals import RULE, estimate
+from mafs_bench.stats.resampling import (
+    Replicates,
+    Resampling,
+    combine,
+    difference,
+    mean,
+    replicate_paired,
+)
 from mafs_bench.types import Estimate, Metric
 
 
 @dataclass(frozen=True)
 class Measures:
-    """One model on one task. ``values``: name in ``robustness.DEFINITIONS`` (or "clean") -> estimate."""
+    """One model on one task. ``values``: name in ``robustness.DEFINITIONS`` (or "clean") -> estimate.
+
+    floor: the measures that are not to be read, as a clean score behind them is not above chance.
+    """
 
     task: str
     metric: str
     model: str
     reference: str
     values: dict[str, Estimate] = field(default_factory=dict)
+    floor: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +52,22 @@ class _Grid:
     """A run's cells of one task: clean over all rows; clean and corrupted over the rows that both score, by key."""
 
     clean: Replicates
+    chance: float
     pairs: dict[Key, tuple[Replicates, Replicates]]
+
+    @property
+    def at_floor(self) -> bool:
+        """Whether the clean score is not above chance."""
+        return rb.at_floor(estimate(self.clean), self.chance)
 
     @property
     def corrupted(self) -> list[Replicates]:
         return [self._brought(key) for key in self.pairs]
+
+    @property
+    def worst(self) -> Replicates:
+        """The cell with the least score, with its own interval; undefined where one cell is."""
+        return self.corrupted[int(np.argmin([cell.value for cell in self.corrupted]))]
 
     def curve(self, corruption: str | None) -> list[Replicates]:
         """Its severities, rising."""
@@ -52,7 +75,7 @@ class _Grid:
 
     def _brought(self, key: Key) -> Replicates:
         """The cell's score with the loss of its own rows, so that cells of different rows can be averaged."""
-        return combine(rb.on_all_rows, self.clean, *self.pairs[key])
+        return rb.brought_to_all_rows(self.clean, *self.pairs[key])
 
     def _keys_of(self, corruption: str | None) -> list[Key]:
         return [key for key in self.pairs if key[0] == corruption]
@@ -76,9 +99,23 @@ def measure_runs(
         grids = [_grid(run, task, chosen, keys, n_resamples) for run in runs]
         line = _line(grids)
         for name, grid in zip(names, grids, strict=True):
-            values = {key: estimate(one) for key, one in _measures(grid, grids[0], chosen, line).items()}
-            measured.append(Measures(task, chosen.name, name, names[0], values))
+            values = {
+                key: _exact(one) if grid is grids[0] and key in _AGAINST_REFERENCE else estimate(one)
+                for key, one in _measures(grid, grids[0], chosen, line).items()
+            }
+            measured.append(Measures(task, chosen.name, name, names[0], values, _floor(grid, grids[0])))
     return measured
+
+
+def _exact(measure: Replicates) -> Estimate:
+    """The reference against itself: no matter of chance."""
+    return Estimate(measure.value, measure.value, measure.value, measure.n, measure.n_unscored)
+
+
+def _floor(grid: _Grid, reference: _Grid) -> frozenset[str]:
+    if grid.at_floor:
+        return _OF_CLEAN | _OF_BOTH
+    return _OF_BOTH if reference.at_floor else frozenset()
 
 
 def _grid(run: StoredRun, task: str, metric: Metric, keys: Sequence[Key], n_resamples: int) -> _Grid:
@@ -89,38 +126,36 @@ def _grid(run: StoredRun, task: str, metric: Metric, keys: Sequence[Key], n_resa
         key: replicate_paired(metric, (clean, run.frame(cells[key])), resampling) for key in (CLEAN, *keys)
     }
     whole = pairs.pop(CLEAN)[0]
-    return _Grid(whole, {key: (first, second) for key, (first, second) in pairs.items()})
+    return _Grid(
+        whole, rb.chance_of(metric, clean), {key: (first, second) for key, (first, second) in pairs.items()}
+    )
 
 
 def _measures(
     grid: _Grid, reference: _Grid, metric: Metric, line: rb.AccuracyLine | None
 ) -> dict[str, Replicates]:
-    mean, mean_reference = (combine(_mean, *one.corrupted) for one in (grid, reference))
+    own, other = (mean(one.corrupted) for one in (grid, reference))
     mmi = rb.paired_mmi(list(grid.pairs.values()))
     measures = {
         "clean": grid.clean,
         "mmi": mmi,
         "relative_accuracy": combine(lambda lost: 1 - lost, mmi),
         "severity_auc": _over_corruptions(grid, lambda c: _area(grid, c)),
-        "worst_case": combine(lambda *s: rb.worst_case(s), *grid.corrupted),
+        "worst_case": grid.worst,
         "mean_corruption_error": _over_corruptions(grid, lambda c: _error(grid, reference, c, metric.high)),
         "relative_corruption_error": _over_corruptions(grid, lambda c: _relative_error(grid, reference, c)),
-        "relative_robustness": combine(rb.relative_robustness, mean, mean_reference),
+        "relative_robustness": difference(own, other),
     }
     if line is not None:
         measures["effective_robustness"] = combine(
-            lambda clean, s: rb.effective_robustness(line, clean, s), grid.clean, mean
+            lambda clean, s: rb.effective_robustness(line, clean, s), grid.clean, own
         )
     return measures
 
 
-def _mean(*scores: Array) -> Array:
-    return np.asarray(np.mean(np.asarray(scores), axis=0))
-
-
 def _over_corruptions(grid: _Grid, measure: Callable[[str | None], Replicates]) -> Replicates:
     """The mean of a measure over corruptions."""
-    return combine(_mean, *(measure(name) for name in dict.fromkeys(key[0] for key in grid.pairs)))
+    return mean([measure(name) for name in dict.fromkeys(key[0] for key in grid.pairs)])
 
 
 def _area(grid: _Grid, corruption: str | None) -> Replicates:
@@ -168,12 +203,17 @@ def measure_tables(measured: Sequence[Measures]) -> list[Table]:
             *(_column(name, own[0].reference) for name in names),
         )
         rows: list[tuple[Value, ...]] = [
-            (m.model, m.values["clean"], *(m.values[name] for name in names)) for m in own
+            (m.model, m.values["clean"], *(FLOOR if name in m.floor else m.values[name] for name in names))
+            for m in own
         ]
-        tables.append(Table(f"{task}, {metric}: robustness", columns, rows))
+        notes = (RULE, FLOOR_NOTE) if any(m.floor for m in own) else (RULE,)
+        tables.append(Table(f"{task}, {metric}: robustness", columns, rows, notes))
     return tables
 
 
+_OF_CLEAN = frozenset({"mmi", "relative_accuracy"})
+_OF_BOTH = frozenset({"mean_corruption_error", "relative_corruption_error"})
+_AGAINST_REFERENCE = _OF_BOTH | {"relative_robustness"}
 _SIGNED = {"relative_robustness", "effective_robustness"}
 _HEADERS = {"relative_corruption_error": "rel. mCE vs. REFERENCE"}
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mafs_bench.report.summary import FEW, CurveSummary
-from mafs_bench.report.tables import PER_CENT, SCORE, Column, Table, Value
+from mafs_bench.report.tables import FLOOR, FLOOR_NOTE, PER_CENT, SCORE, Column, Table, Value
+from mafs_bench.stats.intervals import RULE
 from mafs_bench.stats.robustness import DEFINITIONS
 
 
@@ -25,10 +26,11 @@ def robustness_tables(
         Column("RA", SCORE, DEFINITIONS["relative_accuracy"].formula),
         Column("AUC", SCORE, DEFINITIONS["severity_auc"].formula),
         Column(
-            "lost", meaning="severities whose drop against clean is significant (paired, 5 %, uncorrected)"
+            "lost",
+            meaning="severities whose drop against clean has a 95 % interval without 0 (paired, uncorrected)",
         ),
     )
-    notes = ("In brackets: 95 % intervals of a bootstrap over images, one resampling for all cells.",)
+    notes = (RULE, FLOOR_NOTE)
     named = dict.fromkeys((s.task, s.metric) for s in summaries)
     return [
         Table(
@@ -46,5 +48,6 @@ def _row(summary: CurveSummary, severities: Sequence[int]) -> tuple[Value, ...]:
     return (
         *(summary.corruption, f"{summary.n}{'*' if summary.n < FEW else ''}", summary.levels[0]),
         *(summary.levels.get(severity) for severity in severities),
-        *(summary.mmi, summary.relative, summary.auc, ", ".join(lost) or "none"),
+        *((FLOOR, FLOOR) if summary.floor else (summary.mmi, summary.relative)),
+        *(summary.auc, ", ".join(lost) or "none"),
     )

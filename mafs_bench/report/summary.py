@@ -13,32 +13,32 @@ import pandas as pd
 from mafs_bench.metrics import metrics_of
 from mafs_bench.report.joint import joint_tables
 from mafs_bench.report.plots import plot_curves
-from mafs_bench.report.tables import SCORE, Column, Table, print_tables
+from mafs_bench.report.tables import FLOOR, FLOOR_NOTE, SCORE, TOO_FEW, Column, Table, print_tables
 from mafs_bench.runs.store import StoredRun, read_run
+from mafs_bench.stats.intervals import estimate
 from mafs_bench.stats.resampling import (
     Replicates,
     Resampling,
     combine,
     common_rows,
-    estimate,
-    interval,
+    difference,
     replicate_all,
-    two_sided_p,
     unscored_rows,
 )
-from mafs_bench.stats.robustness import drop, mmi, relative_accuracy, severity_auc
+from mafs_bench.stats.robustness import at_floor, chance_of, mmi, relative_accuracy, severity_auc
 from mafs_bench.tasks import TASKS
 from mafs_bench.types import CellResult, Estimate, Metric
 
 Array = npt.NDArray[np.float64]
 
-SIGNIFICANT = 0.05
-LEGEND = """\
-Numbered columns are severities; below each value its 95 % interval (bootstrap over images).
-· marks a drop against clean that is not significant (paired, 5 %).
+LEGEND = f"""\
+Numbered columns are severities; below each value its 95 % interval, clustered by image (Korn-Graubard for recall
+and accuracy, logit for AUROC, bootstrap-t for the rest from 20 images on; below, "too few").
+· marks a drop against clean whose 95 % interval (paired) holds 0 or is not known.
 MMI: (clean - mean over severities) / clean. RA: mean over severities / clean.
 AUC: mean height of the curve from 0 to the last severity.
-n: rows that are scored clean and at every severity; all numbers of a line are over them. * fewer than 30."""
+n: rows that are scored clean and at every severity; all numbers of a line are over them. * fewer than 30.
+{FLOOR_NOTE}"""
 
 
 FEW = 30
@@ -49,8 +49,10 @@ FEW = 30
 class CurveSummary:
     """One metric of one task under one corruption, over the same samples throughout.
 
-    levels: by severity, 0 clean. n: rows behind every number of the curve: those that are scored clean and at every
-    severity. left_out: rows that are not. Of a corruption that applies to every sample, clean is the run's own.
+    levels: by severity, 0 clean. significant: whether the interval of the drop leaves 0 out. floor: the clean score is
+    not above chance, so that MMI and RA mean nothing. n: rows behind every number of the curve: those that are
+    scored clean and at every severity. left_out: rows that are not. Of a corruption that applies to every sample,
+    clean is the run's own.
     """
 
     task: str
@@ -59,6 +61,7 @@ class CurveSummary:
     levels: dict[int, Estimate]
     drops: dict[int, Estimate]
     significant: dict[int, bool]
+    floor: bool
     mmi: Estimate
     relative: Estimate
     auc: Estimate
@@ -83,11 +86,12 @@ def _summarise_task(
     found = {(cell.corruption, cell.severity): cell.metrics[metric.name] for cell in cells}
     groups = {group for frame in frames.values() for group in frame["group"]}
     resampled = _Resampled(metric, frames, found, Resampling(groups, n_resamples, run.spec.seed))
+    chance = chance_of(metric, frames[None, 0])
     summaries = []
     for name in dict.fromkeys(cell.corruption for cell in cells if cell.corruption is not None):
         severities = [cell.severity for cell in cells if cell.corruption == name]
         rows = resampled.together([(None, 0), *((name, severity) for severity in severities)])
-        summaries.append(_curve(task, metric, name, [0, *severities], rows))
+        summaries.append(_curve(task, metric, name, [0, *severities], rows, chance))
     return summaries
 
 
@@ -125,7 +129,7 @@ class _Resampled:
         if not self.whole.issuperset(keys):
             matched, left_out = common_rows(self.metric, [self.frames[key] for key in keys])
             replicates = replicate_all([(self.metric, frame) for frame in matched], self.resampling)
-            estimates = [interval(self.metric, frame, self.resampling) for frame in matched]
+            estimates = [estimate(cell) for cell in replicates]
             return _SameRows(estimates, replicates, left_out)
         new = [key for key in keys if key not in self.made]
         cells = [(self.metric, self.frames[key]) for key in new]
@@ -134,7 +138,7 @@ class _Resampled:
 
 
 def _curve(
-    task: str, metric: Metric, corruption: str, severities: Sequence[int], rows: _SameRows
+    task: str, metric: Metric, corruption: str, severities: Sequence[int], rows: _SameRows, chance: float
 ) -> CurveSummary:
     paired = dict(zip(severities, rows.replicates, strict=True))
     clean, *corrupted = rows.replicates
@@ -148,20 +152,26 @@ def _curve(
     def area(*values: Array) -> Array:
         return severity_auc(np.array(values), severities)
 
-    drops = {s: combine(drop, clean, r) for s, r in paired.items() if s}
-    p_values = {s: two_sided_p(lost) for s, lost in drops.items()}
+    drops = {s: estimate(difference(clean, r)) for s, r in paired.items() if s}
     return CurveSummary(
         task,
         metric.name,
         corruption,
         dict(zip(severities, rows.estimates, strict=True)),
-        {s: estimate(lost) for s, lost in drops.items()},
-        {s: p is not None and p < SIGNIFICANT for s, p in p_values.items()},
+        drops,
+        {s: _excludes_zero(lost) for s, lost in drops.items()},
+        at_floor(rows.estimates[0], chance),
         estimate(combine(percent_lost, clean, *corrupted)),
         estimate(combine(relative, clean, *corrupted)),
         estimate(combine(area, clean, *corrupted)),
         clean.n,
         rows.left_out,
+    )
+
+
+def _excludes_zero(estimate_: Estimate) -> bool:
+    return (
+        estimate_.low is not None and estimate_.high is not None and not estimate_.low <= 0 <= estimate_.high
     )
 
 
@@ -178,8 +188,8 @@ def summary_rows(summaries: Sequence[CurveSummary], severities: Sequence[int]) -
             f"{s.n}{'*' if s.n < FEW else ''}",
             _shown(s.levels[0]),
             *(_shown(s.levels.get(k), mark=not s.significant.get(k, True)) for k in severities),
-            _short(s.mmi, ".1f"),
-            _short(s.relative, ".3f").removeprefix("0"),
+            FLOOR if s.floor else _short(s.mmi, ".1f"),
+            FLOOR if s.floor else _short(s.relative, ".3f").removeprefix("0"),
             _short(s.auc, ".3f").removeprefix("0"),
         ]
         for s in summaries
@@ -191,11 +201,13 @@ def _shown(estimate_: Estimate | None, *, mark: bool = False) -> str:
         return ""
     if estimate_.value is None:
         return "n/a"
-    interval = "" if estimate_.low is None else f"\n{_bare(estimate_.low)}-{_bare(estimate_.high)}"
-    return f"{estimate_.value:.3f}{'·' if mark else ''}{interval}"
+    interval = TOO_FEW
+    if estimate_.low is not None and estimate_.high is not None:
+        interval = f"{_bare(estimate_.low)}-{_bare(estimate_.high)}"
+    return f"{estimate_.value:.3f}{'·' if mark else ''}\n{interval}"
 
 
-def _bare(value: float | None) -> str:
+def _bare(value: float) -> str:
     """As short as intervals are printed to save room: two decimals without the leading zero, and 1.0."""
     return f"{value:.2f}".removeprefix("0").replace("1.00", "1.0")
 

@@ -19,6 +19,11 @@ from mafs_bench.types import Estimate
 Value = str | float | int | bool | Estimate | None
 Format = Callable[[Value], str]
 MISSING = "n/a"
+TOO_FEW = "too few"
+"""In place of an interval: there are too few images, or they show no spread."""
+FLOOR = "at floor"
+"""In place of a measure of loss: the clean score is not above chance."""
+FLOOR_NOTE = f"{FLOOR}: the clean score is not above chance, and no loss can be told from it."
 
 
 def _missing(value: Value) -> bool:
@@ -41,7 +46,7 @@ def _interval(estimate: Estimate, form: str) -> str:
     if estimate.value is None:
         return MISSING
     if estimate.low is None or estimate.high is None:
-        return format(estimate.value, form)
+        return f"{estimate.value:{form}} [{TOO_FEW}]"
     return f"{estimate.value:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
 
 

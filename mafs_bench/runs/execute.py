@@ -33,7 +33,8 @@ from mafs_bench.runs.store import (
 )
 from mafs_bench.runs.view import CLEAN_IMAGES, ConditionParts, ConditionView
 from mafs_bench.runs.workers import close_workers
-from mafs_bench.stats.resampling import Resampling, interval
+from mafs_bench.stats.intervals import interval
+from mafs_bench.stats.resampling import Resampling
 from mafs_bench.tasks.ranking import score_memory
 from mafs_bench.types import CellResult, Condition, Corruption, RunSpec
 

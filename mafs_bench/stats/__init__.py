@@ -4,20 +4,20 @@ A frame has a column ``group`` (the cluster), ``id`` where rows are paired, and 
 
     shared = Resampling(clean["group"])
     pair = replicate_paired(mean_of("score"), [clean, noisy], shared)
-    loss = combine(robustness.drop, *pair)
-    estimate(loss, method="bca")           # the drop with its interval
+    loss = difference(*pair)
+    estimate(loss)                         # the drop with its interval
     significance.cluster_permutation(mean_of("score"), clean, noisy).p
 """
 
 from mafs_bench.stats import ranking, robustness, significance
+from mafs_bench.stats.intervals import estimate, interval
 from mafs_bench.stats.resampling import (
     Replicates,
     Resampling,
     combine,
-    combine_independent,
-    estimate,
-    interval,
-    intervals,
+    difference,
+    independent_difference,
+    mean,
     replicate,
     replicate_all,
     replicate_paired,
@@ -28,10 +28,11 @@ __all__ = [
     "Replicates",
     "Resampling",
     "combine",
-    "combine_independent",
+    "difference",
     "estimate",
+    "independent_difference",
     "interval",
-    "intervals",
+    "mean",
     "mean_of",
     "ranking",
     "ratio_of",

@@ -26,13 +26,13 @@ def bounded_non_inferiority(difference: Replicates, margin: float, span: float) 
     """
     usual = non_inferiority(difference, margin)
     draws = difference.draws[~np.isnan(difference.draws)]
-    if usual.p is None or len(draws) == 0:
+    if np.isnan(difference.value) or difference.n_clusters < 2 or len(draws) == 0:
         return usual
     with np.errstate(invalid="ignore", divide="ignore"):
         weight = np.clip((draws + margin) / (draws + span), 0.0, 1.0)
     weight = np.where(draws + margin <= 0, 0.0, weight)
     bound = float(np.mean((1.0 - weight) ** difference.n_clusters))
-    return TestResult(usual.statistic, max(usual.p, bound), difference.n_clusters, False)
+    return TestResult(usual.statistic, max(usual.p or 0.0, bound), difference.n_clusters, False)
 
 
 def clusters_to_exclude(margin: float, span: float, alpha: float) -> int:

@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 import scipy.stats
 
-from mafs_bench.stats.resampling import Replicates, combine
+from mafs_bench.stats.resampling import Replicates, difference
 from mafs_bench.stats.robustness import Definition
 from mafs_bench.stats.significance import holm, t_test
 
@@ -86,10 +86,10 @@ def rank_intervals(models: Mapping[str, Replicates], level: float = 0.95) -> dic
 def significantly_better(models: Mapping[str, Replicates], alpha: float = 0.05) -> set[tuple[str, str]]:
     """The pairs (better, worse) whose paired difference is significant: ``t_test``, Holm over all pairs."""
     pairs = list(combinations(models, 2))
-    differences = [combine(np.subtract, models[a], models[b]) for a, b in pairs]
-    adjusted = holm([t_test(difference).p for difference in differences])
+    changes = [difference(models[a], models[b]) for a, b in pairs]
+    adjusted = holm([t_test(change).p for change in changes])
     return {
-        (a, b) if difference.value > 0 else (b, a)
-        for (a, b), difference, p in zip(pairs, differences, adjusted, strict=True)
-        if p is not None and p <= alpha and difference.value != 0
+        (a, b) if change.value > 0 else (b, a)
+        for (a, b), change, p in zip(pairs, changes, adjusted, strict=True)
+        if p is not None and p <= alpha and change.value != 0
     }

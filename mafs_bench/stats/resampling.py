@@ -10,26 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import ndtr, ndtri
 
 from mafs_bench.errors import DataError, UsageError
 from mafs_bench.seeding import stream
-from mafs_bench.types import Estimate, Metric
+from mafs_bench.types import IntervalRule, Metric
 
 Array = npt.NDArray[np.float64]
-Method = Literal["percentile", "bca"]
+Rule = IntervalRule | Literal["won-lost", "two-intervals"]
+"""How an interval is made: as the metric says, or as a difference of two (``stats.intervals``)."""
 
 _CHUNK_BYTES = 32 * 2**20
 _CACHE_BYTES = 2 * 2**20
 """Counts are turned into floats in pieces that stay in a core's cache."""
-_LEAST_DEFINED = 0.95
-"""The share of resamples that must give a value: below it there is no interval."""
 
 
 class Resampling:
@@ -85,18 +83,52 @@ class Resampling:
 
 @dataclass(frozen=True)
 class Replicates:
-    """A number with its resampled values; NaN where undefined.
+    """A number with its resampled values and what its interval needs; NaN where undefined.
 
-    draws: float64 (n_resamples,). leave_one_out: gives float64 (n_clusters,), the number without each
-    cluster in turn (only BCa asks). n, n_unscored: rows behind it; n_clusters: clusters with such rows.
+    draw: gives the resampled values, float64 (n_resamples,); it is called when ``draws`` is first read.
+    leave_one_out: gives float64 (n_clusters,), the number without each cluster in turn. n, n_unscored: rows
+    behind it. present: bool (n_clusters,), clusters that have such rows. rule: how its interval is made; parts:
+    the two numbers of a difference that is made from their intervals; scale: the most that one cluster can
+    contribute to a mean, in the metric's units; bounds: the metric's range, which clips the interval.
     """
 
     value: float
-    draws: Array
+    draw: Callable[[], Array]
     leave_one_out: Callable[[], Array]
     n: int
     n_unscored: int
-    n_clusters: int
+    present: npt.NDArray[np.bool_]
+    resampling: Resampling | None = None
+    rule: Rule = "bootstrap-t"
+    scale: float = 1.0
+    parts: tuple[Replicates, ...] = ()
+    bounds: tuple[float, float] = (-np.inf, np.inf)
+
+    @cached_property
+    def draws(self) -> Array:
+        """The resampled values: float64 (n_resamples,)."""
+        return self.draw()
+
+    @property
+    def n_clusters(self) -> int:
+        """How many clusters have rows behind the number."""
+        return int(np.count_nonzero(self.present))
+
+    @cached_property
+    def influence(self) -> Array:
+        """What each cluster that is present adds to the number's error: float64 (n_clusters present,), in sum 0.
+
+        The jackknife's: (n - 1) / n (value - value without the cluster). Source: Efron and Tibshirani (1993),
+        chapter 11.
+        """
+        left = self.leave_one_out()[self.present]
+        return np.asarray((self.value - left) * (1 - 1 / max(1, self.n_clusters)))
+
+    @property
+    def variance(self) -> float:
+        """The jackknife variance of the number; that of linearisation for a ratio of sums."""
+        n = self.n_clusters
+        return float(np.sum(self.influence**2) * n / (n - 1)) if n > 1 else float("nan")
 
 
 def unscored_rows(metric: Metric, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
@@ -108,21 +140,38 @@ def unscored_rows(metric: Metric, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
 
 
 def replicate_all(cells: Sequence[tuple[Metric, pd.DataFrame]], resampling: Resampling) -> list[Replicates]:
-    """Resample many cells at once: every column of every cell goes through one matrix product.
+    """Resample many cells at once: the columns of all cells with one rule go through one matrix product.
 
-    Frames have a column ``group`` and whatever the metric reads. Raises ``DataError``, ``UsageError``.
+    Nothing is drawn before draws are read: intervals of proportions need none. Frames have a column ``group``
+    and whatever the metric reads. Raises ``DataError``, ``UsageError``.
     """
     prepared = {
         i: _prepare(metric, frame, resampling)
         for i, (metric, frame) in enumerate(cells)
         if metric.columns is not None
     }
-    blocks = _resample_together([part.sums for part in prepared.values()], resampling)
-    made = {
-        i: _from_sums(cells[i][0], part, block)
-        for (i, part), block in zip(prepared.items(), blocks, strict=True)
-    }
-    return [made[i] if i in made else _from_weights(*cell, resampling) for i, cell in enumerate(cells)]
+    found: dict[int, Replicates] = {}
+    for rule in {cells[i][0].interval for i in prepared}:
+        members = [i for i in prepared if cells[i][0].interval == rule]
+        draws = _together([prepared[i].sums for i in members], resampling)
+        for place, i in enumerate(members):
+            found[i] = _from_sums(cells[i][0], prepared[i], resampling, partial(_at, draws, place))
+    return [found[i] if i in found else _from_weights(*cell, resampling) for i, cell in enumerate(cells)]
+
+
+def _together(blocks: Sequence[Array], resampling: Resampling) -> Callable[[], list[Array]]:
+    """Push many (n_clusters, k) blocks through one product, when first asked: each becomes (n_resamples, k)."""
+
+    @cache
+    def resampled() -> list[Array]:
+        ends = np.cumsum([block.shape[1] for block in blocks])
+        return np.split(resampling.sums(np.concatenate(blocks, axis=1)), ends[:-1], axis=1)
+
+    return resampled
+
+
+def _at(arrays: Callable[[], list[Array]], place: int) -> Array:
+    return arrays()[place]
 
 
 def replicate(metric: Metric, frame: pd.DataFrame, resampling: Resampling) -> Replicates:
@@ -168,94 +217,69 @@ def _matched(frames: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
 
 
 def combine(function: Callable[..., Array | float], *parts: Replicates) -> Replicates:
-    """A number made of other numbers (drop, ratio, mean …), resampled as such.
+    """A number made of other numbers (ratio, worst case …), resampled as such; its interval is bootstrap-t.
 
-    ``function`` maps arrays (or floats) elementwise; the parts must share one resampling.
+    ``function`` maps arrays (or floats) elementwise; the parts must share one resampling. ``mean`` and
+    ``difference`` keep the rule of their parts.
     """
-
-    def leave_one_out() -> Array:
-        return np.asarray(_quiet(function, *(part.leave_one_out() for part in parts)))
-
     return Replicates(
         float(_quiet(function, *(np.float64(part.value) for part in parts))),
-        np.asarray(_quiet(function, *(part.draws for part in parts)), dtype=np.float64),
-        leave_one_out,
+        lambda: np.asarray(_quiet(function, *(part.draws for part in parts)), dtype=np.float64),
+        cache(lambda: np.asarray(_quiet(function, *(part.leave_one_out() for part in parts)))),
         min(part.n for part in parts),
         max(part.n_unscored for part in parts),
-        min(part.n_clusters for part in parts),
+        np.logical_or.reduce([part.present for part in parts]),
+        parts[0].resampling,
     )
 
 
-def combine_independent(function: Callable[..., Array | float], *parts: Replicates) -> Replicates:
-    """As ``combine``, of parts from different data sets, resampled with *different* seeds.
+def mean(parts: Sequence[Replicates]) -> Replicates:
+    """The mean of numbers that share one resampling (over cells), with the rule of its parts."""
 
-    Each cluster left out changes its own part alone (Efron and Tibshirani, 1993, chapter 14.5).
+    def average(*values: Array) -> Array:
+        return np.asarray(np.mean(np.asarray(values), axis=0))
+
+    made = combine(average, *parts)
+    rules = {part.rule for part in parts}
+    low, high = min(part.bounds[0] for part in parts), max(part.bounds[1] for part in parts)
+    made = replace(made, bounds=(low, high))
+    if len(rules) > 1 or not rules <= {"proportion", "won-lost"}:
+        return made
+    return replace(made, rule=rules.pop(), scale=max(part.scale for part in parts))
+
+
+def difference(a: Replicates, b: Replicates) -> Replicates:
+    """The paired difference a - b of two numbers that share one resampling.
+
+    Of proportions (and of differences of them) its interval comes from what clusters won and lost; of two
+    AUROC from both intervals and their correlation; of anything else it is bootstrap-t.
     """
-
-    def leave_one_out() -> Array:
-        values = [np.float64(part.value) for part in parts]
-        moved = [
-            np.asarray(_quiet(function, *values[:i], part.leave_one_out(), *values[i + 1 :]))
-            for i, part in enumerate(parts)
-        ]
-        return np.concatenate([one - np.nanmean(one) for one in moved])
-
-    return replace(combine(function, *parts), leave_one_out=leave_one_out)
+    made = combine(np.subtract, a, b)
+    rules = {a.rule, b.rule}
+    if rules <= {"proportion", "won-lost"}:
+        scale = 1.0 if rules == {"proportion"} else a.scale + b.scale
+        return replace(made, rule="won-lost", scale=scale)
+    if rules == {"logit"}:
+        return replace(made, rule="two-intervals", parts=(a, b))
+    return made
 
 
-def estimate(replicates: Replicates, level: float = 0.95, method: Method = "percentile") -> Estimate:
-    """Value and interval of ``replicates``; no interval for one cluster or where resamples are undefined.
+def independent_difference(a: Replicates, b: Replicates) -> Replicates:
+    """The difference a - b of numbers from different data sets, resampled with *different* seeds.
 
-    Percentile: quantiles of the draws. BCa: the same with bias and acceleration corrected (Efron, JASA 82,
-    1987). Where all draws are equal the interval is that point. Raises ``UsageError``.
+    Each cluster left out changes its own part alone (Efron and Tibshirani, 1993, chapter 14.5). The interval is
+    made from those of a and b.
     """
-    _check(level, method)
-    n, n_unscored = replicates.n, replicates.n_unscored
-    if np.isnan(replicates.value):
-        return Estimate(None, None, None, n, n_unscored)
-    draws = replicates.draws[~np.isnan(replicates.draws)]
-    if replicates.n_clusters < 2 or len(draws) < _LEAST_DEFINED * len(replicates.draws):
-        return Estimate(replicates.value, None, None, n, n_unscored)
-    tails = np.array([(1 - level) / 2, (1 + level) / 2])
-    if method == "bca" and np.ptp(draws) > 0:
-        tails = _bca_tails(replicates, draws, tails)
-    low, high = np.quantile(draws, tails)
-    return Estimate(replicates.value, float(low), float(high), n, n_unscored)
-
-
-def interval(
-    metric: Metric,
-    frame: pd.DataFrame,
-    resampling: Resampling,
-    level: float = 0.95,
-    method: Method = "percentile",
-) -> Estimate:
-    """A metric of a cell with its interval; ``None`` where nothing could be scored."""
-    return estimate(replicate(metric, frame, resampling), level, method)
-
-
-def intervals(
-    metrics: Sequence[Metric],
-    frame: pd.DataFrame,
-    resampling: Resampling,
-    level: float = 0.95,
-    method: Method = "percentile",
-) -> dict[str, Estimate]:
-    """All metrics of a cell with their intervals, by name."""
-    made = replicate_all([(metric, frame) for metric in metrics], resampling)
-    return {m.name: estimate(r, level, method) for m, r in zip(metrics, made, strict=True)}
-
-
-def two_sided_p(replicates: Replicates, null: float = 0.0) -> float | None:
-    """Two-sided bootstrap p of "the number is ``null``": 2 min(P(draw <= null), P(draw >= null)).
-
-    In [2 / (R + 1), 1] for R draws (Davison and Hinkley, 1997, (4.11)); None where undefined.
-    """
-    draws = replicates.draws[~np.isnan(replicates.draws)]
-    if np.isnan(replicates.value) or len(draws) == 0:
-        return None
-    least = min(np.count_nonzero(draws <= null), np.count_nonzero(draws >= null))
-    return float(min(1.0, 2 * (least + 1) / (len(draws) + 1)))
+    return Replicates(
+        a.value - b.value,
+        lambda: a.draws - b.draws,
+        lambda: np.concatenate([a.leave_one_out() - b.value, a.value - b.leave_one_out()]),
+        min(a.n, b.n),
+        max(a.n_unscored, b.n_unscored),
+        np.concatenate([a.present, b.present]),
+        rule="two-intervals",
+        parts=(a, b),
+    )
 
 
 @dataclass(frozen=True)
@@ -276,33 +300,30 @@ def _prepare(metric: Metric, frame: pd.DataFrame, resampling: Resampling) -> _Pr
     return _Prepared(sums, n, int(np.count_nonzero(~scored)))
 
 
-def _resample_together(blocks: Sequence[Array], resampling: Resampling) -> list[Array]:
-    """Push many (n_clusters, k) blocks through one product: each becomes (n_resamples, k)."""
-    if not blocks:
-        return []
-    ends = np.cumsum([block.shape[1] for block in blocks])
-    return np.split(resampling.sums(np.concatenate(blocks, axis=1)), ends[:-1], axis=1)
-
-
-def _from_sums(metric: Metric, prepared: _Prepared, resampled: Array) -> Replicates:
+def _from_sums(
+    metric: Metric, prepared: _Prepared, resampling: Resampling, resampled: Callable[[], Array]
+) -> Replicates:
     value, sums = metric.value, prepared.sums
     if value is None:
         raise UsageError(f"metric {metric.name!r} has columns but no value")
     if prepared.n == 0:
-        return _undefined(prepared.n_unscored, len(resampled), len(sums))
+        return _undefined(metric, prepared.n_unscored, resampling)
     total = sums.sum(axis=0)
     return Replicates(
         float(_quiet(value, total)),
-        np.asarray(_quiet(value, resampled)),
-        lambda: np.asarray(_quiet(value, total - sums)),
+        lambda: np.asarray(_quiet(value, resampled())),
+        cache(lambda: np.asarray(_quiet(value, total - sums))),
         prepared.n,
         prepared.n_unscored,
-        int(np.count_nonzero(sums.any(axis=1))),
+        np.asarray(sums.any(axis=1)),
+        resampling,
+        metric.interval,
+        bounds=(metric.low, metric.high),
     )
 
 
 def _from_weights(metric: Metric, frame: pd.DataFrame, resampling: Resampling) -> Replicates:
-    weighted = metric.weighted
+    weighted, influence = metric.weighted, metric.influence
     if weighted is None:
         raise UsageError(f"metric {metric.name!r} has neither columns nor weighted")
     if metric.rows is not None:
@@ -311,48 +332,50 @@ def _from_weights(metric: Metric, frame: pd.DataFrame, resampling: Resampling) -
     scored = frame.loc[~missing]
     n, n_unscored, n_clusters = len(scored), int(missing.sum()), len(resampling.clusters)
     if n == 0:
-        return _undefined(n_unscored, resampling.n_resamples, n_clusters)
-    positions = resampling.positions(scored["group"].to_numpy())
+        return _undefined(metric, n_unscored, resampling)
+    groups = scored["group"].to_numpy()
+    positions = resampling.positions(groups)
+    present = np.bincount(positions, minlength=n_clusters) > 0
+    value = float(weighted(scored, np.ones((1, n)))[0])
+
+    def draw() -> Array:
+        chunks = resampling.chunks(n, _CACHE_BYTES)
+        return np.concatenate([weighted(scored, counts[:, positions]) for counts in chunks])
 
     def leave_one_out() -> Array:
+        if influence is not None:
+            own = resampling.cluster_sums(groups, influence(scored)[:, None])[:, 0]
+            return np.asarray(value - own / (1 - 1 / max(2, int(np.count_nonzero(present)))))
         step = max(1, _CHUNK_BYTES // (8 * n))
         chunks = np.split(np.arange(n_clusters), range(step, n_clusters, step))
         return np.concatenate([weighted(scored, (positions != out[:, None]) * 1.0) for out in chunks])
 
-    chunks = resampling.chunks(n, _CACHE_BYTES)
     return Replicates(
-        float(weighted(scored, np.ones((1, n)))[0]),
-        np.concatenate([weighted(scored, counts[:, positions]) for counts in chunks]),
-        leave_one_out,
+        value,
+        draw,
+        cache(leave_one_out),
         n,
         n_unscored,
-        len(np.unique(positions)),
+        np.asarray(present),
+        resampling,
+        metric.interval,
+        bounds=(metric.low, metric.high),
     )
 
 
-def _undefined(n_unscored: int, n_resamples: int, n_clusters: int) -> Replicates:
-    nothing = np.full(n_resamples, np.nan)
-    return Replicates(np.nan, nothing, lambda: np.full(n_clusters, np.nan), 0, n_unscored, 0)
-
-
-def _bca_tails(replicates: Replicates, draws: Array, tails: Array) -> Array:
-    """The quantiles that BCa reads instead of ``tails``."""
-    below = (np.mean(draws < replicates.value) + np.mean(draws <= replicates.value)) / 2
-    least = 0.5 / len(draws)
-    bias = ndtri(np.clip(below, least, 1 - least))
-    left = replicates.leave_one_out()
-    influence = np.nanmean(left) - left[~np.isnan(left)]
-    spread = np.sum(influence**2) ** 1.5
-    acceleration = np.sum(influence**3) / (6 * spread) if spread > 0 else 0.0
-    shifted = bias + ndtri(tails)
-    return np.asarray(ndtr(bias + shifted / (1 - acceleration * shifted)))
-
-
-def _check(level: float, method: str) -> None:
-    if not 0 < level < 1:
-        raise UsageError(f"level = {level!r}; allowed: between 0 and 1, such as 0.95")
-    if method not in ("percentile", "bca"):
-        raise UsageError(f"method = {method!r}; allowed: percentile, bca")
+def _undefined(metric: Metric, n_unscored: int, resampling: Resampling) -> Replicates:
+    n, n_resamples = len(resampling.clusters), resampling.n_resamples
+    return Replicates(
+        np.nan,
+        lambda: np.full(n_resamples, np.nan),
+        lambda: np.full(n, np.nan),
+        0,
+        n_unscored,
+        np.zeros(n, dtype=bool),
+        resampling,
+        metric.interval,
+        bounds=(metric.low, metric.high),
+    )
 
 
 def _quiet(function: Callable[..., Array | float], *values: Array | float) -> Array | float:

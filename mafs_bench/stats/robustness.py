@@ -8,14 +8,16 @@ cells of which one is missing is missing. ``DEFINITIONS`` holds the formulas for
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy.special import expit, logit
 
 from mafs_bench.errors import UsageError
-from mafs_bench.stats.resampling import Array, Replicates, combine
+from mafs_bench.stats.resampling import Array, Replicates, combine, difference
+from mafs_bench.types import Estimate, Metric
 
 Scores = npt.ArrayLike
 _LEAST_MODELS = 5
@@ -211,9 +213,26 @@ def difference_in_differences(
     return drop(target_clean, target) - drop(source_clean, source)
 
 
-def is_significant(p: float | None, alpha: float = 0.05) -> bool | None:
-    """Whether an (adjusted) p claims an effect; None where there is no p."""
-    return None if p is None else p <= alpha
+def super_additivity_of(
+    clean: Replicates, image: Replicates, text: Replicates, both: Replicates
+) -> Replicates:
+    """``super_additivity`` with the interval of a difference of paired differences."""
+    return difference(difference(image, both), difference(clean, text))
+
+
+def chance_of(metric: Metric, frame: pd.DataFrame) -> float:
+    """The score of guessing on the rows of a clean cell; the lower end of the range where a metric names none."""
+    return metric.low if metric.chance is None else metric.chance(frame)
+
+
+def at_floor(score: Estimate, chance: float) -> bool:
+    """Whether a score is not above chance: nothing can be lost from it, and no MMI, RA or mCE is made of it.
+
+    By its interval where there is one, else by its value; not where there is no score.
+    """
+    if score.value is None:
+        return False
+    return (score.value if score.low is None else score.low) <= chance
 
 
 def on_all_rows(clean: Scores, own_clean: Scores, corrupted: Scores) -> Array:
@@ -223,6 +242,13 @@ def on_all_rows(clean: Scores, own_clean: Scores, corrupted: Scores) -> Array:
     the rows are with what the corruptions cost. In the score's units.
     """
     return drop(clean, drop(own_clean, corrupted))
+
+
+def brought_to_all_rows(clean: Replicates, own_clean: Replicates, corrupted: Replicates) -> Replicates:
+    """``on_all_rows`` with the interval rule of the score; the cell itself where all rows are its own."""
+    if own_clean.n == clean.n:
+        return corrupted
+    return replace(combine(on_all_rows, clean, own_clean, corrupted), rule=corrupted.rule)
 
 
 def paired_mmi(pairs: Sequence[tuple[Replicates, Replicates]]) -> Replicates:

@@ -18,6 +18,7 @@ import scipy.stats
 
 from mafs_bench.errors import UsageError
 from mafs_bench.seeding import stream
+from mafs_bench.stats.intervals import has_exact_tail, tail
 from mafs_bench.stats.resampling import Array, Replicates, Resampling, common_rows
 from mafs_bench.types import Metric
 
@@ -25,6 +26,7 @@ _EXACT_UP_TO = 14
 """Clusters that differ between the models: with no more, all 2**n swaps are enumerated."""
 _CHUNK = 2**9
 _ROUNDING = 1e-9
+_MOST_CLUSTERS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +139,11 @@ def benjamini_hochberg(p_values: Sequence[float | None]) -> list[float | None]:
 def non_inferiority(difference: Replicates, margin: float) -> TestResult:
     """One-sided test of "new - old > -margin", in the metric's units, higher being better.
 
-    A small p says: not worse by as much as ``margin``. Student's t with the bootstrap standard error and
-    (clusters - 1) degrees of freedom; statistic: t. Raises ``UsageError`` for a negative margin. Source:
-    Wellek, Testing Statistical Hypotheses of Equivalence and Noninferiority (2010), chapter 1.
+    A small p says: not worse by as much as ``margin``. It inverts the interval of a difference of proportions or
+    AUROC, which also holds where nothing differs; else it is Student's t with the bootstrap standard error and
+    (clusters - 1) degrees of freedom, None where there is no spread; statistic: t. Raises ``UsageError`` for a
+    negative margin. Source: Wellek, Testing Statistical Hypotheses of Equivalence and Noninferiority (2010),
+    chapter 1.
     """
     return _one_sided(difference, _checked(margin), sign=1)
 
@@ -149,30 +153,33 @@ def inferiority(difference: Replicates, margin: float = 0.0) -> TestResult:
     return _one_sided(difference, -_checked(margin), sign=-1)
 
 
-def equivalence(difference: Replicates, margin: float) -> TestResult:
-    """Two one-sided tests (TOST) of "-margin < new - old < margin": the one with the larger p.
-
-    Source: Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15 (1987).
-    """
-    sides = _one_sided(difference, _checked(margin), 1), _one_sided(difference, _checked(margin), -1)
-    return max(sides, key=lambda side: 1.0 if side.p is None else side.p)
-
-
 def t_test(replicates: Replicates, null: float = 0.0) -> TestResult:
-    """Two-sided test of "the number is ``null``": Student's t with the bootstrap standard error.
+    """Two-sided test of "the number is ``null``", as ``non_inferiority``; its p stands corrections over many.
 
-    Its p has no lower limit, unlike ``two_sided_p``, so it stands corrections over many comparisons.
+    p is never below 2 ** (1 - clusters), the least that swapping clusters can give: where all differ by the same,
+    the standard error is 0 and says nothing.
     """
-    sides = _one_sided(replicates, -null, 1), _one_sided(replicates, null, -1)
-    if sides[0].p is None or sides[1].p is None:
-        return sides[0]
-    return replace(sides[0], p=min(1.0, 2 * min(sides[0].p, sides[1].p)))
+    above, below = _one_sided(replicates, -null, 1), _one_sided(replicates, null, -1)
+    least = 2.0 ** (1 - replicates.n_clusters)
+    if above.p is not None and below.p is not None:
+        return replace(above, p=min(1.0, max(least, 2 * min(above.p, below.p))))
+    if replicates.n_clusters < 2 or np.isnan(replicates.value) or np.isnan(above.statistic):
+        return above
+    return replace(above, p=1.0 if above.statistic == 0 else least)
 
 
 def standard_error(replicates: Replicates) -> float | None:
     """Standard deviation of the draws; None for one cluster or where nothing is defined."""
     draws = replicates.draws[~np.isnan(replicates.draws)]
     return float(np.std(draws, ddof=1)) if replicates.n_clusters > 1 and len(draws) > 1 else None
+
+
+def effect_size(difference: Replicates) -> float | None:
+    """Cohen's d_z over clusters: the difference by its standard deviation; None where there is no spread."""
+    error = standard_error(difference)
+    if error is None or not error > _ROUNDING:
+        return None
+    return float(difference.value / (error * np.sqrt(difference.n_clusters)))
 
 
 def minimum_detectable_effect(
@@ -196,25 +203,28 @@ def clusters_that_decide(
 ) -> int | None:
     """How many clusters of the same kind detect ``effect``, given the standard error of ``n_clusters``.
 
-    The variance of a mean falls with the number of clusters. None where ``effect`` is 0: no number would.
+    The variance of a mean falls with the number of clusters. None where no number of samples would: where the
+    effect is 0, or so small that more than ten million clusters were needed.
     """
-    if effect == 0:
+    detectable = minimum_detectable_effect(standard_error, alpha, power, two_sided)
+    if n_clusters * detectable**2 > _MOST_CLUSTERS * effect**2 or effect == 0:
         return None
-    ratio = minimum_detectable_effect(standard_error, alpha, power, two_sided) / abs(effect)
-    return max(2, int(np.ceil(n_clusters * ratio**2)))
+    return max(2, int(np.ceil(n_clusters * (detectable / effect) ** 2)))
 
 
 def _one_sided(difference: Replicates, bound: float, sign: Literal[1, -1]) -> TestResult:
     """Test sign * difference + bound > 0."""
-    error = standard_error(difference)
+    n, error = difference.n_clusters, standard_error(difference)
     distance = sign * difference.value + bound
     if error is None or np.isnan(distance):
-        return TestResult(float("nan"), None, difference.n_clusters, False)
-    if error < _ROUNDING:  # the same scores throughout: nothing is left to chance
-        sure = float(np.copysign(np.inf, distance)) if distance else 0.0
-        return TestResult(sure, float(distance <= 0), difference.n_clusters, True)
-    t = distance / error
-    return TestResult(t, float(scipy.stats.t.sf(t, difference.n_clusters - 1)), difference.n_clusters, False)
+        return TestResult(float("nan"), None, n, False)
+    spread = error > _ROUNDING
+    t = distance / error if spread else float(np.copysign(np.inf, distance)) if distance else 0.0
+    if has_exact_tail(difference):
+        return TestResult(t, tail(difference, -sign * bound, sign), n, False)
+    if not spread:
+        return TestResult(t, 1.0 if distance <= 0 else None, n, False)
+    return TestResult(t, max(2.0**-n, float(scipy.stats.t.sf(t, n - 1))), n, False)
 
 
 def _z_sum(alpha: float, power: float, two_sided: bool) -> float:

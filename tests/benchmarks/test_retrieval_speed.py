@@ -43,7 +43,8 @@ import resource, time
 import numpy as np, torch
 from mafs_bench.adapters.protocols import Embeddings
 from mafs_bench.metrics import metrics_of
-from mafs_bench.stats.resampling import Resampling, intervals
+from mafs_bench.stats.intervals import intervals
+from mafs_bench.stats.resampling import Resampling
 from mafs_bench.tasks import retrieval
 from mafs_bench.types import Dataset, Sample
 

@@ -15,6 +15,7 @@ import scipy.stats
 
 from mafs_bench.stats import mean_of
 from mafs_bench.stats import resampling as rs
+from mafs_bench.stats.intervals import estimate
 
 N_CELLS, N_CLUSTERS, N_RESAMPLES, ROWS = 100, 5000, 10_000, 5
 
@@ -33,7 +34,7 @@ def test_hundred_cells_and_scipy():
     frames = cells()
     start = time.process_time()
     resampling = rs.Resampling(frames[0]["group"], N_RESAMPLES)
-    made = [rs.estimate(one) for one in rs.replicate_all([(MEAN, frame) for frame in frames], resampling)]
+    made = [estimate(one) for one in rs.replicate_all([(MEAN, frame) for frame in frames], resampling)]
     ours = time.process_time() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 

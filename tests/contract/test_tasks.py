@@ -11,7 +11,8 @@ from mafs_bench.adapters.protocols import PROTOCOLS, Answer, Embeddings, Fused
 from mafs_bench.metrics import METRICS, metrics_of
 from mafs_bench.runs.encoder import Encoder
 from mafs_bench.runs.view import ConditionParts, ConditionView
-from mafs_bench.stats.resampling import Resampling, intervals, unscored_rows
+from mafs_bench.stats.intervals import intervals
+from mafs_bench.stats.resampling import Resampling, unscored_rows
 from mafs_bench.tasks import TASKS
 from mafs_bench.tasks.base import Task
 from mafs_bench.types import Condition, Corruption, Dataset, Image, Question, Sample

@@ -19,7 +19,8 @@ from mafs_bench.adapters.protocols import Embeddings
 from mafs_bench.metrics import metrics_of
 from mafs_bench.runs.encoder import Encoder
 from mafs_bench.runs.view import ConditionParts, ConditionView
-from mafs_bench.stats.resampling import Resampling, intervals
+from mafs_bench.stats.intervals import intervals
+from mafs_bench.stats.resampling import Resampling
 from mafs_bench.tasks import matching, retrieval
 from mafs_bench.types import Condition, Dataset, Sample
 

@@ -88,7 +88,7 @@ def test_stolen_scores_under_another_name_are_refused(tmp_path: Path) -> None:
 def test_odd_patterns_are_warnings(tmp_path: Path) -> None:
     root, board = tmp_path / "boards", open_board(tmp_path / "boards")
     add_submission(bundle_of(tmp_path, board, "A", model="a"), root)
-    rising = bundle_of(tmp_path, board, "B", model="b", fragility=-0.9, skill=-1.0)
+    rising = bundle_of(tmp_path, board, "B", model="b", fragility=-1.4, skill=-3.0)
     files, _ = read_bundle(rising)
     draft = Draft(files)
     draft.json("results.json", lambda cells: cells[1].update(content_hash="0" * 64))

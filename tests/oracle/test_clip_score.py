@@ -14,7 +14,8 @@ from mafs_bench.metrics import metrics_of
 from mafs_bench.metrics.clip_score import clip_scores, ref_clip_scores
 from mafs_bench.runs.encoder import ClipJudge, Encoder
 from mafs_bench.runs.view import ConditionParts, ConditionView
-from mafs_bench.stats.resampling import Resampling, intervals
+from mafs_bench.stats.intervals import intervals
+from mafs_bench.stats.resampling import Resampling
 from mafs_bench.tasks import captioning
 from mafs_bench.types import Condition, Dataset, Image, Sample
 

@@ -8,6 +8,7 @@ from scipy.stats._resampling import BootstrapResult
 
 from mafs_bench.stats import ratio_of
 from mafs_bench.stats import resampling as rs
+from mafs_bench.stats.intervals import estimate
 
 RATIO = ratio_of("score", "weight")
 
@@ -40,7 +41,7 @@ def test_intervals_equal_scipys_on_the_same_draws(method, n_clusters):
         bootstrap_result=draws,
         confidence_level=0.9,
     ).confidence_interval
-    ours = rs.estimate(made, level=0.9, method=method)
+    ours = estimate(made, level=0.9, method=method)
     assert ours.low == pytest.approx(oracle.low, rel=1e-9)
     assert ours.high == pytest.approx(oracle.high, rel=1e-9)
 
@@ -87,7 +88,7 @@ def coverage(n_worlds, n_clusters=200, rows=5, n_resamples=1000, method="percent
         ]
         for k, resampling in enumerate((by_cluster, by_row)):
             made = rs.replicate_all([(RATIO, frame) for frame in frames[k]], resampling)
-            estimates = [rs.estimate(one, method=method) for one in made]
+            estimates = [estimate(one, method=method) for one in made]
             held[k] += sum(one.low <= 0 <= one.high for one in estimates)
     return held / n_worlds
 

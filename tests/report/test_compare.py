@@ -146,7 +146,7 @@ def test_tables_for_readers_and_for_machines(runs, compared, tmp_path):
     assert len(readers[0].rows) == 9
     rows = list(csv.DictReader(io.StringIO(to_csv(full_table(compared)))))
     assert len(rows) == 18
-    assert {row["test"] for row in rows} <= {"sign flip", "sign flip, exact", "bootstrap t"}
+    assert {row["test"] for row in rows} <= {"sign flip", "sign flip, exact", "interval", "bootstrap t"}
     own = measures.measure_tables(measures.measure_runs([runs["a"], runs["b"]], ["clip", "blip"], None, 200))
     write_comparison(compared, own, [tmp_path / "t.md", tmp_path / "t.csv", tmp_path / "t.tex"])
     assert (tmp_path / "t.md").read_text().count("| gaussian_noise-1 |") == 2

@@ -11,7 +11,8 @@ from mafs_bench.report.measures import measure_runs
 from mafs_bench.report.robustness_table import robustness_tables
 from mafs_bench.report.summary import clean_tables, print_summary, remarks, summarise_run, summary_rows
 from mafs_bench.runs.store import CellMeta, StoredRun, read_run, results_json, write_atomically, write_cell
-from mafs_bench.stats.resampling import Resampling, intervals
+from mafs_bench.stats.intervals import intervals
+from mafs_bench.stats.resampling import Resampling
 from mafs_bench.types import Condition
 from tests.support.fake_run import write_run
 

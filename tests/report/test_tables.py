@@ -33,7 +33,7 @@ def test_markdown_shows_intervals_and_what_is_missing():
     assert lines[3] == "| --- | ---: | ---: | ---: |"
     assert lines[4] == r"| a\|b | 0.500 [0.250, 0.750] | +0.125 | <0.001 |"
     assert lines[5] == "| c | n/a | n/a | n/a |"
-    assert lines[6] == "| d | 0.333 | -0.500 | 0.250 |"
+    assert lines[6] == "| d | 0.333 [too few] | -0.500 | 0.250 |"
     assert lines[8:] == ["- score: R@1, higher is better", "- Unscored is not zero."]
 
 

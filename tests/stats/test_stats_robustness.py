@@ -7,7 +7,7 @@ import statsmodels.api as sm
 from scipy.special import expit, logit
 
 from mafs_bench.errors import UsageError
-from mafs_bench.stats import mean_of, ranking, resampling, robustness
+from mafs_bench.stats import intervals, mean_of, ranking, resampling, robustness
 from mafs_bench.stats import robustness as rb
 from mafs_bench.stats.resampling import Replicates
 
@@ -109,7 +109,9 @@ def test_paired_mmi_with_and_without_rows_that_do_not_apply():
 
 
 def replicates(value, draws):
-    return Replicates(value, np.asarray(draws, float), lambda: np.zeros(100), 100, 0, 100)
+    spread = np.std(draws) * np.linspace(-1, 1, 100) * np.sqrt(3) / 10
+    everywhere = np.ones(100, bool)
+    return Replicates(value, lambda: np.asarray(draws, float), lambda: value - spread, 100, 0, everywhere)
 
 
 def test_ranks_that_the_data_support():
@@ -158,23 +160,18 @@ def test_independent_parts_are_resampled_apart():
         resampling.replicate(MEAN, frame, resampling.Resampling(frame["group"], 4000, seed=seed))
         for seed, frame in enumerate((source, target))
     ]
-    gap = resampling.combine_independent(np.subtract, *parts)
+    gap = resampling.independent_difference(*parts)
     expected = np.sqrt(source["score"].var(ddof=0) / 80 + target["score"].var(ddof=0) / 50)
     assert gap.draws.std() == pytest.approx(expected, rel=0.05)
     assert len(gap.leave_one_out()) == 130
-    percentile, bca = (resampling.estimate(gap, method=m) for m in ("percentile", "bca"))
+    percentile, bca = (intervals.estimate(gap, method=m) for m in ("percentile", "bca"))
     assert bca.low == pytest.approx(percentile.low, abs=0.1)
 
 
 def test_a_rank_lies_in_its_interval():
     """Tests over all pairs separate less than one bootstrap rank does: the better place must not be left out."""
     rng = np.random.default_rng(3)
-    models = {
-        f"m{i}": Replicates(
-            0.02 * i, 0.02 * i + rng.normal(scale=0.006, size=2000), lambda: np.zeros(100), 100, 0, 100
-        )
-        for i in range(8)
-    }
+    models = {f"m{i}": replicates(0.02 * i, 0.02 * i + rng.normal(scale=0.006, size=2000)) for i in range(8)}
     rows = ranking.ranking(models)
     bounds = ranking.rank_intervals(models)
     assert any(row.rank < bounds[row.model][0] for row in rows)

@@ -13,7 +13,8 @@ from mafs_bench.corruptions import suite as suites
 from mafs_bench.metrics import metrics_of
 from mafs_bench.metrics.captioning import caption_statistics
 from mafs_bench.runs.store import CellMeta, results_json, write_atomically, write_cell
-from mafs_bench.stats.resampling import Resampling, intervals
+from mafs_bench.stats.intervals import intervals
+from mafs_bench.stats.resampling import Resampling
 from mafs_bench.types import CellResult, Condition, RunSpec
 
 SUITE = "smoke@1"

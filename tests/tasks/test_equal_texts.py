@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from mafs_bench.metrics import metrics_of
-from mafs_bench.stats.resampling import Resampling, intervals
+from mafs_bench.stats.intervals import intervals
+from mafs_bench.stats.resampling import Resampling
 from mafs_bench.tasks import fused_retrieval, matching, retrieval
 from mafs_bench.tasks.base import relevant_captions, same_text, true_captions
 from mafs_bench.types import Corruption, Dataset, Relevance

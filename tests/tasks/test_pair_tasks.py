@@ -13,7 +13,8 @@ from mafs_bench.adapters.protocols import Embeddings
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UsageError
 from mafs_bench.metrics import metrics_of
-from mafs_bench.stats.resampling import Resampling, intervals
+from mafs_bench.stats.intervals import intervals
+from mafs_bench.stats.resampling import Resampling
 from mafs_bench.tasks import captioning, matching, vqa
 from mafs_bench.tasks.base import Pair
 from mafs_bench.types import Corruption, Image, Relevance

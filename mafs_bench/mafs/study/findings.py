@@ -19,7 +19,8 @@ from mafs_bench.mafs.study.record import StudyRequest, read_record
 from mafs_bench.mafs.study.variants import FIXED, METHODS, UPPER_BOUND
 from mafs_bench.mafs.training import Budget
 from mafs_bench.metrics.calibration import ece
-from mafs_bench.stats.resampling import Resampling, combine, estimate, replicate, replicate_paired
+from mafs_bench.stats.intervals import estimate
+from mafs_bench.stats.resampling import Resampling, difference, replicate, replicate_paired
 from mafs_bench.stats.significance import cluster_permutations, holm, non_inferiority
 from mafs_bench.stats.simple import mean_of
 from mafs_bench.types import Estimate
@@ -122,7 +123,7 @@ def gains(study: Study, n_resamples: int = 2000) -> list[Gain]:
     groups = group_scores(study)
     clusters = study.cells[0][1]["group"]
     resampling = Resampling(clusters, n_resamples)
-    metric = mean_of()
+    metric = mean_of(interval="proportion")
     made: list[Gain] = []
     for method in study.methods():
         pairs = {g: (method, best_fixed(scores)) for g, scores in groups.items()}
@@ -130,7 +131,7 @@ def gains(study: Study, n_resamples: int = 2000) -> list[Gain]:
         corrected = holm([test.p for test in tests])
         for (group, (name, baseline)), p in zip(pairs.items(), corrected, strict=True):
             own, other = replicate_paired(metric, [groups[group][name], groups[group][baseline]], resampling)
-            difference = combine(lambda a, b: a - b, own, other)
+            change = difference(own, other)
             made.append(
                 Gain(
                     group,
@@ -138,9 +139,9 @@ def gains(study: Study, n_resamples: int = 2000) -> list[Gain]:
                     baseline,
                     estimate(own),
                     estimate(other),
-                    estimate(difference),
+                    estimate(change),
                     p,
-                    non_inferiority(difference, MARGIN).p,
+                    non_inferiority(change, MARGIN).p,
                 )
             )
     return made
@@ -156,7 +157,10 @@ def group_estimates(study: Study, n_resamples: int = 2000) -> dict[str, dict[str
     resampling = Resampling(study.cells[0][1]["group"], n_resamples)
     groups = group_scores(study)
     return {
-        name: {g: estimate(replicate(mean_of(), groups[g][name], resampling)) for g in GROUPS}
+        name: {
+            g: estimate(replicate(mean_of(interval="proportion"), groups[g][name], resampling))
+            for g in GROUPS
+        }
         for name in study.names()
     }
 
