@@ -13,7 +13,7 @@ def replicates(values, n_resamples=2000):
     n = len(values)
     rng = np.random.default_rng(0)
     draws = rng.multinomial(n, [1 / n] * n, size=n_resamples) @ values / n
-    return Replicates(float(values.mean()), draws, lambda: values, n, 0, n)
+    return Replicates(float(values.mean()), lambda: draws, lambda: values, n, 0, np.ones(n, dtype=bool))
 
 
 @pytest.mark.parametrize(("n", "margin"), [(10, 0.01), (299, 0.01), (59, 0.05), (40, 0.5)])
