@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from mafs_bench.adapters.protocols import Answer, Embeddings, Fused, Settings
+from mafs_bench.adapters.base import Adapter, Answer, Embeddings, Fused, Settings
 from mafs_bench.errors import UsageError
 from mafs_bench.types import FloatArray, Image
 
 _DIMENSIONS = 64
 
 
-class Chance:
+class Chance(Adapter):
     """Draws unit vectors and answers at random, keyed by the bytes of what it is given.
 
     It cannot describe: a random caption has no meaning.
@@ -25,8 +25,6 @@ class Chance:
 
     name = "chance"
     weights = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    missing: ClassVar[Mapping[str, str]] = {"image": "blank", "text": "empty"}
-    domain = ""
 
     def __init__(self) -> None:
         self._vocabulary: tuple[str, ...] = ()
@@ -41,10 +39,6 @@ class Chance:
     def preprocess(self, image: Image) -> npt.NDArray[np.uint8]:
         """Reduce an image to what keys its vector: SHA-256 of shape and pixels, uint8 (32,)."""
         return np.frombuffer(_key(str(image.shape).encode(), image.tobytes()), dtype=np.uint8)
-
-    def encode_images(self, images: Sequence[Image]) -> FloatArray:
-        """Float32 (n, 64), unit length."""
-        return self.encode_pixels(np.stack([self.preprocess(image) for image in images]))
 
     def encode_pixels(self, pixels: npt.NDArray[np.uint8]) -> FloatArray:
         """The vectors of keys (n, 32) of ``preprocess``, float32 (n, 64), unit length."""

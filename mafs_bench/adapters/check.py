@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mafs_bench.adapters.load import abilities, load
-from mafs_bench.adapters.protocols import Embeddings, Fused, Settings
+from mafs_bench.adapters.base import DUAL_ENCODER, Adapter, Embeddings, Fused, Settings
+from mafs_bench.adapters.load import load
 from mafs_bench.adapters.vectors import as_embeddings, validated
 from mafs_bench.errors import AdapterError, DataError
 from mafs_bench.types import Dataset, Image
@@ -43,21 +43,20 @@ class _Inputs:
 
 
 def check_adapter(spec: str, settings: Settings, dataset: Dataset) -> Iterator[Check]:
-    """Load the adapter and look at everything that its protocols promise, one check after the other.
+    """Load the adapter and look at everything that it can do, one check after the other.
 
     Raises what ``load`` raises and ``DataError`` for a data set without captions; whatever the adapter does
     wrong afterwards is a check that did not pass.
     """
     inputs = _inputs(dataset)
     adapter = load(spec, settings)
-    able = abilities(adapter)
-    yield Check("protocols", True, ", ".join(sorted(able)))
-    for protocol, name, look in _CHECKS:
-        if protocol is None or protocol in able:
+    yield Check("capabilities", True, ", ".join(sorted(adapter.capabilities)))
+    for needed, name, look in _CHECKS:
+        if adapter.supports(*needed):
             yield _look(name, look, adapter, inputs)
 
 
-def _look(name: str, look: Callable[[Any, _Inputs], str], adapter: Any, inputs: _Inputs) -> Check:
+def _look(name: str, look: Callable[[Adapter, _Inputs], str], adapter: Adapter, inputs: _Inputs) -> Check:
     try:
         return Check(name, True, look(adapter, inputs))
     except AdapterError as error:
@@ -89,15 +88,15 @@ def _difference(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
     return float(np.abs(a - b).max())
 
 
-def _images(adapter: Any, images: Sequence[Image]) -> Embeddings:
+def _images(adapter: Adapter, images: Sequence[Image]) -> Embeddings:
     return as_embeddings(adapter.encode_images(images), len(images), "encode_images")
 
 
-def _texts(adapter: Any, texts: Sequence[str]) -> Embeddings:
+def _texts(adapter: Adapter, texts: Sequence[str]) -> Embeddings:
     return as_embeddings(adapter.encode_texts(texts), len(texts), "encode_texts")
 
 
-def _description(adapter: Any, inputs: _Inputs) -> str:
+def _description(adapter: Adapter, inputs: _Inputs) -> str:
     _need(isinstance(adapter.name, str) and adapter.name != "", "name must be a text")
     _need(isinstance(adapter.weights, str) and len(adapter.weights) == 64, "weights must be a SHA-256 in hex")
     _need(isinstance(adapter.domain, str), "domain must be a text, '' for any")
@@ -107,7 +106,7 @@ def _description(adapter: Any, inputs: _Inputs) -> str:
     return f"{adapter.name}, missing image: {missing['image']}, missing text: {missing['text']}"
 
 
-def _shapes(adapter: Any, inputs: _Inputs) -> str:
+def _shapes(adapter: Adapter, inputs: _Inputs) -> str:
     images, texts = _images(adapter, inputs.images).vectors, _texts(adapter, inputs.texts).vectors
     _need(
         images.shape[1] == texts.shape[1], f"images have {images.shape[1]} dimensions, texts {texts.shape[1]}"
@@ -115,7 +114,7 @@ def _shapes(adapter: Any, inputs: _Inputs) -> str:
     return f"float32 (n, {images.shape[1]}), finite, unit length"
 
 
-def _batches(adapter: Any, inputs: _Inputs) -> str:
+def _batches(adapter: Adapter, inputs: _Inputs) -> str:
     worst = max(
         _one_by_one(_images, adapter, inputs.images),
         _one_by_one(_texts, adapter, inputs.texts),
@@ -124,14 +123,16 @@ def _batches(adapter: Any, inputs: _Inputs) -> str:
     return f"one at a time and all at once differ by {worst:.1e}"
 
 
-def _one_by_one(encode: Callable[[Any, Any], Embeddings], adapter: Any, items: Sequence[Any]) -> float:
+def _one_by_one(
+    encode: Callable[[Adapter, Any], Embeddings], adapter: Adapter, items: Sequence[Any]
+) -> float:
     together = encode(adapter, items).vectors
     alone = np.concatenate([encode(adapter, [item]).vectors for item in items])
     return _difference(together, alone)
 
 
-def _repeats(adapter: Any, inputs: _Inputs) -> str:
-    encoders: tuple[tuple[str, Callable[[Any, Any], Embeddings], Sequence[Any]], ...] = (
+def _repeats(adapter: Adapter, inputs: _Inputs) -> str:
+    encoders: tuple[tuple[str, Callable[[Adapter, Any], Embeddings], Sequence[Any]], ...] = (
         ("images", _images, inputs.images),
         ("texts", _texts, inputs.texts),
     )
@@ -141,7 +142,7 @@ def _repeats(adapter: Any, inputs: _Inputs) -> str:
     return "the same bits twice"
 
 
-def _untouched(adapter: Any, inputs: _Inputs) -> str:
+def _untouched(adapter: Adapter, inputs: _Inputs) -> str:
     copies = [image.copy() for image in inputs.images]
     _images(adapter, inputs.images)
     kept = all(np.array_equal(a, b) for a, b in zip(copies, inputs.images, strict=True))
@@ -149,13 +150,13 @@ def _untouched(adapter: Any, inputs: _Inputs) -> str:
     return "inputs stay as they were"
 
 
-def _missing(adapter: Any, inputs: _Inputs) -> str:
+def _missing(adapter: Adapter, inputs: _Inputs) -> str:
     _images(adapter, [_GREY])
     _texts(adapter, [""])
     return "the grey picture and the empty text have vectors"
 
 
-def _pixels(adapter: Any, inputs: _Inputs) -> str:
+def _pixels(adapter: Adapter, inputs: _Inputs) -> str:
     preprocess = pickle.loads(pickle.dumps(adapter.preprocess))
     pixels = [preprocess(image) for image in inputs.images]
     shapes = {array.shape for array in pixels}
@@ -166,7 +167,7 @@ def _pixels(adapter: Any, inputs: _Inputs) -> str:
     return f"preprocess can be pickled, gives {pixels[0].dtype} {pixels[0].shape}"
 
 
-def _fusion(adapter: Any, inputs: _Inputs) -> str:
+def _fusion(adapter: Adapter, inputs: _Inputs) -> str:
     images, texts = _images(adapter, inputs.images), _texts(adapter, inputs.texts)
     fused = _fused(adapter, images, texts)
     _need(
@@ -175,7 +176,7 @@ def _fusion(adapter: Any, inputs: _Inputs) -> str:
     return f"unit queries; diagnostics: {', '.join(sorted(fused.diagnostics)) or 'none'}"
 
 
-def _fusion_missing(adapter: Any, inputs: _Inputs) -> str:
+def _fusion_missing(adapter: Adapter, inputs: _Inputs) -> str:
     images, texts = _images(adapter, inputs.images), _texts(adapter, inputs.texts)
     absent = np.zeros(len(images), dtype=bool)
     no_image = Embeddings(
@@ -188,7 +189,7 @@ def _fusion_missing(adapter: Any, inputs: _Inputs) -> str:
     return "unit queries without image, without text and without both"
 
 
-def _fused(adapter: Any, images: Embeddings, texts: Embeddings) -> Fused:
+def _fused(adapter: Adapter, images: Embeddings, texts: Embeddings) -> Fused:
     fused: Fused = adapter.fuse(images, texts)
     _need(isinstance(fused, Fused), f"fuse must return Fused, got {type(fused).__name__}")
     validated(fused.vectors, len(images), "fuse")
@@ -198,7 +199,7 @@ def _fused(adapter: Any, images: Embeddings, texts: Embeddings) -> Fused:
     return fused
 
 
-def _pairs(adapter: Any, inputs: _Inputs) -> str:
+def _pairs(adapter: Adapter, inputs: _Inputs) -> str:
     images, texts = _images(adapter, inputs.images), _texts(adapter, inputs.texts)
     scores = np.asarray(adapter.score_pairs(images, texts))
     _need(scores.shape == (len(images),), f"score_pairs must give ({len(images)},), got {scores.shape}")
@@ -211,7 +212,7 @@ def _pairs(adapter: Any, inputs: _Inputs) -> str:
     return f"finite scores; the best {adapter.rerank} are re-ranked"
 
 
-def _answers(adapter: Any, inputs: _Inputs) -> str:
+def _answers(adapter: Adapter, inputs: _Inputs) -> str:
     adapter.prepare_answers(inputs.answers)
     given = [
         *_answered(adapter, inputs.images, inputs.questions, (True, True)),
@@ -222,7 +223,7 @@ def _answers(adapter: Any, inputs: _Inputs) -> str:
 
 
 def _answered(
-    adapter: Any, images: Sequence[Image], questions: Sequence[str], present: tuple[bool, bool]
+    adapter: Adapter, images: Sequence[Image], questions: Sequence[str], present: tuple[bool, bool]
 ) -> Sequence[Any]:
     answers = list(adapter.answer(images, questions, np.tile(present, (len(images), 1))))
     _need(len(answers) == len(images), f"{len(images)} questions went in, {len(answers)} answers came out")
@@ -232,7 +233,7 @@ def _answered(
     return answers
 
 
-def _captions(adapter: Any, inputs: _Inputs) -> str:
+def _captions(adapter: Adapter, inputs: _Inputs) -> str:
     captions = list(adapter.caption([*inputs.images, _GREY], [""] * (len(inputs.images) + 1)))
     _need(
         len(captions) == len(inputs.images) + 1,
@@ -242,7 +243,7 @@ def _captions(adapter: Any, inputs: _Inputs) -> str:
     return f"captions, e.g. {captions[0]!r}"
 
 
-def _captions_embedded(adapter: Any, inputs: _Inputs) -> str:
+def _captions_embedded(adapter: Adapter, inputs: _Inputs) -> str:
     images, texts = _images(adapter, inputs.images), _texts(adapter, inputs.texts)
     together = [caption.text for caption in adapter.caption_embedded(images, texts)]
     _need(len(together) == len(images), f"{len(together)} captions for {len(images)} images")
@@ -253,18 +254,18 @@ def _captions_embedded(adapter: Any, inputs: _Inputs) -> str:
     return f"captions, the same one at a time, e.g. {together[0]!r}"
 
 
-_CHECKS: tuple[tuple[str | None, str, Callable[[Any, _Inputs], str]], ...] = (
-    (None, "description", _description),
-    ("DualEncoder", "vectors", _shapes),
-    ("DualEncoder", "batch invariance", _batches),
-    ("DualEncoder", "determinism", _repeats),
-    ("DualEncoder", "inputs", _untouched),
-    ("DualEncoder", "missing modality", _missing),
-    ("PixelEncoder", "preprocessing", _pixels),
-    ("FusedEncoder", "fusion", _fusion),
-    ("FusedEncoder", "fusion of what is missing", _fusion_missing),
-    ("PairScorer", "pair scores", _pairs),
-    ("Answerer", "answers", _answers),
-    ("Captioner", "captions", _captions),
-    ("EmbeddingCaptioner", "captions of embeddings", _captions_embedded),
+_CHECKS: tuple[tuple[frozenset[str], str, Callable[[Adapter, _Inputs], str]], ...] = (
+    (frozenset(), "description", _description),
+    (DUAL_ENCODER, "vectors", _shapes),
+    (DUAL_ENCODER, "batch invariance", _batches),
+    (DUAL_ENCODER, "determinism", _repeats),
+    (DUAL_ENCODER, "inputs", _untouched),
+    (DUAL_ENCODER, "missing modality", _missing),
+    (frozenset({"encode_pixels"}), "preprocessing", _pixels),
+    (DUAL_ENCODER | {"fuse"}, "fusion", _fusion),
+    (DUAL_ENCODER | {"fuse"}, "fusion of what is missing", _fusion_missing),
+    (DUAL_ENCODER | {"score_pairs"}, "pair scores", _pairs),
+    (frozenset({"answer"}), "answers", _answers),
+    (frozenset({"caption"}), "captions", _captions),
+    (DUAL_ENCODER | {"caption_embedded"}, "captions of embeddings", _captions_embedded),
 )

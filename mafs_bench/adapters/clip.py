@@ -5,28 +5,27 @@ CLIP: Radford et al., ICML 2021. open_clip: Cherti et al., CVPR 2023.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from open_clip.utils import to_2tuple
 
+from mafs_bench.adapters.base import Adapter, Answer, Embeddings, Fused, Settings
 from mafs_bench.adapters.inference import inference, to_device, to_host
 from mafs_bench.adapters.open_clip_models import OpenClipModel, load_model
-from mafs_bench.adapters.protocols import Answer, Embeddings, Fused, Settings
 from mafs_bench.adapters.ranked_answers import AnswerRanker
 from mafs_bench.adapters.text_signals import piece_splitter, text_signals
 from mafs_bench.adapters.text_towers import encode_texts
 from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
-from mafs_bench.adapters.vectors import mean_of_pairs, unit_rows
+from mafs_bench.adapters.vectors import as_embeddings, mean_of_pairs, unit_rows
 from mafs_bench.types import FloatArray, Image
 
 
-class Clip:
+class Clip(Adapter):
     """A CLIP model. Missing images are the grey picture, missing texts the empty string, both encoded."""
 
-    missing: ClassVar[Mapping[str, str]] = {"image": "blank", "text": "empty"}
     public = "clip:ViT-B-32/openai"
 
     def __init__(self, name: str, loaded: OpenClipModel, settings: Settings, domain: str) -> None:
@@ -53,10 +52,6 @@ class Clip:
         domain = "" if argument else "scenes"
         return cls(name, load_model(argument, settings.device), settings, domain)
 
-    def encode_images(self, images: Sequence[Image]) -> FloatArray:
-        """Encode n images to float32 (n, d), unit length."""
-        return self.encode_pixels(np.stack([self.preprocess(image) for image in images]))
-
     def encode_pixels(self, pixels: npt.NDArray[Any]) -> FloatArray:
         """Encode float32 (n, 3, h, w) of ``preprocess`` to float32 (n, d), unit length."""
         return self.start_pixels(pixels)()
@@ -74,6 +69,10 @@ class Clip:
         visual.compile(dynamic=False)
         height, width = to_2tuple(visual.image_size)
         self.encode_pixels(np.zeros((1, 3, height, width), dtype=np.float32))
+
+    def parameter_count(self) -> int:
+        """Parameters of both towers."""
+        return sum(parameter.numel() for parameter in self._loaded.model.parameters())
 
     def tokenize(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         """Token ids (n, context), truncated to the context as open_clip does."""
@@ -98,7 +97,8 @@ class Clip:
         self, images: Sequence[Image], questions: Sequence[str], present: npt.NDArray[np.bool_]
     ) -> list[Answer]:
         """Rank "question answer" against the image, a missing question being the empty one."""
-        return self._ranker.answer(self.encode_images(images), questions)
+        vectors = as_embeddings(self.encode_images(images), len(images), self.name).vectors
+        return self._ranker.answer(vectors, questions)
 
     def answer_embedded(
         self, images: Embeddings, texts: Embeddings, questions: Sequence[str]

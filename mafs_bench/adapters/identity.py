@@ -8,14 +8,15 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+from mafs_bench.adapters.base import Adapter
 
 _PACKAGE = Path(__file__).parents[1].resolve()
 _INSTALLED = {"site-packages", "dist-packages"}
 """Folders of an environment, which may lie inside an adapter's."""
 
 
-def source_of(cls: type[Any]) -> Path | None:
+def source_of(cls: type) -> Path | None:
     """The file of a user's class; None for a class of this package or of an installed one, or without a file."""
     module = sys.modules.get(cls.__module__)
     name = getattr(module, "__file__", None)
@@ -25,16 +26,16 @@ def source_of(cls: type[Any]) -> Path | None:
     return None if _INSTALLED & set(file.parts) or _PACKAGE in file.parents else file
 
 
-def modules_of(adapter: Any) -> dict[str, str]:
+def modules_of(adapter: Adapter) -> dict[str, str]:
     """SHA-256 of every module that is imported from the folder of a user's adapter, by path relative to it.
 
     Empty for adapters of this package and of installed ones. Modules are found among those that are imported now:
     call it after the model has answered, and once more at the end for what was imported late.
     """
-    return modules_beside(type(adapter))
+    return modules_beside(adapter.model_class)
 
 
-def modules_beside(cls: type[Any]) -> dict[str, str]:
+def modules_beside(cls: type) -> dict[str, str]:
     """As ``modules_of``, for a class."""
     own = source_of(cls)
     if own is None:
@@ -44,7 +45,7 @@ def modules_beside(cls: type[Any]) -> dict[str, str]:
     return {file.relative_to(folder).as_posix(): _digest(file) for file in sorted(files) if file.is_file()}
 
 
-def default_weights(cls: type[Any], argument: str) -> str:
+def default_weights(cls: type, argument: str) -> str:
     """The identity of an adapter that declares no weights: SHA-256 over class, argument and imported modules."""
     modules = modules_beside(cls) or {"": _digest(Path(inspect.getfile(cls)))}
     return _of_text({"class": cls.__qualname__, "argument": argument, "modules": modules})

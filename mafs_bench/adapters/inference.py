@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mafs_bench.adapters.protocols import Settings
+from mafs_bench.adapters.base import Settings
 from mafs_bench.types import FloatArray
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}

@@ -6,19 +6,16 @@ of a model that stands on another (``mafs-clip``, ``clip+mean``) may be such a f
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from mafs_bench.adapters import ADAPTERS
+from mafs_bench.adapters.base import CAPABILITIES, Adapter, Settings
 from mafs_bench.adapters.identity import default_weights
-from mafs_bench.adapters.protocols import PROTOCOLS, Settings
+from mafs_bench.adapters.object_adapter import build_adapter, capabilities_of_class
 from mafs_bench.adapters.vectors import validated
 from mafs_bench.errors import AdapterError, MafsBenchError, ResourceError, UnknownNameError, UsageError
 
 __all__ = [
-    "abilities",
     "adapter_class",
     "capabilities",
     "load",
@@ -42,10 +39,10 @@ def parse(spec: str) -> tuple[str, str]:
     return name, argument
 
 
-def adapter_class(spec: str) -> type[Any]:
+def adapter_class(spec: str) -> type:
     """Import the class of a spec: registered, of an entry point, or of a user's file.
 
-    Raises ``UnknownNameError``, or ``AdapterError`` for what cannot be imported or implements no protocol.
+    Raises ``UnknownNameError``, or ``AdapterError`` for what cannot be imported or has no method of a model.
     """
     name, _ = parse(spec)
     try:
@@ -55,57 +52,46 @@ def adapter_class(spec: str) -> type[Any]:
     if not isinstance(found, type):
         raise AdapterError(f"{name} is not a class but a {type(found).__name__}")
     if not capabilities(found):
-        wanted = "; ".join(f"{protocol} ({', '.join(_methods(protocol))})" for protocol in PROTOCOLS)
-        raise AdapterError(f"{name} implements no protocol; it needs the methods of one of: {wanted}")
+        raise AdapterError(
+            f"{name} has none of the methods of a model; it needs encode_images and encode_texts, or one of: "
+            f"{', '.join(CAPABILITIES)}"
+        )
     return found
 
 
-def capabilities(cls: type[Any]) -> frozenset[str]:
-    """The protocols whose methods the class has, by name (``DualEncoder`` …)."""
-    return frozenset(
-        protocol
-        for protocol in PROTOCOLS
-        if all(callable(getattr(cls, method, None)) for method in _methods(protocol))
-    )
+def capabilities(cls: type) -> frozenset[str]:
+    """What a class of models can do, by the names of its methods (``encode_images`` …)."""
+    return capabilities_of_class(cls)
 
 
-def abilities(adapter: Any) -> frozenset[str]:
-    """The protocols that a loaded adapter supports: those of its class without those that its weights lack."""
-    lacks: Mapping[str, str] = getattr(adapter, "lacks", {})
-    return capabilities(type(adapter)) - lacks.keys()
-
-
-def load(spec: str, settings: Settings) -> Any:
+def load(spec: str, settings: Settings) -> Adapter:
     """Build the adapter of a spec: by its ``load(argument, settings)``, or by ``Class()`` where it has none.
 
-    What a user's class does not say of itself is filled in: its spec as the name, the hash of its modules, class and
-    argument as the weights', any domain, and the grey image and the empty text for what is missing. TF32 is switched
-    off before. Raises what ``adapter_class`` raises, ``UsageError``, and ``AdapterError`` for what a class raises
-    while it is built.
+    A plain class is wrapped in an ``ObjectAdapter``. What a user's class does not say of itself is filled in: its
+    spec as the name, the hash of its modules, class and argument as the weights'. TF32 is switched off before.
+    Raises what ``adapter_class`` raises, ``UsageError``, and ``AdapterError`` for what a class raises while it is
+    built.
     """
     from mafs_bench.adapters.inference import forbid_tf32
 
     cls = adapter_class(spec)
     name, argument = parse(spec)
-    if not hasattr(cls, "load") and argument:
-        raise UsageError(f"{name} takes no argument (it has no 'load'), got {argument!r}")
     forbid_tf32()
     try:
-        adapter = cls.load(argument, settings) if hasattr(cls, "load") else cls()
+        adapter = build_adapter(cls, argument, settings)
     except MafsBenchError:
         raise
     except Exception as error:
         raise AdapterError(f"{name} cannot be built: {type(error).__name__}: {error}") from error
-    for attribute, value in _defaults(cls, spec).items():
-        if not hasattr(adapter, attribute):
-            setattr(adapter, attribute, value)
+    adapter.name = adapter.name or spec
+    adapter.weights = adapter.weights or default_weights(cls, argument)
     if settings.compile:
         _compile(adapter)
     return adapter
 
 
-def _compile(adapter: Any) -> None:
-    if not hasattr(adapter, "compile"):
+def _compile(adapter: Adapter) -> None:
+    if not adapter.supports("compile"):
         raise UsageError(f"--compile: {adapter.name} has no image encoder of its own that could be compiled")
     try:
         adapter.compile()
@@ -151,17 +137,3 @@ def resolve_settings(
     if batch_size < 1:
         raise UsageError(f"--batch-size must be at least 1, got {batch_size}")
     return Settings(resolve_device(device), precision, batch_size, compile)
-
-
-def _methods(protocol: str) -> list[str]:
-    members = vars(PROTOCOLS[protocol]).items()
-    return [name for name, value in members if inspect.isfunction(value) and not name.startswith("_")]
-
-
-def _defaults(cls: type[Any], spec: str) -> dict[str, Any]:
-    return {
-        "name": spec,
-        "weights": default_weights(cls, parse(spec)[1]),
-        "missing": {"image": "blank", "text": "empty"},
-        "domain": "",
-    }

@@ -7,16 +7,16 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from mafs_bench.adapters.base import Embeddings, Settings
 from mafs_bench.adapters.inference import inference, pack_states, to_host
-from mafs_bench.adapters.protocols import Embeddings, Settings
 from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
 from mafs_bench.adapters.vectors import unit_rows
 
 STATES = "tokens"
 """The name of what is kept for matching: token states of images, ids and masks (n, 2, l) of texts."""
 
-RETRIEVAL = ("DualEncoder", "PixelEncoder", "FusedEncoder", "PairScorer", "PairMatcher")
-"""Protocols that a model of retrieval and matching is needed for."""
+RETRIEVAL = ("encode_images", "encode_texts", "encode_pixels", "fuse", "score_pairs", "match_probabilities")
+"""Capabilities that a model of retrieval and matching is needed for."""
 
 
 def kept_for_matching(

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from mafs_bench.adapters.protocols import Answer, Caption, Fused
+from mafs_bench.adapters.base import Answer, Caption, Fused
 from mafs_bench.adapters.vectors import validated
 from mafs_bench.errors import AdapterError
 from mafs_bench.types import FloatArray

@@ -20,8 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as PILImage
 
-from mafs_bench.adapters.load import abilities
-from mafs_bench.adapters.protocols import Answer, Embeddings
+from mafs_bench.adapters.base import DUAL_ENCODER, Adapter, Answer, Embeddings
 from mafs_bench.adapters.vectors import as_embeddings
 from mafs_bench.errors import AdapterError, MafsBenchError
 from mafs_bench.types import Image
@@ -60,8 +59,8 @@ _QUESTIONS = (
 _ANSWERS = ("yes", "no", "1", "2", "4", "red", "green", "circle", "square", "ring")
 N_INPUTS = len(_IMAGES)
 
-GENERATING = frozenset({"Answerer", "EmbeddingAnswerer", "Captioner", "EmbeddingCaptioner"})
-"""Protocols whose calls can take seconds each: probed only where a task needs them."""
+GENERATING = frozenset({"answer", "answer_embedded", "caption", "caption_embedded"})
+"""Capabilities whose calls can take seconds each: probed only where a task needs them."""
 
 Numbers = npt.NDArray[np.float64]
 
@@ -164,7 +163,7 @@ def relative_difference(a: Numbers, b: Numbers) -> float:
 
 
 def take_probe(
-    adapter: Any,
+    adapter: Adapter,
     precision: str,
     batch_size: int = N_INPUTS,
     needed: Collection[str] | None = None,
@@ -172,12 +171,12 @@ def take_probe(
 ) -> Probe:
     """Ask a loaded model for everything it can do.
 
-    precision: what it was loaded in. batch_size: most inputs at once. needed: the protocols that the tasks at hand
+    precision: what it was loaded in. batch_size: most inputs at once. needed: the capabilities that the tasks at hand
     use; of those whose calls are slow (answers, captions) only they are asked; None: all. compared: see ``Probe``.
     Raises ``AdapterError`` in one line where the model fails. Afterwards the answers to choose from are the probe's:
     call ``prepare_answers`` again before the model is asked anything else.
     """
-    able = abilities(adapter) - (frozenset() if needed is None else GENERATING - frozenset(needed))
+    able = adapter.capabilities - (frozenset() if needed is None else GENERATING - frozenset(needed))
     made: dict[str, Numbers] = {}
     words: dict[str, tuple[str, ...]] = {}
     for size, how in ((max(1, min(batch_size, N_INPUTS)), _TOGETHER), (1, _ALONE)):
@@ -196,7 +195,7 @@ Outputs = dict[str, Any]
 """What one call gave, by name: an array (n, …), or a list of n words."""
 
 
-def _ask(adapter: Any, able: Collection[str], part: slice) -> Outputs:
+def _ask(adapter: Adapter, able: Collection[str], part: slice) -> Outputs:
     """Everything that a model says of some of the inputs. Raises ``AdapterError``."""
     images, texts, questions = list(probe_images()[part]), list(_TEXTS[part]), list(_QUESTIONS[part])
     said: Outputs = {}
@@ -205,8 +204,8 @@ def _ask(adapter: Any, able: Collection[str], part: slice) -> Outputs:
         if encoded is not None:
             words = as_embeddings(adapter.encode_texts(texts), len(texts), "texts")
             said |= {"images": encoded.vectors, "texts": words.vectors}
-            for protocol, name, ask in _OF_PAIRS:
-                if protocol in able:
+            for capability, name, ask in _OF_PAIRS:
+                if capability in able:
                     said[name] = ask(adapter, encoded, words)
         if not _ANSWERERS.isdisjoint(able):
             answers = _answers(adapter, able, images, questions, encoded)
@@ -222,22 +221,24 @@ def _ask(adapter: Any, able: Collection[str], part: slice) -> Outputs:
     return said
 
 
-def _encoded(adapter: Any, able: Collection[str], images: list[Image]) -> Embeddings | None:
-    if "PixelEncoder" in able:
+def _encoded(adapter: Adapter, able: Collection[str], images: list[Image]) -> Embeddings | None:
+    if "encode_pixels" in able:
         pixels = np.stack([adapter.preprocess(image) for image in images])
         return as_embeddings(adapter.encode_pixels(pixels), len(images), "images")
-    if "DualEncoder" in able:
+    if set(able) >= DUAL_ENCODER:
         return as_embeddings(adapter.encode_images(images), len(images), "images")
     return None
 
 
-_ANSWERERS = frozenset({"Answerer", "EmbeddingAnswerer"})
-_CAPTIONERS = frozenset({"Captioner", "EmbeddingCaptioner"})
-_OF_PAIRS: tuple[tuple[str, str, Callable[[Any, Embeddings, Embeddings], npt.NDArray[np.float32]]], ...] = (
-    ("FusedEncoder", "fused queries", lambda adapter, *pair: adapter.fuse(*pair).vectors),
-    ("PairScorer", "pair scores", lambda adapter, *pair: np.asarray(adapter.score_pairs(*pair))),
+_ANSWERERS = frozenset({"answer", "answer_embedded"})
+_CAPTIONERS = frozenset({"caption", "caption_embedded"})
+_OF_PAIRS: tuple[
+    tuple[str, str, Callable[[Adapter, Embeddings, Embeddings], npt.NDArray[np.float32]]], ...
+] = (
+    ("fuse", "fused queries", lambda adapter, *pair: adapter.fuse(*pair).vectors),
+    ("score_pairs", "pair scores", lambda adapter, *pair: np.asarray(adapter.score_pairs(*pair))),
     (
-        "PairMatcher",
+        "match_probabilities",
         "match probabilities",
         lambda adapter, *pair: np.asarray(adapter.match_probabilities(*pair)),
     ),
@@ -245,14 +246,14 @@ _OF_PAIRS: tuple[tuple[str, str, Callable[[Any, Embeddings, Embeddings], npt.NDA
 
 
 def _answers(
-    adapter: Any,
+    adapter: Adapter,
     able: Collection[str],
     images: list[Image],
     questions: list[str],
     encoded: Embeddings | None,
 ) -> Sequence[Answer]:
     adapter.prepare_answers(_ANSWERS)
-    if "EmbeddingAnswerer" in able and encoded is not None:
+    if "answer_embedded" in able and encoded is not None:
         texts = as_embeddings(adapter.encode_texts(questions), len(questions), "texts")
         embedded: Sequence[Answer] = adapter.answer_embedded(encoded, texts, questions)
         return embedded
@@ -261,16 +262,16 @@ def _answers(
 
 
 def _captions(
-    adapter: Any, able: Collection[str], images: list[Image], encoded: Embeddings | None
+    adapter: Adapter, able: Collection[str], images: list[Image], encoded: Embeddings | None
 ) -> list[str]:
     contexts = [""] * len(images)
-    if "EmbeddingCaptioner" in able and encoded is not None:
+    if "caption_embedded" in able and encoded is not None:
         texts = as_embeddings(adapter.encode_texts(contexts), len(contexts), "texts")
         return [caption.text for caption in adapter.caption_embedded(encoded, texts)]
     return [str(caption) for caption in adapter.caption(images, contexts)]
 
 
-def _finite(adapter: Any, name: str, rows: npt.NDArray[np.float32]) -> Numbers:
+def _finite(adapter: Adapter, name: str, rows: npt.NDArray[np.float32]) -> Numbers:
     """Check that an output is one finite row an input, and give it as float64 (8, d)."""
     if len(rows) != N_INPUTS or not np.isfinite(rows).all():
         raise AdapterError(f"{adapter.name} cannot be probed: {name} are not {N_INPUTS} finite rows")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mafs_bench.adapters.protocols import Answer
+from mafs_bench.adapters.base import Answer
 from mafs_bench.errors import UsageError
 from mafs_bench.types import FloatArray
 

@@ -9,9 +9,9 @@ from typing import Self
 
 import numpy as np
 
+from mafs_bench.adapters.base import Embeddings, Settings
 from mafs_bench.adapters.clip import Clip
 from mafs_bench.adapters.open_clip_models import load_model
-from mafs_bench.adapters.protocols import Embeddings, Settings
 from mafs_bench.errors import UsageError, WeightsError
 from mafs_bench.types import FloatArray
 

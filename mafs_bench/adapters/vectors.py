@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mafs_bench.adapters.protocols import Embeddings, Fused
+from mafs_bench.adapters.base import Embeddings, Fused
 from mafs_bench.errors import AdapterError
 from mafs_bench.types import FloatArray
 

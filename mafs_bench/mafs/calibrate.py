@@ -19,11 +19,11 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from mafs_bench.adapters.base import Adapter
 from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UsageError, WeightsError
@@ -215,7 +215,7 @@ def _card(
     request: CalibrationRequest,
     source: FusionWeights,
     dataset: Dataset,
-    adapter: Any,
+    adapter: Adapter,
     chosen: Chosen,
     seconds: float,
 ) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from mafs_bench.adapters.base import DUAL_ENCODER, Adapter
 from mafs_bench.adapters.load import adapter_class, capabilities
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.engine import corrupt_text
@@ -40,11 +41,11 @@ Arrays = dict[str, Any]
 
 def require_dual_encoder(spec: str, purpose: str) -> None:
     """Raise ``UsageError`` for a model that does not encode images and texts; ``purpose``: "be trained on"."""
-    if not capabilities(adapter_class(spec)) & {"DualEncoder", "PixelEncoder"}:
+    if not capabilities(adapter_class(spec)) >= DUAL_ENCODER:
         raise UsageError(f"{spec} cannot {purpose}: it is no dual encoder")
 
 
-def require_one_space(adapter: Any, dataset: Dataset) -> None:
+def require_one_space(adapter: Adapter, dataset: Dataset) -> None:
     """Encode one image and one text. Raises ``UsageError`` where their vectors are not equally long."""
     sample = dataset.samples[0]
     image = _embed_images(adapter, [sample.image], [sample.id])
@@ -56,7 +57,7 @@ def require_one_space(adapter: Any, dataset: Dataset) -> None:
         )
 
 
-def embed(adapter: Any, dataset: Dataset, seed: int, say: Callable[[str], None]) -> EmbeddingBank:
+def embed(adapter: Adapter, dataset: Dataset, seed: int, say: Callable[[str], None]) -> EmbeddingBank:
     """Embed a training split, clean and corrupted; found in the cache where it was done before."""
     suite = suites.load("core@1")
     image_corruptions = [suite.corruptions[name] for name in SEEN_IMAGE]
@@ -88,13 +89,13 @@ def _computed_once(cache: Path, make: Callable[[], Arrays], say: Callable[[str],
     return arrays
 
 
-def embed_clean(adapter: Any, dataset: Dataset) -> EmbeddingBank:
+def embed_clean(adapter: Adapter, dataset: Dataset) -> EmbeddingBank:
     """Embed a split as it is: a bank without corrupted copies."""
     arrays = {"images": _embed_copies(adapter, dataset, (), 0, copies=0)}
     return _bank(dataset, arrays | _embed_texts(adapter, caption_pairs(dataset), (), 0, copies=0))
 
 
-def _cache_file(what: str, adapter: Any, dataset: Dataset, suite: str, seed: int) -> Path:
+def _cache_file(what: str, adapter: Adapter, dataset: Dataset, suite: str, seed: int) -> Path:
     model, seen = (adapter.name, adapter.weights), (SEEN_IMAGE, SEEN_TEXT, COPIES)
     data = (dataset.name, dataset.split, dataset.revision, len(dataset.samples))
     parts = (model, data, suite, seed, seen)
@@ -119,7 +120,7 @@ def _draw(corruptions: Sequence[Corruption], seed: int, sample_id: str, copy: in
 
 
 def _embed_copies(
-    adapter: Any, dataset: Dataset, corruptions: Sequence[Corruption], seed: int, copies: int = COPIES
+    adapter: Adapter, dataset: Dataset, corruptions: Sequence[Corruption], seed: int, copies: int = COPIES
 ) -> np.ndarray[Any, Any]:
     """float32 (n, 1 + copies, d): clean, then one random corruption and severity a copy."""
     sources: list[ImageSource] = []
@@ -132,14 +133,20 @@ def _embed_copies(
     return vectors.reshape(-1, 1 + copies, vectors.shape[1])
 
 
-def _embed_images(adapter: Any, sources: Sequence[ImageSource], ids: Sequence[str]) -> np.ndarray[Any, Any]:
+def _embed_images(
+    adapter: Adapter, sources: Sequence[ImageSource], ids: Sequence[str]
+) -> np.ndarray[Any, Any]:
     """float32 (n, d)."""
     job = ImageJob(sources, ids, None, (0,), 0)
     return encode_images(adapter, job, batch_size=64, workers=1)[0].embeddings.vectors
 
 
 def _embed_texts(
-    adapter: Any, pairs: Sequence[Pair], corruptions: Sequence[Corruption], seed: int, copies: int = COPIES
+    adapter: Adapter,
+    pairs: Sequence[Pair],
+    corruptions: Sequence[Corruption],
+    seed: int,
+    copies: int = COPIES,
 ) -> dict[str, np.ndarray[Any, Any]]:
     """``texts`` float32 (m, 1 + copies, d) and ``tokens.<signal>`` float32 (m, 1 + copies)."""
     texts: list[str] = []
@@ -156,7 +163,7 @@ def _embed_texts(
 
 
 def embed_questions(
-    adapter: Any, dataset: Dataset, seed: int, say: Callable[[str], None]
+    adapter: Adapter, dataset: Dataset, seed: int, say: Callable[[str], None]
 ) -> tuple[EmbeddingBank, torch.Tensor]:
     """A bank whose texts are the questions, and the soft accuracy of every answer to each, (m, answers)."""
     images = embed(adapter, dataset, seed, say).images

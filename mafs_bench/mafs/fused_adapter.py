@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,8 +13,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from mafs_bench.adapters.base import DUAL_ENCODER, Adapter, Answer, Embeddings, Fused, Settings
 from mafs_bench.adapters.load import adapter_class, capabilities, load
-from mafs_bench.adapters.protocols import Answer, Embeddings, Fused, Settings, start_pixels
 from mafs_bench.adapters.tiles import run_in_tiles
 from mafs_bench.errors import UsageError, WeightsError
 from mafs_bench.mafs.answering import AnswerHead
@@ -27,7 +28,7 @@ from mafs_bench.types import FloatArray, Image
 _TILE = 16
 
 
-class FusedBackbone:
+class FusedBackbone(Adapter):
     """Encodes with its backbone and fuses with trained weights.
 
     A missing modality is masked: it gets weight 0. With both missing the query is the training prior, and
@@ -36,19 +37,23 @@ class FusedBackbone:
 
     backbone: ClassVar[str] = "clip"
     fusion: ClassVar[str]
-    missing: ClassVar[Mapping[str, str]] = {"image": "masked", "text": "masked"}
+    missing = MappingProxyType({"image": "masked", "text": "masked"})
 
-    def __init__(self, name: str, backbone: Any, weights: FusionWeights) -> None:
+    def __init__(self, name: str, backbone: Adapter, weights: FusionWeights) -> None:
         """Wrap a loaded backbone; ``load`` is the usual way in."""
         self.name = name
         self.domain = backbone.domain
-        self.sources = dict(getattr(backbone, "sources", {}))
+        self.sources = backbone.sources
         self.weights = hashlib.sha256(f"{backbone.weights}{weights.digest}".encode()).hexdigest()
-        self.encoder = f"{type(backbone).__module__}.{type(backbone).__qualname__} {backbone.weights}, fused"
+        self.encoder = f"{backbone.qualified_name} {backbone.weights}, fused"
         self._backbone = backbone
         self._fusion = weights
-        if hasattr(backbone, "preprocess"):
+        self.public = f"a {self.fusion!r} fusion trained on {backbone.public}" if backbone.public else ""
+        self.unsupported = {} if weights.head is not None else {"answer_embedded": self._no_head()}
+        if backbone.supports("encode_pixels"):
             self.preprocess = backbone.preprocess
+        else:
+            self.unsupported["encode_pixels"] = "its backbone preprocesses images itself"
 
     @classmethod
     def load(cls, argument: str, settings: Settings) -> Self:
@@ -59,7 +64,7 @@ class FusedBackbone:
         user's class that encodes no images and texts.
         """
         spec = cls.backbone_spec(argument)
-        if not capabilities(adapter_class(spec)) & {"DualEncoder", "PixelEncoder"}:
+        if not capabilities(adapter_class(spec)) >= DUAL_ENCODER:
             raise UsageError(f"{spec} cannot be fused: it is no dual encoder")
         backbone = load(spec, settings)
         file = find(cls.fusion, backbone.weights)
@@ -67,20 +72,6 @@ class FusedBackbone:
             raise WeightsError(cls._no_fusion(spec))
         name = f"{cls.spec_name()}:{argument}" if argument else cls.spec_name()
         return cls(name, backbone, load_fusion(file))
-
-    @property
-    def public(self) -> str:
-        """What to take on photos, where its backbone names a model for them."""
-        named = getattr(self._backbone, "public", "")
-        return f"a {self.fusion!r} fusion trained on {named}" if named else ""
-
-    @property
-    def lacks(self) -> Mapping[str, str]:
-        """Protocols that these weights do not support, each with the reason."""
-        lacking = {} if self._fusion.head is not None else {"EmbeddingAnswerer": self._no_head()}
-        if not hasattr(self._backbone, "encode_pixels"):
-            lacking["PixelEncoder"] = "its backbone preprocesses images itself"
-        return lacking
 
     @classmethod
     def _no_fusion(cls, spec: str) -> str:
@@ -111,7 +102,7 @@ class FusedBackbone:
 
     def start_pixels(self, pixels: npt.NDArray[Any]) -> Callable[[], Embeddings]:
         """Begin ``encode_pixels``; only the function that is given back waits for the backbone's device."""
-        finish = start_pixels(self._backbone, pixels)
+        finish = self._backbone.start_pixels(pixels)
         return lambda: self._described(finish(), len(pixels))
 
     def compile(self) -> None:
@@ -173,10 +164,10 @@ class FusedBackbone:
 class ScheduledBackbone(FusedBackbone):
     """MA-AFS on a backbone: a scheduler for fused queries, and one for cross-modal retrieval."""
 
-    rerank: ClassVar[int] = 32
-    derived: ClassVar[frozenset[str]] = frozenset({"mass"})
+    rerank = 32
+    derived = frozenset({"mass"})
     """States that ``complete_images`` and ``complete_texts`` make of the rest: no cache keeps them."""
-    pairs_at_once: ClassVar[int] = 16384
+    pairs_at_once = 16384
 
     @classmethod
     def _no_fusion(cls, spec: str) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mafs_bench.adapters.protocols import Caption, Embeddings, Settings
+from mafs_bench.adapters.base import Caption, Embeddings, Settings
 from mafs_bench.adapters.tiles import run_in_tiles
 from mafs_bench.errors import WeightsError
 from mafs_bench.mafs.caption_weights import CaptionerWeights, find_captioner, load_captioner
@@ -32,18 +31,13 @@ class CaptioningBackbone(FusedBackbone):
         """Load backbone, fusion and, where one was trained, captioner. Raises ``WeightsError``."""
         adapter = super().load(argument, settings)
         file = find_captioner(cls.captions or cls.fusion, adapter._backbone.weights)
-        if file is not None:
+        if file is None:
+            adapter.unsupported = {**adapter.unsupported, "caption_embedded": adapter._no_captioner()}
+        else:
             adapter._captioner = load_captioner(file)
             both = f"{adapter.weights}{adapter._captioner.digest}"
             adapter.weights = hashlib.sha256(both.encode()).hexdigest()
         return adapter
-
-    @property
-    def lacks(self) -> Mapping[str, str]:
-        """Protocols that these weights do not support, each with the reason."""
-        if self._captioner is not None:
-            return super().lacks
-        return {**super().lacks, "EmbeddingCaptioner": self._no_captioner()}
 
     def caption_embedded(self, images: Embeddings, texts: Embeddings) -> list[Caption]:
         """Describe n images, with texts as context where they are present, word by word the likeliest one.

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from mafs_bench.adapters.base import Adapter
 from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UnknownNameError, UsageError, WeightsError
@@ -113,7 +113,7 @@ class _Job:
     request: TrainingRequest
     folder: Path
     dataset: Dataset
-    adapter: Any
+    adapter: Adapter
     bank: EmbeddingBank
     budget: Budget
     say: Callable[[str], None]
@@ -227,7 +227,7 @@ def fit_fused(
 
 def fit_answers(
     trained: FusionWeights,
-    adapter: Any,
+    adapter: Adapter,
     dataset: Dataset,
     budget: Budget,
     seed: int,

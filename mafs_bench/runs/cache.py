@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.adapters.base import Adapter, Embeddings
 from mafs_bench.errors import StoreError, UsageError
 
 _SCHEMA = (
@@ -50,12 +50,11 @@ def parse_bytes(text: str, option: str) -> int:
     return size
 
 
-def model_key(adapter: Any, precision: str, device: str) -> bytes:
+def model_key(adapter: Adapter, precision: str, device: str) -> bytes:
     """SHA-256 of everything but the input that decides an embedding."""
-    preprocess = getattr(adapter, "preprocess", None)
-    adapter_class = f"{type(adapter).__module__}.{type(adapter).__qualname__}"
+    preprocess = adapter.preprocess if adapter.supports("encode_pixels") else None
     identity = {
-        "encoder": getattr(adapter, "encoder", f"{adapter_class} {adapter.weights}"),
+        "encoder": adapter.encoder or f"{adapter.qualified_name} {adapter.weights}",
         "preprocess": hashlib.sha256(pickle.dumps(preprocess)).hexdigest(),
         "precision": precision,
         "device": device.partition(":")[0],
@@ -72,17 +71,13 @@ class Caches:
     texts: EmbeddingCache
 
 
-def open_caches(folder: Path, limit: int, adapter: Any, precision: str, device: str) -> Caches:
+def open_caches(folder: Path, limit: int, adapter: Adapter, precision: str, device: str) -> Caches:
     """Open or create the caches of a model. Raises ``StoreError``."""
     model = model_key(adapter, precision, device)
-    derived: frozenset[str] = getattr(adapter, "derived", frozenset())
-    sides = ("images", "texts")
-    completed = [getattr(adapter, f"complete_{side}", _as_it_is) for side in sides]
-    opened = [
-        EmbeddingCache(folder, model + side.encode(), limit, derived, complete)
-        for side, complete in zip(sides, completed, strict=True)
-    ]
-    return Caches(*opened)
+    return Caches(
+        EmbeddingCache(folder, model + b"images", limit, adapter.derived, adapter.complete_images),
+        EmbeddingCache(folder, model + b"texts", limit, adapter.derived, adapter.complete_texts),
+    )
 
 
 def _as_it_is(embeddings: Embeddings) -> Embeddings:

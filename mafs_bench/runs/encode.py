@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.adapters.base import Adapter, Embeddings
 from mafs_bench.adapters.vectors import as_embeddings
 from mafs_bench.runs.cache import EmbeddingCache
 from mafs_bench.runs.forward import Finish, Forward, concatenate
@@ -50,7 +50,7 @@ class EncodedImages:
 
 
 def encode_images(
-    adapter: Any,
+    adapter: Adapter,
     job: ImageJob,
     *,
     batch_size: int,
@@ -77,7 +77,8 @@ def encode_jobs(
 
     A batch that the end of one job does not fill goes on with the next, whose images are already being made.
     """
-    preprocess = getattr(forward.adapter, "preprocess", None)
+    adapter = forward.adapter
+    preprocess = adapter.preprocess if adapter.supports("encode_pixels") else None
     made = [_Job(replace(job, preprocess=preprocess), spool, forward.note) for job, spool in jobs]
     todo = ((one.job, one.missing()) for one in made)
     rows = _encode_items(forward, stream_jobs(todo, workers=workers), advance)
@@ -300,7 +301,7 @@ def _unpack(data: bytes) -> Arrays:
         return {name: arrays[name] for name in arrays.files}
 
 
-def encode_texts(adapter: Any, texts: Sequence[str], cache: EmbeddingCache | None = None) -> Embeddings:
+def encode_texts(adapter: Adapter, texts: Sequence[str], cache: EmbeddingCache | None = None) -> Embeddings:
     """Encode texts, each distinct one once, in an order that does not depend on theirs."""
     distinct = sorted(set(texts))
     digests = {text: hashlib.sha256(text.encode(errors="surrogatepass")).digest() for text in distinct}

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.adapters.base import Adapter, Embeddings
 from mafs_bench.runs.cache import EmbeddingCache
 from mafs_bench.runs.encode import EncodedImages, drop_all_but, encode_jobs, encode_texts
 from mafs_bench.runs.forward import Forward
@@ -44,7 +43,7 @@ class Encoder:
     with their severities that will be asked for: the next is begun while the one before is waited for.
     """
 
-    adapter: Any
+    adapter: Adapter
     dataset: Dataset
     seed: int
     batch_size: int

@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+from mafs_bench.adapters.base import Adapter, Settings
 from mafs_bench.adapters.identity import modules_of
 from mafs_bench.adapters.load import load, resolve_settings
-from mafs_bench.adapters.protocols import Settings
 from mafs_bench.errors import StoreError
 from mafs_bench.metrics import metrics_of
 from mafs_bench.runs.cache import open_caches
 from mafs_bench.runs.encode import drop_spool
 from mafs_bench.runs.encoder import ClipJudge, Encoder
 from mafs_bench.runs.forward import Forward, memory_in_one_line
-from mafs_bench.runs.plan import Cell, Plan, without_lacking
+from mafs_bench.runs.plan import Cell, Plan, without_unsupported
 from mafs_bench.runs.record import make_spec, probe_of, run_notes
 from mafs_bench.runs.store import (
     CellMeta,
@@ -124,7 +124,7 @@ def execute(
     score_memory.set(resources.memory)
     settings = resources.settings()
     adapter = load(plan.request.model, settings)
-    plan, lines = without_lacking(plan, adapter)
+    plan, lines = without_unsupported(plan, adapter)
     judge = load_judge(plan, settings)
     probe = probe_of(plan, adapter, settings)
     notes = [*run_notes(plan, adapter, judge, settings), *lines]
@@ -165,24 +165,24 @@ def _limit_threads() -> None:
     torch.set_num_threads(core_count())
 
 
-def load_judge(plan: Plan, settings: Settings) -> Any:
+def load_judge(plan: Plan, settings: Settings) -> Adapter | None:
     """The model that judges captions for CLIPScore, None where the request names none. Raises as ``load``."""
     return load(plan.request.clipscore, settings) if plan.request.clipscore else None
 
 
-def weights_of(adapter: Any, judge: Any) -> tuple[str, ...]:
+def weights_of(adapter: Adapter, judge: Adapter | None) -> tuple[str, ...]:
     """The hashes of all weights that decide a run's numbers."""
     return tuple(model.weights for model in (adapter, judge) if model is not None)
 
 
 def make_encoder(
     plan: Plan,
-    adapter: Any,
+    adapter: Adapter,
     settings: Settings,
     resources: Resources,
     spool: Path | None,
     progress: Progress,
-    judge: Any = None,
+    judge: Adapter | None = None,
 ) -> Encoder:
     """The encoder of a run. Raises ``StoreError`` where the cache cannot be opened."""
     caches = None
@@ -205,7 +205,7 @@ def make_encoder(
     )
 
 
-def _judging(judge: Any, plan: Plan, resources: Resources) -> ClipJudge:
+def _judging(judge: Adapter, plan: Plan, resources: Resources) -> ClipJudge:
     request = plan.request
     return ClipJudge(
         Encoder(

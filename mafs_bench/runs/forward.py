@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mafs_bench.adapters.protocols import Embeddings, start_pixels
+from mafs_bench.adapters.base import Adapter, Embeddings
 from mafs_bench.adapters.vectors import as_embeddings
 from mafs_bench.errors import ResourceError
 from mafs_bench.runs.cache import EmbeddingCache
@@ -23,7 +23,7 @@ Finish = Callable[[], Embeddings]
 class Forward:
     """Encodes rows, ``batch_size`` at a time at most. Out of memory halves that once, for good, and says so."""
 
-    adapter: Any
+    adapter: Adapter
     batch_size: int
     cache: EmbeddingCache | None = None
     note: Callable[[str], None] = lambda line: None
@@ -74,9 +74,8 @@ class Forward:
         return self._encode(rows)
 
     def _batch(self, rows: Sequence[npt.NDArray[Any]]) -> Finish:
-        lacks = getattr(self.adapter, "lacks", {})
-        if hasattr(self.adapter, "encode_pixels") and "PixelEncoder" not in lacks:
-            finish = start_pixels(self.adapter, np.stack(rows))
+        if self.adapter.supports("encode_pixels"):
+            finish = self.adapter.start_pixels(np.stack(rows))
             return lambda: as_embeddings(finish(), len(rows), "images")
         encoded = as_embeddings(self.adapter.encode_images(list(rows)), len(rows), "images")
         return lambda: encoded

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from mafs_bench.adapters.load import abilities, adapter_class, capabilities
+from mafs_bench.adapters.base import DUAL_ENCODER, Adapter
+from mafs_bench.adapters.load import adapter_class, capabilities
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.suite import JOINT, Suite
 from mafs_bench.datasets.resolve import resolve
@@ -21,9 +21,6 @@ from mafs_bench.types import SEVERITIES, Condition, Corruption, Dataset
 DEFAULT_SUITE = "core@1"
 CLEAN_ONLY = "clean"
 """What stands for no corruption at all."""
-
-_TWO_TOWERS = ({"DualEncoder"}, {"PixelEncoder"})
-"""What a judge of captions must be, either of them."""
 
 
 @dataclass(frozen=True)
@@ -140,19 +137,18 @@ def make_plan(request: RunRequest) -> Plan:
     )
 
 
-def without_lacking(plan: Plan, adapter: Any) -> tuple[Plan, list[str]]:
+def without_unsupported(plan: Plan, adapter: Adapter) -> tuple[Plan, list[str]]:
     """Leave out the tasks that an adapter's class can do and its weights cannot, with a line for each.
 
     Raises ``UsageError`` where such a task was asked for by name, or none is left.
     """
-    lacks: Mapping[str, str] = getattr(adapter, "lacks", {})
-    able = abilities(adapter)
+    able, reasons = adapter.capabilities, adapter.unsupported
     lines = []
     for task in plan.tasks:
         if task.refuse_adapter(able) is None:
             continue
-        needed = (protocol for need in task.needs for protocol in sorted(need))
-        lines.append(f"{task.name}: {next(lacks[protocol] for protocol in needed if protocol in lacks)}")
+        needed = (capability for need in task.needs for capability in sorted(need))
+        lines.append(f"{task.name}: {next(reasons[name] for name in needed if name in reasons)}")
     kept = tuple(task for task in plan.tasks if task.refuse_adapter(able) is None)
     if lines and (plan.request.tasks or not kept):
         raise UsageError(f"{plan.request.model} cannot do {'; '.join(lines)}")
@@ -163,8 +159,10 @@ def without_lacking(plan: Plan, adapter: Any) -> tuple[Plan, list[str]]:
 
 
 def _check_judge(judge: str, tasks: Sequence[Task]) -> None:
-    if not any(need <= capabilities(adapter_class(judge)) for need in _TWO_TOWERS):
-        raise UsageError(f"--clipscore {judge}: the model has no {' or '.join(map('+'.join, _TWO_TOWERS))}")
+    if not capabilities(adapter_class(judge)) >= DUAL_ENCODER:
+        raise UsageError(
+            f"--clipscore {judge}: the model does not implement {' and '.join(sorted(DUAL_ENCODER))}"
+        )
     if not any("captioning" in task.name for task in tasks):
         names = ", ".join(task.name for task in tasks)
         raise UsageError(f"--clipscore judges captions, and this run writes none (its tasks: {names})")

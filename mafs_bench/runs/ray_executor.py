@@ -27,7 +27,7 @@ from mafs_bench.errors import (
     WeightsError,
 )
 from mafs_bench.runs.execute import Progress, Resources, load_judge, make_encoder, run_cells, weights_of
-from mafs_bench.runs.plan import Cell, Plan, RunRequest, make_plan, without_lacking
+from mafs_bench.runs.plan import Cell, Plan, RunRequest, make_plan, without_unsupported
 from mafs_bench.runs.store import cell_file, write_atomically
 from mafs_bench.tasks.ranking import score_memory
 
@@ -104,7 +104,7 @@ class Worker:
             raise DataError(f"{node}: {plan.dataset.name} is another revision than the driver's")
         settings = resources.settings()
         adapter = load(request.model, settings)
-        plan, _ = without_lacking(plan, adapter)  # as the driver does: cells have the same numbers
+        plan, _ = without_unsupported(plan, adapter)  # as the driver does: cells have the same numbers
         judge = load_judge(plan, settings)
         if weights_of(adapter, judge) != driver.weights:
             raise WeightsError(f"{node}: {request.model} has other weights than the driver's")

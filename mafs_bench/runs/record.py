@@ -6,12 +6,11 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from mafs_bench import __version__
+from mafs_bench.adapters.base import Adapter, Settings
 from mafs_bench.adapters.identity import modules_of
 from mafs_bench.adapters.probe import TOLERANCES, Probe, take_probe
-from mafs_bench.adapters.protocols import Settings
 from mafs_bench.corruptions import OPERATORS
 from mafs_bench.corruptions.base import ImageOperator, TextOperator
 from mafs_bench.metrics.java_metrics import java_programs
@@ -37,14 +36,19 @@ PACKAGES = (
 """Packages whose version can change a number."""
 
 
-def probe_of(plan: Plan, adapter: Any, settings: Settings) -> Probe:
+def probe_of(plan: Plan, adapter: Adapter, settings: Settings) -> Probe:
     """Probe a model for the tasks of a plan. Raises ``AdapterError``."""
-    needed = {protocol for task in plan.tasks for need in task.needs for protocol in need}
+    needed = {capability for task in plan.tasks for need in task.needs for capability in need}
     return take_probe(adapter, settings.precision, settings.batch_size, needed)
 
 
 def make_spec(
-    plan: Plan, adapter: Any, judge: Any, settings: Settings, probe: Probe, notes: Sequence[str]
+    plan: Plan,
+    adapter: Adapter,
+    judge: Adapter | None,
+    settings: Settings,
+    probe: Probe,
+    notes: Sequence[str],
 ) -> RunSpec:
     """The record of a run that is about to start; ``notes`` are added to the record's own."""
     from mafs_bench.adapters.inference import allows_tf32
@@ -68,7 +72,7 @@ def make_spec(
         engine=request.engine,
         on_error=request.on_error,
         missing=dict(adapter.missing),
-        sources=dict(getattr(adapter, "sources", {})),
+        sources=dict(adapter.sources),
         clipscore={} if judge is None else {"model": request.clipscore, "weights": judge.weights},
         packages=versions(),
         notes=(*notes, *_measured_notes(probe, tf32)),
@@ -82,7 +86,7 @@ def make_spec(
     )
 
 
-def run_notes(plan: Plan, adapter: Any, judge: Any, settings: Settings) -> list[str]:
+def run_notes(plan: Plan, adapter: Adapter, judge: Adapter | None, settings: Settings) -> list[str]:
     """What a reader of the numbers must know of the data, the models and how they run."""
     foreign = [_domain_note(model, plan.dataset) for model in (adapter, judge) if model is not None]
     compiled = ["the image encoder was compiled (--compile)"] if settings.compile else []
@@ -90,14 +94,13 @@ def run_notes(plan: Plan, adapter: Any, judge: Any, settings: Settings) -> list[
     return [*plan.dataset.notes, *compiled, *dict.fromkeys([*(note for note in foreign if note), *asked])]
 
 
-def _domain_note(model: Any, dataset: Dataset) -> str:
+def _domain_note(model: Adapter, dataset: Dataset) -> str:
     """That a model was made for another domain, "" where it was not."""
     if not model.domain or not dataset.domain or model.domain == dataset.domain:
         return ""
-    public = getattr(model, "public", "")
     return (
         f"{model.name} was made for {model.domain}, and {dataset.name} is of the domain {dataset.domain}"
-        + (f"; made for it is {public}" if public else "")
+        + (f"; made for it is {model.public}" if model.public else "")
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.adapters.base import Embeddings
 from mafs_bench.errors import StoreError
 
 Index = npt.NDArray[np.int64]

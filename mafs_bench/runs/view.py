@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.adapters.base import Embeddings
 from mafs_bench.corruptions.base import PairItem, PairPlan
 from mafs_bench.corruptions.engine import needs_boxes, plan_pairs
 from mafs_bench.corruptions.pairs import mix_captions

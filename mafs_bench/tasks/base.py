@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.adapters.base import Adapter, Embeddings
 from mafs_bench.tasks.ranking import invert
 from mafs_bench.types import Corruption, Dataset, FloatArray, Image
 
@@ -127,8 +127,8 @@ def _no_remark(frame: pd.DataFrame, dataset: Dataset) -> str:
 class Task:
     """A task: what it needs of an adapter and a data set, and how it scores a view.
 
-    needs: alternatives of protocol names, any one of which suffices. reads: the modalities of its input.
-    joint_input: whether image and text are given together (misalignment applies). requires: which field of
+    needs: alternatives of capabilities (see ``Adapter``), any one of which suffices. reads: the modalities of
+    its input. joint_input: whether image and text are given together (misalignment applies). requires: which field of
     ``Sample`` must be there ("captions", "questions"). on_request: only run where it is asked for by name.
     notes: what a reader of its numbers must know of a data set, given the run's ``--limit``. remark: what one must
     know of a frame, "" for nothing.
@@ -139,18 +139,18 @@ class Task:
     needs: tuple[frozenset[str], ...]
     requires: str
     joint_input: bool
-    score: Callable[[Any, View], pd.DataFrame]
+    score: Callable[[Adapter, View], pd.DataFrame]
     reads: frozenset[str] = frozenset({"image", "text"})
     on_request: bool = False
     notes: Callable[[Dataset, int | None], Sequence[str]] = _no_notes
     remark: Callable[[pd.DataFrame, Dataset], str] = _no_remark
 
     def refuse_adapter(self, capabilities: frozenset[str]) -> str | None:
-        """Why an adapter with these protocols cannot do it, or None."""
+        """Why an adapter with these capabilities cannot do it, or None."""
         if any(need <= capabilities for need in self.needs):
             return None
-        wanted = " or ".join("+".join(sorted(need)) for need in self.needs)
-        return f"the adapter has no {wanted}"
+        wanted = " or ".join(" and ".join(sorted(need)) for need in self.needs)
+        return f"the model does not implement {wanted}"
 
     def refuse_dataset(self, dataset: Dataset) -> str | None:
         """Why it cannot be asked on that data set, or None."""

@@ -7,14 +7,13 @@ act on) and keeps the others as references; it is run where it is asked for by n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mafs_bench.adapters.base import Adapter, Caption
 from mafs_bench.adapters.outputs import captions_of, texts_of
-from mafs_bench.adapters.protocols import Caption
 from mafs_bench.errors import UsageError
 from mafs_bench.metrics.captioning import caption_statistics
 from mafs_bench.metrics.clip_score import PREFIX, clip_scores, ref_clip_scores
@@ -23,7 +22,7 @@ from mafs_bench.tasks.base import Judge, Pair, Task, View
 from mafs_bench.types import Dataset
 
 
-def score(adapter: Any, view: View) -> pd.DataFrame:
+def score(adapter: Adapter, view: View) -> pd.DataFrame:
     """A row an image: id, group, score = CIDEr-D of the caption, the caption, and the other statistics.
 
     All captions of an image are references; those of all images set CIDEr's document frequencies, which are
@@ -34,7 +33,7 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
     return _score(adapter, view, pairs, references)
 
 
-def score_with_context(adapter: Any, view: View) -> pd.DataFrame:
+def score_with_context(adapter: Adapter, view: View) -> pd.DataFrame:
     """As ``score``, with the first caption as context and the others as references.
 
     Raises ``UsageError`` where no image has two captions.
@@ -56,10 +55,10 @@ def context_pairs(dataset: Dataset) -> list[Pair]:
 
 
 def _score(
-    adapter: Any, view: View, pairs: Sequence[Pair], references: Sequence[Sequence[str]]
+    adapter: Adapter, view: View, pairs: Sequence[Pair], references: Sequence[Sequence[str]]
 ) -> pd.DataFrame:
     start_meteor()
-    embedded = hasattr(adapter, "caption_embedded")
+    embedded = adapter.supports("caption_embedded")
     captions = _caption_embedded(adapter, view, pairs) if embedded else _caption_raw(adapter, view, pairs)
     texts = [None if caption is None else caption.text for caption in captions]
     named = pd.DataFrame(
@@ -82,14 +81,14 @@ def _score(
     return pd.concat(parts, axis=1)
 
 
-def _caption_embedded(adapter: Any, view: View, pairs: Sequence[Pair]) -> list[Caption | None]:
+def _caption_embedded(adapter: Adapter, view: View, pairs: Sequence[Pair]) -> list[Caption | None]:
     """Captions from embeddings: each image is encoded once for all tasks."""
     inputs = view.pair_embeddings(pairs)
     given = captions_of(adapter.caption_embedded(inputs.images, inputs.texts), len(pairs), "caption_embedded")
     return [caption if asked else None for caption, asked in zip(given, inputs.applicable, strict=True)]
 
 
-def _caption_raw(adapter: Any, view: View, pairs: Sequence[Pair]) -> list[Caption | None]:
+def _caption_raw(adapter: Adapter, view: View, pairs: Sequence[Pair]) -> list[Caption | None]:
     """Captions of a model that reads image and context together."""
     captions: list[Caption | None] = [None] * len(pairs)
     for batch in view.pair_batches(pairs):
@@ -134,7 +133,7 @@ def notes(dataset: Dataset, limit: int | None) -> list[str]:
 TASK = Task(
     name="captioning",
     primary="cider_d",
-    needs=(frozenset({"Captioner"}), frozenset({"EmbeddingCaptioner"})),
+    needs=(frozenset({"caption"}), frozenset({"caption_embedded"})),
     requires="captions",
     joint_input=False,
     score=score,
@@ -145,7 +144,7 @@ TASK = Task(
 CONTEXT_TASK = Task(
     name="context-captioning",
     primary="cider_d",
-    needs=(frozenset({"Captioner"}), frozenset({"EmbeddingCaptioner"})),
+    needs=(frozenset({"caption"}), frozenset({"caption_embedded"})),
     requires="captions",
     joint_input=True,
     score=score_with_context,

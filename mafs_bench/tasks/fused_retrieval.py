@@ -5,17 +5,16 @@ The images of the split are not in the gallery: the query's own would answer by 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
+from mafs_bench.adapters.base import DUAL_ENCODER, Adapter
 from mafs_bench.adapters.outputs import fused_of
 from mafs_bench.tasks.base import Task, View, caption_pairs, true_captions
 from mafs_bench.tasks.ranking import first_correct_ranks
 
 
-def score(adapter: Any, view: View) -> pd.DataFrame:
+def score(adapter: Adapter, view: View) -> pd.DataFrame:
     """A row a query (image, caption): id, group, score = rank of the first correct other caption.
 
     Correct is every caption that is true of the query's own image; where pairs are shuffled the image that it is
@@ -46,7 +45,7 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
 TASK = Task(
     name="fused-retrieval",
     primary="r1",
-    needs=(frozenset({"DualEncoder", "FusedEncoder"}), frozenset({"PixelEncoder", "FusedEncoder"})),
+    needs=(DUAL_ENCODER | {"fuse"},),
     requires="captions",
     joint_input=True,
     score=score,

@@ -8,21 +8,20 @@ and seeds are asked the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mafs_bench.adapters.base import DUAL_ENCODER, Adapter, Embeddings
 from mafs_bench.adapters.outputs import probabilities_of, scores_of
-from mafs_bench.adapters.protocols import Embeddings
 from mafs_bench.seeding import key
 from mafs_bench.tasks.base import Pair, Task, View, relevant_captions, same_text
 from mafs_bench.tasks.ranking import PAIRS_AT_ONCE
 from mafs_bench.types import Dataset, FloatArray
 
 
-def score(adapter: Any, view: View) -> pd.DataFrame:
+def score(adapter: Adapter, view: View) -> pd.DataFrame:
     """A row a pair: id, group (the image's), score, label (1 matched, 0 not), confidence, margin.
 
     score: the adapter's match probability, else its pair score, else the dot product. confidence: the match
@@ -33,7 +32,7 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
     inputs = view.pair_embeddings(pairs)
     scores = _scores(adapter, inputs.images, inputs.texts)
     scores[~inputs.applicable] = np.nan
-    probable = hasattr(adapter, "match_probabilities")
+    probable = adapter.supports("match_probabilities")
     return pd.DataFrame(
         {
             "id": [pair.id for pair in pairs],
@@ -92,11 +91,11 @@ def _pair(dataset: Dataset, image: int, owner: int, caption: int) -> Pair:
     return Pair(f"{sample.id}|{text_of.caption_id(caption)}", image, text_of.captions[caption])
 
 
-def _scores(adapter: Any, images: Embeddings, texts: Embeddings) -> FloatArray:
+def _scores(adapter: Adapter, images: Embeddings, texts: Embeddings) -> FloatArray:
     """(n,) float32, block by block."""
-    if hasattr(adapter, "match_probabilities"):
+    if adapter.supports("match_probabilities"):
         name, scorer, checked = "match_probabilities", adapter.match_probabilities, probabilities_of
-    elif hasattr(adapter, "score_pairs"):
+    elif adapter.supports("score_pairs"):
         name, scorer, checked = "score_pairs", adapter.score_pairs, scores_of
     else:
         return np.asarray(np.einsum("nd,nd->n", images.vectors, texts.vectors), dtype=np.float32)
@@ -118,7 +117,7 @@ def _margins(pairs: Sequence[Pair], label: npt.NDArray[np.int64], scores: FloatA
 TASK = Task(
     name="matching",
     primary="auroc",
-    needs=(frozenset({"DualEncoder"}), frozenset({"PixelEncoder"})),
+    needs=(DUAL_ENCODER,),
     requires="captions",
     joint_input=True,
     score=score,

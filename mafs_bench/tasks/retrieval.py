@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
+from mafs_bench.adapters.base import DUAL_ENCODER, Adapter
 from mafs_bench.adapters.outputs import scores_of
 from mafs_bench.tasks.base import Task, View, caption_pairs, relevant_captions, true_captions
 from mafs_bench.tasks.ranking import PAIRS_AT_ONCE, Index, rank_all
 from mafs_bench.types import FloatArray
 
 
-def score(adapter: Any, view: View) -> pd.DataFrame:
+def score(adapter: Adapter, view: View) -> pd.DataFrame:
     """A row a query: id, group, direction ("t2i", "i2t"), score = rank of the first correct item.
 
     Where people judged which pairs are true, ``map_at_r`` and ``r_precision`` stand beside it.
@@ -37,9 +36,9 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
     def image_to_text(image: Index, text: Index) -> FloatArray:
         return text_to_image(text, image)
 
-    reranks = hasattr(adapter, "score_pairs")
+    reranks = adapter.supports("score_pairs")
     k = adapter.rerank if reranks else 0
-    together = getattr(adapter, "pairs_at_once", PAIRS_AT_ONCE)
+    together = adapter.pairs_at_once or PAIRS_AT_ONCE
     judged = dataset.relevance is not None and dataset.relevance.image_totals is not None
     t2i = rank_all(
         captions.vectors,
@@ -84,7 +83,7 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
 TASK = Task(
     name="retrieval",
     primary="t2i_r1",
-    needs=(frozenset({"DualEncoder"}), frozenset({"PixelEncoder"})),
+    needs=(DUAL_ENCODER,),
     requires="captions",
     joint_input=False,
     score=score,

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mafs_bench.adapters.base import Adapter, Answer
 from mafs_bench.adapters.outputs import answers_of
-from mafs_bench.adapters.protocols import Answer
 from mafs_bench.metrics.vqa import best_accuracy, holds_right_answer, soft_accuracy
 from mafs_bench.tasks.base import Pair, Task, View
 from mafs_bench.types import Dataset, Question
@@ -18,7 +18,7 @@ TEN = 10
 """Answers per question in VQAv2, on which the official rule counts."""
 
 
-def score(adapter: Any, view: View) -> pd.DataFrame:
+def score(adapter: Adapter, view: View) -> pd.DataFrame:
     """A row a question: id, group, score = VQAv2 soft accuracy, confidence, answer, answer_type.
 
     Questions that the corruption cannot change, and those on images that could not be read, are unscored.
@@ -27,7 +27,7 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
     asked = questions_of(view.dataset)
     pairs = [Pair(question.id, sample, question.text) for sample, question in asked]
     adapter.prepare_answers(view.dataset.answer_vocabulary)
-    embedded = hasattr(adapter, "answer_embedded")
+    embedded = adapter.supports("answer_embedded")
     answers = _answer_embedded(adapter, view, pairs) if embedded else _answer_raw(adapter, view, pairs)
     groups = [view.dataset.samples[sample].group for sample, _ in asked]
     rows = [
@@ -37,7 +37,7 @@ def score(adapter: Any, view: View) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _answer_embedded(adapter: Any, view: View, pairs: Sequence[Pair]) -> list[Answer | None]:
+def _answer_embedded(adapter: Adapter, view: View, pairs: Sequence[Pair]) -> list[Answer | None]:
     """Answers from embeddings: each image is encoded once for all of its questions."""
     inputs = view.pair_embeddings(pairs)
     given = adapter.answer_embedded(inputs.images, inputs.texts, inputs.words)
@@ -45,7 +45,7 @@ def _answer_embedded(adapter: Any, view: View, pairs: Sequence[Pair]) -> list[An
     return [answer if asked else None for answer, asked in zip(given, inputs.applicable, strict=True)]
 
 
-def _answer_raw(adapter: Any, view: View, pairs: Sequence[Pair]) -> list[Answer | None]:
+def _answer_raw(adapter: Adapter, view: View, pairs: Sequence[Pair]) -> list[Answer | None]:
     """Answers of a model that reads image and question together."""
     answers: list[Answer | None] = [None] * len(pairs)
     for batch in view.pair_batches(pairs):
@@ -109,7 +109,7 @@ def remark(frame: pd.DataFrame, dataset: Dataset) -> str:
 TASK = Task(
     name="vqa",
     primary="accuracy",
-    needs=(frozenset({"Answerer"}), frozenset({"EmbeddingAnswerer"})),
+    needs=(frozenset({"answer"}), frozenset({"answer_embedded"})),
     requires="questions",
     joint_input=True,
     score=score,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from mafs_bench.adapters.base import DUAL_ENCODER, Settings
 from mafs_bench.adapters.load import (
     adapter_class,
     capabilities,
@@ -13,7 +14,6 @@ from mafs_bench.adapters.load import (
     resolve_settings,
     validated,
 )
-from mafs_bench.adapters.protocols import Settings
 from mafs_bench.adapters.vectors import unit_rows
 from mafs_bench.errors import AdapterError, UnknownNameError, UsageError, WeightsError
 
@@ -71,12 +71,12 @@ def test_parse(spec, expected):
 
 def test_capabilities_are_known_from_the_class():
     able = capabilities(adapter_class("clip:ViT-B-32/openai"))
-    assert able == {"DualEncoder", "PixelEncoder", "FusedEncoder", "Answerer", "EmbeddingAnswerer"}
+    assert able == {*DUAL_ENCODER, "encode_pixels", "fuse", "answer", "answer_embedded", "compile"}
 
 
 def test_a_users_class_without_load_is_called_and_described(file):
     adapter = load(f"{file}:Encoder", Settings())
-    assert capabilities(type(adapter)) == {"DualEncoder"}
+    assert adapter.capabilities == DUAL_ENCODER
     assert adapter.name == f"{file}:Encoder"
     assert len(adapter.weights) == 64
     assert adapter.missing == {"image": "blank", "text": "empty"}
@@ -84,13 +84,13 @@ def test_a_users_class_without_load_is_called_and_described(file):
 
 def test_a_users_class_with_load_gets_argument_and_settings(file):
     adapter = load(f"{file}:Loaded:some:thing", Settings(device="cpu"))
-    assert (adapter.argument, adapter.device) == ("some:thing", "cpu")
+    assert (adapter.wrapped.argument, adapter.wrapped.device) == ("some:thing", "cpu")
 
 
 @pytest.mark.parametrize(
     ("attribute", "error", "message"),
     [
-        ("Nothing", AdapterError, "implements no protocol"),
+        ("Nothing", AdapterError, "has none of the methods of a model"),
         ("function", AdapterError, "is not a class but a function"),
         ("Encodr", UnknownNameError, "Did you mean 'Encoder'"),
         ("Broken", AdapterError, "cannot be built: RuntimeError: no such"),

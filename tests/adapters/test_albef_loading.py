@@ -15,7 +15,7 @@ from mafs_bench.adapters.albef.checkpoint import read_checkpoint
 from mafs_bench.adapters.albef.model import AlbefRetrieval, AlbefVqa, VisionConfig
 from mafs_bench.adapters.albef.text import MAX_TOKENS, Tokenizer, clean_caption, clean_question
 from mafs_bench.adapters.albef.vit import resize_positions
-from mafs_bench.adapters.protocols import Settings
+from mafs_bench.adapters.base import Settings
 from mafs_bench.errors import UsageError, WeightsError
 from mafs_bench.recipes.baseline_data import make_vocabulary
 

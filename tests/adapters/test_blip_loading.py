@@ -9,11 +9,11 @@ import pytest
 import torch
 import transformers
 
+from mafs_bench.adapters.base import Settings
 from mafs_bench.adapters.blip.adapter import Blip
 from mafs_bench.adapters.blip.models import Answering, processor_class
 from mafs_bench.adapters.blip.sources import resolve
 from mafs_bench.adapters.blip.text import clean_caption, clean_question
-from mafs_bench.adapters.protocols import Settings
 from mafs_bench.errors import WeightsError
 from mafs_bench.recipes.baseline_data import make_vocabulary
 from mafs_bench.recipes.blip import _config, _tokenizer

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from mafs_bench.adapters.base import Embeddings, Settings
 from mafs_bench.adapters.chance import Chance
-from mafs_bench.adapters.protocols import Embeddings, Settings
 from mafs_bench.errors import UsageError
 
 

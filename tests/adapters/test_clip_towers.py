@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from mafs_bench.adapters.base import Settings
 from mafs_bench.adapters.clip import Clip
-from mafs_bench.adapters.protocols import Settings
 from mafs_bench.errors import AdapterError
 
 TRANSFORMER = {"image_size": 32, "layers": 2, "width": 64, "head_width": 16, "patch_size": 8}

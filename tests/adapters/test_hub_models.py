@@ -10,10 +10,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from mafs_bench.adapters.base import Settings
 from mafs_bench.adapters.blip.sources import PUBLISHED, digest, resolve
 from mafs_bench.adapters.clip import Clip
 from mafs_bench.adapters.open_clip_models import parse_source
-from mafs_bench.adapters.protocols import Settings
 from mafs_bench.errors import WeightsError
 
 OLD, NEW = "0" * 39 + "1", "0" * 39 + "2"

@@ -6,16 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mafs_bench.adapters.base import Adapter, Answer
 from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.adapters.probe import N_INPUTS, Probe, compare, probe_images, take_probe
-from mafs_bench.adapters.protocols import Answer
 from mafs_bench.errors import AdapterError
 from tests.support.toy import TOY_ADAPTER
 
 SETTINGS = resolve_settings("cpu")
 
 
-class Linear:
+class Linear(Adapter):
     """A dual encoder of 64 dimensions with a matching score; ``change`` is what its weights differ by."""
 
     name, weights, missing, domain, rerank = "linear", "w", {}, "", 4
@@ -44,7 +44,7 @@ class Linear:
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-class Answering:
+class Answering(Adapter):
     """Gives one of its answers to each question in turn of the question's length."""
 
     name, weights, missing, domain = "answering", "w", {}, ""
@@ -128,8 +128,8 @@ def test_other_dimensions_are_named() -> None:
 
 def test_answers_are_asked_for_only_where_they_are_needed() -> None:
     clip = load("clip", SETTINGS)
-    assert not take_probe(clip, "fp32", needed={"DualEncoder"}).words
-    assert take_probe(clip, "fp32", needed={"Answerer", "EmbeddingAnswerer"}).words.keys() == {
+    assert not take_probe(clip, "fp32", needed={"encode_images", "encode_texts"}).words
+    assert take_probe(clip, "fp32", needed={"answer", "answer_embedded"}).words.keys() == {
         "answers, together",
         "answers, one at a time",
     }

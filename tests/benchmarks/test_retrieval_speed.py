@@ -41,7 +41,7 @@ assert [1 + int((row >= row[i]).sum()) - 1 for i, row in enumerate(few)] == rank
 _WHOLE = """
 import resource, time
 import numpy as np, torch
-from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.adapters.base import Embeddings
 from mafs_bench.metrics import metrics_of
 from mafs_bench.stats.intervals import intervals
 from mafs_bench.stats.resampling import Resampling

@@ -1,4 +1,4 @@
-"""Every registered adapter that has weights here does what its protocols promise."""
+"""Every registered adapter that has weights here does what its methods promise."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from mafs_bench.adapters import ADAPTERS
+from mafs_bench.adapters.base import CAPABILITIES, Settings
 from mafs_bench.adapters.check import check_adapter
 from mafs_bench.adapters.load import adapter_class, capabilities
-from mafs_bench.adapters.protocols import PROTOCOLS, Settings
 from mafs_bench.errors import DataError, WeightsError
 from mafs_bench.types import Dataset, Question, Sample
 
@@ -51,11 +51,11 @@ def make_dataset(samples):
 
 @pytest.mark.parametrize("name", ADAPTERS.names())
 def test_capabilities_are_known_without_weights(name):
-    assert capabilities(adapter_class(name)) <= PROTOCOLS.keys()
+    assert capabilities(adapter_class(name)) <= set(CAPABILITIES)
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.rpartition("/")[2])
-def test_protocols_are_kept(spec):
+def test_what_is_promised_is_kept(spec):
     try:
         checks = list(check_adapter(spec, Settings(), make_dataset(6)))
     except WeightsError as error:

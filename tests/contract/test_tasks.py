@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mafs_bench.adapters.protocols import PROTOCOLS, Answer, Embeddings, Fused
+from mafs_bench.adapters.base import CAPABILITIES, Adapter, Answer, Embeddings, Fused
 from mafs_bench.metrics import METRICS, metrics_of
 from mafs_bench.runs.encoder import Encoder
 from mafs_bench.runs.view import ConditionParts, ConditionView
@@ -32,10 +32,10 @@ class Grey:
         return np.full((32, 32, 3), self.level, dtype=np.uint8)
 
 
-class Everything:
-    """Implements every protocol of one image or one text at a time, badly."""
+class Everything(Adapter):
+    """Can do everything with one image or one text at a time, badly."""
 
-    name, weights, missing, domain = "everything", "0", {}, ""
+    name, weights = "everything", "0"
 
     def encode_images(self, images: Sequence[Image]) -> np.ndarray:
         return unit(np.array([[image.mean() + 1, 64, 7] for image in images]))
@@ -98,14 +98,14 @@ def task(request: pytest.FixtureRequest) -> Task:
 
 def test_declares_itself(task: Task) -> None:
     assert task.primary in {metric.name for metric in metrics_of(task.name)}
-    assert all(need <= set(PROTOCOLS) for need in task.needs)
+    assert all(need <= set(CAPABILITIES) for need in task.needs)
     assert task.reads <= {"image", "text"}
     assert task.requires in {"captions", "questions"}
     assert set(TASKS.names()) == set(METRICS)
 
 
 def test_refuses_what_it_cannot_do(task: Task) -> None:
-    assert "the adapter has no" in (task.refuse_adapter(frozenset()) or "")
+    assert "the model does not implement" in (task.refuse_adapter(frozenset()) or "")
     bare = replace(dataset(), samples=tuple(replace(s, captions=(), questions=()) for s in dataset().samples))
     assert f"toy has no {task.requires}" == task.refuse_dataset(bare)
     assert task.refuse_dataset(dataset()) is None

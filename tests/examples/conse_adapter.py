@@ -22,7 +22,7 @@ from PIL import Image
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
-from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.adapters.base import Embeddings
 from mafs_bench.adapters.text_signals import text_signals
 
 TOP_CLASSES = 10

@@ -15,7 +15,7 @@ from mafs_bench.adapters.albef.checkpoint import read_checkpoint
 from mafs_bench.adapters.albef.images import Preprocess
 from mafs_bench.adapters.albef.model import AlbefRetrieval, AlbefVqa
 from mafs_bench.adapters.albef.text import Tokenizer, clean_caption, clean_question
-from mafs_bench.adapters.protocols import Settings
+from mafs_bench.adapters.base import Settings
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
 TOLERANCE = 1e-4

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from mafs_bench.adapters.base import Settings
 from mafs_bench.adapters.blip.adapter import PROMPT, Blip
 from mafs_bench.adapters.blip.models import (
     Answering,
@@ -22,7 +23,6 @@ from mafs_bench.adapters.blip.models import (
 )
 from mafs_bench.adapters.blip.sources import resolve
 from mafs_bench.adapters.blip.text import decoder_token, encoder_token, padded, unpadded
-from mafs_bench.adapters.protocols import Settings
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
 FOLDER = str(GOLDEN / "blip_tiny")

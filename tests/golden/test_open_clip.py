@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mafs_bench.adapters.base import Settings
 from mafs_bench.adapters.clip import Clip
-from mafs_bench.adapters.protocols import Settings
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
 TOLERANCE = 1e-4

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mafs_bench.adapters.protocols import Embeddings, Settings
+from mafs_bench.adapters.base import Embeddings, Settings
 from mafs_bench.adapters.siglip import SigLip
 from mafs_bench.errors import UsageError, WeightsError
 

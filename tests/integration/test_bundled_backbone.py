@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import mafs_bench
+from mafs_bench.adapters.base import Settings
 from mafs_bench.adapters.clip import Clip
-from mafs_bench.adapters.protocols import Settings
 from mafs_bench.datasets.resolve import resolve
 
 FOLDER = Path(mafs_bench.__file__).parent / "weights" / "clip_scenes"

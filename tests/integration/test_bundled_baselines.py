@@ -8,8 +8,8 @@ import PIL.Image
 import pytest
 
 import mafs_bench
+from mafs_bench.adapters.base import Settings
 from mafs_bench.adapters.load import load
-from mafs_bench.adapters.protocols import Settings
 from mafs_bench.recipes.baseline_measure import IMAGES, SPLIT, Silent
 from mafs_bench.report import summary
 from mafs_bench.runs.execute import Resources, execute

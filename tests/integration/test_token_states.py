@@ -15,7 +15,7 @@ _EVALUATION = """
 import sys
 from pathlib import Path
 import numpy as np, torch, transformers
-from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.adapters.base import Adapter, Embeddings
 from mafs_bench.metrics import metrics_of
 from mafs_bench.runs.encoder import Encoder
 from mafs_bench.runs.view import ConditionParts, ConditionView
@@ -36,7 +36,7 @@ class Source:
     def load(self):
         return np.full((32, 32, 3), 127, dtype=np.uint8)
 
-class Reranker:
+class Reranker(Adapter):
     rerank, scored = k, 0
     def encode_images(self, seen):
         states = {"tokens": rng.standard_normal((len(seen), tokens, 768), dtype=np.float32)}

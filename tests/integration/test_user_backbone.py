@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mafs_bench.adapters.base import Settings
 from mafs_bench.adapters.load import load
-from mafs_bench.adapters.protocols import Settings
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import MafsBenchError, UsageError, WeightsError
 from mafs_bench.mafs.calibrate import CalibrationRequest, calibrate

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mafs_bench.adapters.base import Adapter, Settings
 from mafs_bench.adapters.clip import Clip
-from mafs_bench.adapters.protocols import Settings
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.metrics import metrics_of
 from mafs_bench.metrics.clip_score import clip_scores, ref_clip_scores
@@ -41,10 +41,10 @@ class Stored:
         return np.load(GOLDEN / "albef_retrieval.npz")[self.name]
 
 
-class Writer:
+class Writer(Adapter):
     """Writes a caption that depends on the picture that it is given."""
 
-    name, weights, missing, domain = "writer", "", {}, ""
+    name, weights = "writer", ""
 
     def caption(self, images: list[Image], contexts: list[str]) -> list[str]:
         return [WORDS[int(image.astype(int).sum()) % len(WORDS)] for image in images]

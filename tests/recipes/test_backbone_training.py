@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from mafs_bench.adapters.base import Settings
 from mafs_bench.adapters.clip import Clip
-from mafs_bench.adapters.protocols import Settings
 from mafs_bench.datasets.scenes.captions import write_captions
 from mafs_bench.datasets.scenes.world import make_world, scenes_of
 from mafs_bench.errors import TrainingError, WeightsError

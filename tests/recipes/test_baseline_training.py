@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from mafs_bench.adapters.albef.adapter import Albef
 from mafs_bench.adapters.albef.text import Tokenizer
+from mafs_bench.adapters.base import Settings
 from mafs_bench.adapters.blip.adapter import Blip
-from mafs_bench.adapters.protocols import Settings
 from mafs_bench.cli import app
 from mafs_bench.datasets.scenes import load
 from mafs_bench.errors import TrainingError, WeightsError

@@ -12,7 +12,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.adapters.base import Adapter, Embeddings
+from mafs_bench.adapters.object_adapter import as_adapter
 from mafs_bench.errors import StoreError, UsageError
 from mafs_bench.runs.cache import EmbeddingCache, model_key, open_caches, parse_bytes
 from mafs_bench.runs.encode import encode_texts
@@ -32,8 +33,13 @@ def double(x: np.ndarray) -> np.ndarray:
     return 2 * x
 
 
-def adapter(**changes: object) -> SimpleNamespace:
-    return SimpleNamespace(**({"weights": "a", "preprocess": None} | changes))
+def same(x: np.ndarray) -> np.ndarray:
+    return x
+
+
+def adapter(**changes: object) -> Adapter:
+    methods = {"encode_pixels": same, "preprocess": same}
+    return as_adapter(SimpleNamespace(**({"weights": "a"} | methods | changes)))
 
 
 def test_rows_come_back_bit_by_bit(tmp_path: Path) -> None:
@@ -57,7 +63,7 @@ def test_rows_come_back_bit_by_bit(tmp_path: Path) -> None:
         (adapter(), "fp32", "cuda:0"),
     ],
 )
-def test_models_are_never_mixed(tmp_path: Path, other: tuple[SimpleNamespace, str, str]) -> None:
+def test_models_are_never_mixed(tmp_path: Path, other: tuple[Adapter, str, str]) -> None:
     mine = model_key(adapter(), "fp32", "cpu")
     assert model_key(adapter(), "fp32", "cpu") == mine != model_key(*other)
     digests, embeddings = rows(3)
@@ -87,7 +93,7 @@ def test_only_what_is_missing_goes_through_the_model(tmp_path: Path) -> None:
         vectors = np.stack([image.ravel() for image in images]).astype(np.float32)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
-    model = SimpleNamespace(encode_images=encode_images)
+    model = as_adapter(SimpleNamespace(encode_images=encode_images))
     pixels = list(np.random.default_rng(0).uniform(1, 2, size=(6, 4)).astype(np.float32))
     digests = [bytes([i]) * 32 for i in range(6)]
     plain = Forward(model, 4)(pixels, digests)
@@ -143,7 +149,7 @@ def test_sizes_that_are_none(text: str) -> None:
         parse_bytes(text, "--cache-size")
 
 
-class Halves:
+class Halves(Adapter):
     """A fusion as the cache sees it: an encoder that it shares, and a state of its own made of the vectors."""
 
     derived = frozenset({"half"})

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from mafs_bench.adapters.base import Adapter
 from mafs_bench.adapters.load import resolve_settings
 from mafs_bench.adapters.probe import Probe
 from mafs_bench.errors import UnknownNameError, UsageError
@@ -22,7 +23,11 @@ REQUEST = RunRequest("blip", "clean", limit=4, tasks=("captioning",), clipscore=
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        ({"clipscore": f"{__file__}:Writer"}, UsageError, "the model has no DualEncoder or PixelEncoder"),
+        (
+            {"clipscore": f"{__file__}:Writer"},
+            UsageError,
+            "the model does not implement encode_images and encode_texts",
+        ),
         ({"clipscore": "clipp"}, UnknownNameError, "clip"),
         ({"tasks": ("retrieval",)}, UsageError, "this run writes none"),
     ],
@@ -53,10 +58,10 @@ def test_a_record_from_before_has_no_judge() -> None:
     assert spec_of(table).clipscore == {}
 
 
-class Writer:
+class Writer(Adapter):
     """Writes captions and cannot judge any."""
 
-    name, weights, missing, domain = "writer", "w", {}, ""
+    name, weights = "writer", "w"
 
     def caption(self, images: list, contexts: list[str]) -> list[str]:
         return ["" for _ in images]

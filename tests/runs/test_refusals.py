@@ -39,7 +39,7 @@ def test_every_pair_is_decided_though_the_weights_are_not_there(
         if (model, task) not in CANNOT:
             assert [planned.name for planned in make_plan(request).tasks] == [task]
             continue
-        with pytest.raises(UsageError, match=f"cannot do {task}: the adapter has no ") as caught:
+        with pytest.raises(UsageError, match=f"cannot do {task}: the model does not implement ") as caught:
             make_plan(request)
         assert "\n" not in str(caught.value)
 
@@ -48,7 +48,9 @@ def test_the_refusal_comes_before_the_data_are_read(tmp_path: Path) -> None:
     request = RunRequest(
         "chance", CLEAN_ONLY, dataset="coco", data_root=tmp_path / "none", tasks=("captioning",)
     )
-    with pytest.raises(UsageError, match="chance cannot do captioning: the adapter has no Captioner or"):
+    with pytest.raises(
+        UsageError, match="chance cannot do captioning: the model does not implement caption or"
+    ):
         make_plan(request)
 
 
@@ -67,6 +69,6 @@ def test_the_command_refuses_in_one_line_and_in_seconds(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        f"mafs-bench: albef:{huge} cannot do captioning: the adapter has no Captioner or EmbeddingCaptioner"
+        f"mafs-bench: albef:{huge} cannot do captioning: the model does not implement caption or caption_embedded"
     ]
     assert not (tmp_path / "runs").exists()

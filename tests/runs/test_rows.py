@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.adapters.base import Adapter, Embeddings
+from mafs_bench.adapters.object_adapter import as_adapter
 from mafs_bench.errors import StoreError
 from mafs_bench.runs import encode as encode_module
 from mafs_bench.runs import rows as rows_module
@@ -80,14 +81,14 @@ class Source:
         return np.full((4, 4, 3), self.value, dtype=np.uint8)
 
 
-def tower(calls: list[int]) -> SimpleNamespace:
+def tower(calls: list[int]) -> Adapter:
     def encode_images(images: list[np.ndarray]) -> Embeddings:
         calls.append(len(images))
         tokens = np.stack([image[..., 0].astype(np.float32) for image in images])
         vectors = np.tile(np.float32([1, 0]), (len(images), 1))
         return Embeddings(vectors, np.ones(len(images), dtype=bool), {}, {"tokens": tokens})
 
-    return SimpleNamespace(encode_images=encode_images)
+    return as_adapter(SimpleNamespace(encode_images=encode_images))
 
 
 def test_encoding_is_the_same_where_states_go_to_files(

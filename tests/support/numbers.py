@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mafs_bench.adapters.protocols import Answer
+from mafs_bench.adapters.base import Adapter, Answer
 from mafs_bench.runs.encoder import Encoder
 from mafs_bench.runs.view import ConditionParts, ConditionView
 from mafs_bench.types import Condition, Corruption, Dataset, Image, Question, Relevance, Sample
@@ -27,10 +27,10 @@ class Flat:
         return np.full((32, 32, 3), self.level, dtype=np.uint8)
 
 
-class Reader:
+class Reader(Adapter):
     """Reads the number off a flat image and answers with it."""
 
-    name, weights, missing, domain = "reader", "", {}, ""
+    name = "reader"
     dimensions = 128
 
     def prepare_answers(self, vocabulary: Sequence[str]) -> None:
@@ -72,7 +72,7 @@ def numbers(n: int, relevance: Relevance | None = None) -> Dataset:
 
 
 def view_of(
-    dataset: Dataset, adapter: object, corruption: Corruption | None = None, severity: int = 0
+    dataset: Dataset, adapter: Adapter, corruption: Corruption | None = None, severity: int = 0
 ) -> ConditionView:
     encoder = Encoder(adapter, dataset, seed=0, batch_size=7, workers=0)
     parts = ConditionParts.of([] if corruption is None else [(corruption, severity)])

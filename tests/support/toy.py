@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PILImage
 
-from mafs_bench.adapters.protocols import Embeddings, Fused
+from mafs_bench.adapters.base import Embeddings, Fused
 
 COLOURS = ("red", "green", "blue", "white", "black", "orange", "purple", "grey")
 TOY_ADAPTER = f"{__file__}:ToyEncoder"

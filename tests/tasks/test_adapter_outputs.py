@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mafs_bench.adapters.protocols import Answer, Caption, Embeddings, Fused
+from mafs_bench.adapters.base import Answer, Caption, Embeddings, Fused
 from mafs_bench.errors import AdapterError
 from mafs_bench.tasks import TASKS
 from tests.support.numbers import Reader, numbers, view_of

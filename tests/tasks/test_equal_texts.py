@@ -81,7 +81,7 @@ def test_where_all_captions_are_equal_there_is_no_negative() -> None:
 def test_fused_queries_find_an_equal_text() -> None:
     class Fusing(Perfect):
         def fuse(self, images, texts):  # type: ignore[no-untyped-def]
-            from mafs_bench.adapters.protocols import Fused
+            from mafs_bench.adapters.base import Fused
 
             return Fused(images.vectors)
 

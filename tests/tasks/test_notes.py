@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mafs_bench.adapters.protocols import Answer
+from mafs_bench.adapters.base import Answer
 from mafs_bench.metrics.vqa import best_accuracy, holds_right_answer, soft_accuracy
 from mafs_bench.tasks import captioning, vqa
 from mafs_bench.types import Dataset

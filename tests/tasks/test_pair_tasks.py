@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.adapters.base import Embeddings
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UsageError
 from mafs_bench.metrics import metrics_of

@@ -6,10 +6,10 @@ retrieval, one of question answering or both; see ``checkpoint`` for what may li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,9 @@ from mafs_bench.adapters.albef.checkpoint import Checkpoint, digest, find_vocabu
 from mafs_bench.adapters.albef.images import Preprocess
 from mafs_bench.adapters.albef.model import AlbefRetrieval, AlbefVqa
 from mafs_bench.adapters.albef.text import Tokenizer
+from mafs_bench.adapters.base import Adapter, Answer, Embeddings, Fused, Settings
 from mafs_bench.adapters.inference import inference, to_device, to_host
 from mafs_bench.adapters.matching import RETRIEVAL, STATES, kept_for_matching, matching_logits
-from mafs_bench.adapters.protocols import Answer, Embeddings, Fused, Settings
 from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
 from mafs_bench.adapters.vectors import mean_of_pairs, unit_rows
 from mafs_bench.errors import UsageError, WeightsError
@@ -31,14 +31,13 @@ BUNDLED = Path(__file__).parents[2] / "weights" / "albef_scenes"
 _RETRIEVAL, _ANSWERING = "retrieval and matching", "question answering"
 
 
-class Albef:
+class Albef(Adapter):
     """An ALBEF model. Missing images are the grey picture, missing texts the empty one, both encoded.
 
     ``rerank`` is the checkpoint's k_test: that many candidates are put in the order of the matching logit
     alone, the similarity left out, as in the official evaluation.
     """
 
-    missing: ClassVar[Mapping[str, str]] = {"image": "blank", "text": "empty"}
     public = "albef:FILE.pth, one of the checkpoints that salesforce/ALBEF links to"
 
     def __init__(self, name: str, files: Sequence[Path], settings: Settings, domain: str) -> None:
@@ -52,6 +51,7 @@ class Albef:
         self.domain = domain
         self.weights = digest(list(files))
         self.rerank = retrieval.k_test
+        self.unsupported = self._without_checkpoint()
         self.preprocess = Preprocess(retrieval.vision.size)
         self._settings = settings
         self._rows = tile_rows(torch.device(settings.device))
@@ -68,20 +68,8 @@ class Albef:
             return cls("albef", _checkpoint_files(BUNDLED), settings, domain="scenes")
         return cls(f"albef:{argument}", _checkpoint_files(Path(argument).expanduser()), settings, domain="")
 
-    @property
-    def lacks(self) -> Mapping[str, str]:
-        """Protocols for which there is no checkpoint, each with the reason."""
-        lacking = {} if True in self._checkpoints else {"Answerer": self._absent(_ANSWERING)}
-        if False not in self._checkpoints:
-            lacking |= dict.fromkeys(RETRIEVAL, self._absent(_RETRIEVAL))
-        return lacking
-
-    def encode_images(self, images: Sequence[Image]) -> Embeddings:
-        """Encode n images; the states of all their tokens are kept for the matching head."""
-        return self.encode_pixels(np.stack([self.preprocess(image) for image in images]))
-
     def encode_pixels(self, pixels: npt.NDArray[Any]) -> Embeddings:
-        """Encode float32 (n, 3, size, size) of ``preprocess``."""
+        """Encode float32 (n, 3, size, size) of ``preprocess``; all token states are kept for the matching head."""
         return self.start_pixels(pixels)()
 
     def start_pixels(self, pixels: npt.NDArray[Any]) -> Callable[[], Embeddings]:
@@ -187,6 +175,13 @@ class Albef:
         if checkpoint is None:
             raise WeightsError(self._absent(purpose))
         return checkpoint.build().to(self._settings.device)
+
+    def _without_checkpoint(self) -> dict[str, str]:
+        """Capabilities for which there is no checkpoint, each with the reason."""
+        absent = {} if True in self._checkpoints else {"answer": self._absent(_ANSWERING)}
+        if False not in self._checkpoints:
+            absent |= dict.fromkeys(RETRIEVAL, self._absent(_RETRIEVAL))
+        return absent
 
     def _absent(self, purpose: str) -> str:
         return f"{self.name} has no checkpoint of {purpose}; put one into a folder with the other"

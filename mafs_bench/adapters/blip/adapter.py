@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from mafs_bench.adapters.base import Adapter, Answer, Embeddings, Fused, Settings
 from mafs_bench.adapters.blip.models import (
     Answering,
     Captioning,
@@ -36,7 +37,6 @@ from mafs_bench.adapters.blip.text import (
 )
 from mafs_bench.adapters.inference import inference, to_device, to_host
 from mafs_bench.adapters.matching import RETRIEVAL, STATES, kept_for_matching, matching_logits
-from mafs_bench.adapters.protocols import Answer, Embeddings, Fused, Settings
 from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
 from mafs_bench.adapters.vectors import mean_of_pairs, unit_rows
 from mafs_bench.errors import WeightsError
@@ -49,7 +49,7 @@ _ANSWER = {"num_beams": _BEAMS, "max_new_tokens": 9}
 """The official settings: 20 and 10 tokens, the prompt and the start token among them."""
 _RANKED_ANSWERS = 128
 _PURPOSES = {"itm": "retrieval and matching", "caption": "captions", "vqa": "question answering"}
-_PROTOCOLS = {"itm": RETRIEVAL, "caption": ("Captioner",), "vqa": ("Answerer",)}
+_CAPABILITIES = {"itm": RETRIEVAL, "caption": ("caption",), "vqa": ("answer",)}
 _DECODED_SHARE = 4
 """Tiles of a decoder are that much smaller: it holds several beams a row, and groups of one length are few."""
 
@@ -57,13 +57,12 @@ LoadedPart = TypeVar("LoadedPart", bound=Part)
 Result = TypeVar("Result")
 
 
-class Blip:
+class Blip(Adapter):
     """BLIP models. Missing images are the grey picture, missing texts the empty one, both encoded.
 
     ``rerank`` is the official k_test; ``sources`` names the hub's repository and commit of each part from there.
     """
 
-    missing: ClassVar[Mapping[str, str]] = {"image": "blank", "text": "empty"}
     public = "blip:base"
 
     def __init__(self, name: str, sources: Mapping[str, Source], settings: Settings, domain: str) -> None:
@@ -75,6 +74,10 @@ class Blip:
         self.preprocess: Preprocess = load_preprocess(next(iter(sources.values())))
         self.rerank = sources.get("itm", next(iter(sources.values()))).k_test
         self._found = sources
+        absent = [part for part in _PURPOSES if part not in sources]
+        self.unsupported = {
+            capability: self._absent(part) for part in absent for capability in _CAPABILITIES[part]
+        }
         self._settings = settings
         self._rows = tile_rows(torch.device(settings.device))
         self._vocabulary: tuple[str, ...] = ()
@@ -88,18 +91,8 @@ class Blip:
         name, domain = (f"blip:{argument}", "") if argument else ("blip", "scenes")
         return cls(name, resolve(argument), settings, domain)
 
-    @property
-    def lacks(self) -> Mapping[str, str]:
-        """Protocols for which there is no model, each with the reason."""
-        absent = [part for part in _PURPOSES if part not in self._found]
-        return {protocol: self._absent(part) for part in absent for protocol in _PROTOCOLS[part]}
-
-    def encode_images(self, images: Sequence[Image]) -> Embeddings:
-        """Encode n images; the states of all their tokens are kept for the matching head."""
-        return self.encode_pixels(np.stack([self.preprocess(image) for image in images]))
-
     def encode_pixels(self, pixels: npt.NDArray[Any]) -> Embeddings:
-        """Encode float32 (n, 3, size, size) of ``preprocess``."""
+        """Encode float32 (n, 3, size, size) of ``preprocess``; all token states are kept for the matching head."""
         return self.start_pixels(pixels)()
 
     def start_pixels(self, pixels: npt.NDArray[Any]) -> Callable[[], Embeddings]:

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mafs_bench.adapters.protocols import Embeddings
+from mafs_bench.adapters.base import Adapter, Embeddings
+from mafs_bench.adapters.clip import Clip
 from mafs_bench.adapters.vectors import as_embeddings
 from mafs_bench.errors import StoreError
 from mafs_bench.files import replacing
@@ -39,7 +40,7 @@ class Candidate(FusedBackbone):
 
     fusion = "study"
 
-    def __init__(self, backbone: Any, weights: FusionWeights) -> None:
+    def __init__(self, backbone: Adapter, weights: FusionWeights) -> None:
         super().__init__(weights.fusion, backbone, weights)
         self.fused = weights.fused
         self.corrupted: tuple[float, float] = (0.0, 0.0)
@@ -90,7 +91,7 @@ class TrainingSet:
     answers: tuple[str, ...]
 
     @classmethod
-    def of(cls, backbone: Any, dataset: Dataset, say: Callable[[str], None]) -> TrainingSet:
+    def of(cls, backbone: Adapter, dataset: Dataset, say: Callable[[str], None]) -> TrainingSet:
         """Embed a training split, or find it in the cache."""
         bank = embed(backbone, dataset, 0, say)
         if not dataset.answer_vocabulary:
@@ -100,7 +101,7 @@ class TrainingSet:
 
 
 def train_candidates(
-    data: TrainingSet, backbone: Any, budget: Budget, seeds: int, folder: Path, say: Callable[[str], None]
+    data: TrainingSet, backbone: Adapter, budget: Budget, seeds: int, folder: Path, say: Callable[[str], None]
 ) -> dict[str, Candidate]:
     """Every variant for every seed, by ``<variant>#<seed>``; weights are kept in ``folder``."""
     made: dict[str, Candidate] = {}
@@ -175,7 +176,7 @@ def _parts(weights: FusionWeights) -> dict[str, nn.Module]:
     return parts if weights.head is None else {**parts, "head": weights.head}
 
 
-def cost(backbone: Any, candidate: Candidate, n: int = 64) -> dict[str, float]:
+def cost(backbone: Adapter, candidate: Candidate, n: int = 64) -> dict[str, float]:
     """What scheduling adds to encoding ``n`` pairs, in percent of the backbone's parameters and time.
 
     The projections W_v and W_t, which every fusion has, do not count as the scheduler's parameters. The time
@@ -188,9 +189,8 @@ def cost(backbone: Any, candidate: Candidate, n: int = 64) -> dict[str, float]:
     slow = _median_time(lambda: (backbone.encode_images(images), backbone.encode_texts(texts)))
     added = _median_time(lambda: candidate.fuse(encoded, spoken))
     found = {"time": 100 * added / slow}
-    model = getattr(getattr(backbone, "_loaded", None), "model", None)
-    if model is not None:
-        total = sum(p.numel() for p in model.parameters())
+    if isinstance(backbone, Clip):
+        total = backbone.parameter_count()
         fusion = candidate.fused
         own = {id(p) for part in (fusion.image, fusion.text) for p in part.parameters()}
         scheduler = sum(p.numel() for p in fusion.parameters() if id(p) not in own)

@@ -1,0 +1,259 @@
+"""``Adapter``, the base class of every model. An adapter overrides the methods of what its model can do.
+
+Images come as uint8 RGB arrays (H, W, 3) of any size, texts as str. A missing image arrives as a grey
+image and a missing text as "", with ``present`` False in ``Embeddings``: what an adapter makes of that
+is its declared ``missing`` convention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from mafs_bench.errors import AdapterError, UsageError
+from mafs_bench.types import FloatArray, Image
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to run a model: device ("cpu", "cuda", "cuda:1", "mps"), precision ("fp32", "bf16", "fp16").
+
+    compile: its image encoder goes through ``torch.compile`` first.
+    """
+
+    device: str = "cpu"
+    precision: str = "fp32"
+    batch_size: int = 64
+    compile: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """n encoded items.
+
+    vectors: float32 (n, d), unit length. present: bool (n,), False where the modality was missing.
+    signals: float32 (n,) each, what a fusion may read beside the vectors (e.g. token entropy).
+    states: arrays (n, …) that ``score_pairs`` needs again (e.g. token states and masks).
+    """
+
+    vectors: FloatArray
+    present: npt.NDArray[np.bool_]
+    signals: Mapping[str, FloatArray] = field(default_factory=dict)
+    states: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def take(self, index: npt.NDArray[np.int64]) -> Embeddings:
+        """The items at these positions, in this order, repeats allowed."""
+        return Embeddings(
+            self.vectors[index],
+            self.present[index],
+            {name: values[index] for name, values in self.signals.items()},
+            {name: values[index] for name, values in self.states.items()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """Fused queries: vectors float32 (n, d), unit; diagnostics float32 (n,) each (``alpha_image`` …)."""
+
+    vectors: FloatArray
+    diagnostics: Mapping[str, FloatArray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer with the model's confidence in it, in [0, 1]; diagnostics are stored beside the score."""
+
+    text: str
+    confidence: float
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """One caption; diagnostics are stored beside its score."""
+
+    text: str
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+
+
+CAPABILITIES = (
+    "encode_images",
+    "encode_texts",
+    "encode_pixels",
+    "score_pairs",
+    "match_probabilities",
+    "fuse",
+    "answer",
+    "answer_embedded",
+    "caption",
+    "caption_embedded",
+    "compile",
+)
+"""The methods of ``Adapter`` that say what a model can do."""
+
+DUAL_ENCODER = frozenset({"encode_images", "encode_texts"})
+"""What a dual encoder supports: images and texts encoded apart into one space."""
+
+
+class Adapter:
+    """A model. Override the methods of what it can do; the others say "not supported".
+
+    A capability is a method of ``CAPABILITIES`` that the class overrides and that ``unsupported`` does not name.
+    All attributes have defaults; ``name`` and ``weights`` are filled in where they are empty when a model is loaded.
+
+    name: what tables call it. weights: SHA-256 of the weights (or of the source, for a model without).
+    missing: convention per modality, e.g. {"image": "blank", "text": "empty"} or {"image": "masked", …}.
+    domain: the visual domain it was trained on ("scenes", "photo", "" for any). public: the spec of a model for
+    another domain ("" for none). sources: where weights come from, e.g. {"weights": a commit of the hub}.
+    unsupported: capabilities that the class has and these weights do not support, each with the reason.
+    rerank: how many of the best candidates of a query, by dot product, are ordered by ``score_pairs``, before all
+    others (as ALBEF and BLIP do). pairs_at_once: how many pairs ``score_pairs`` takes at most (None: the default).
+    encoder: what adapters that encode alike share; ``--cache`` keeps one copy of its rows. derived: states that
+    ``complete_images`` and ``complete_texts`` compute from the rest, which the cache does not keep.
+    preprocess: goes with ``encode_pixels``; picklable, turns one image into an array of fixed shape, in a worker.
+    """
+
+    name: str = ""
+    weights: str = ""
+    missing: Mapping[str, str] = MappingProxyType({"image": "blank", "text": "empty"})
+    domain: str = ""
+    public: str = ""
+    sources: Mapping[str, str] = MappingProxyType({})
+    unsupported: Mapping[str, str] = MappingProxyType({})
+    rerank: int = 0
+    pairs_at_once: int | None = None
+    encoder: str = ""
+    derived: frozenset[str] = frozenset()
+    preprocess: Callable[[Image], npt.NDArray[Any]]
+
+    @classmethod
+    def load(cls, argument: str, settings: Settings) -> Self:
+        """Build the model that ``argument`` names ("" for none). Raises ``UsageError`` for an argument."""
+        if argument:
+            raise UsageError(f"{cls.__name__} takes no argument (it has no 'load'), got {argument!r}")
+        return cls()
+
+    @classmethod
+    def overridden(cls) -> frozenset[str]:
+        """The capabilities of the class, known before any weight is read."""
+        return _with_implied(
+            frozenset(name for name in CAPABILITIES if getattr(cls, name) is not _DEFAULTS[name])
+        )
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What this model can do: the methods that its class overrides, less those that are unsupported."""
+        absent = self.unsupported.keys()
+        return _with_implied(type(self).overridden() - absent) - absent
+
+    def supports(self, *capabilities: str) -> bool:
+        """Whether the model can do all of these."""
+        return self.capabilities >= set(capabilities)
+
+    @property
+    def model_class(self) -> type:
+        """The class that a user wrote."""
+        return type(self)
+
+    @property
+    def qualified_name(self) -> str:
+        """Module and name of the class."""
+        return f"{self.model_class.__module__}.{self.model_class.__qualname__}"
+
+    def encode_images(self, images: Sequence[Image]) -> FloatArray | Embeddings:
+        """Encode n images to float32 (n, d), unit length. Default: ``preprocess`` and ``encode_pixels``."""
+        if "encode_pixels" not in type(self).overridden():
+            raise self._not_supported("encode_images")
+        return self.encode_pixels(np.stack([self.preprocess(image) for image in images]))
+
+    def encode_texts(self, texts: Sequence[str]) -> FloatArray | Embeddings:
+        """Encode n texts to float32 (n, d), unit length, in the space of the images (compared by dot product)."""
+        raise self._not_supported("encode_texts")
+
+    def encode_pixels(self, pixels: npt.NDArray[Any]) -> FloatArray | Embeddings:
+        """Encode stacked outputs (n, …) of ``preprocess`` to float32 (n, d), unit length."""
+        raise self._not_supported("encode_pixels")
+
+    def start_pixels(self, pixels: npt.NDArray[Any]) -> Callable[[], FloatArray | Embeddings]:
+        """Begin ``encode_pixels`` and return what waits for its result.
+
+        An accelerator then runs one batch while the host prepares the next. Default: it is all done at once.
+        """
+        encoded = self.encode_pixels(pixels)
+        return lambda: encoded
+
+    def complete_images(self, images: Embeddings) -> Embeddings:
+        """Add the ``derived`` states of images. Default: there are none."""
+        return images
+
+    def complete_texts(self, texts: Embeddings) -> Embeddings:
+        """Add the ``derived`` states of texts. Default: there are none."""
+        return texts
+
+    def score_pairs(self, images: Embeddings, texts: Embeddings) -> FloatArray:
+        """Score n aligned pairs (image i, text i), float32 (n,); higher is a better match."""
+        raise self._not_supported("score_pairs")
+
+    def match_probabilities(self, images: Embeddings, texts: Embeddings) -> FloatArray:
+        """How probable it is that aligned pairs belong together, float32 (n,) in [0, 1].
+
+        From an image-text matching head, or the sigmoid of a similarity that was trained for it (SigLIP).
+        """
+        raise self._not_supported("match_probabilities")
+
+    def fuse(self, images: Embeddings, texts: Embeddings) -> Fused:
+        """Fuse n aligned pairs into n unit vectors in the space of ``encode_images``, with diagnostics."""
+        raise self._not_supported("fuse")
+
+    def prepare_answers(self, vocabulary: Sequence[str]) -> None:
+        """Set the answers to choose from, once before the first question. Default: they are ignored."""
+
+    def answer(
+        self, images: Sequence[Image], questions: Sequence[str], present: npt.NDArray[np.bool_]
+    ) -> Sequence[Answer]:
+        """Answer n questions, one per image. ``present`` is bool (n, 2): image there, question there."""
+        raise self._not_supported("answer")
+
+    def answer_embedded(
+        self, images: Embeddings, texts: Embeddings, questions: Sequence[str]
+    ) -> Sequence[Answer]:
+        """Answer n questions from embeddings, so that images are encoded once for all tasks.
+
+        ``texts`` are the embedded ``questions`` ("" where missing).
+        """
+        raise self._not_supported("answer_embedded")
+
+    def caption(self, images: Sequence[Image], contexts: Sequence[str]) -> Sequence[str]:
+        """Describe n images; ``contexts`` are texts given beside them ("" for none)."""
+        raise self._not_supported("caption")
+
+    def caption_embedded(self, images: Embeddings, texts: Embeddings) -> Sequence[Caption]:
+        """Describe n images from embeddings, so that images are encoded once for all tasks.
+
+        ``texts`` are embedded contexts, ``present`` False where there is none.
+        """
+        raise self._not_supported("caption_embedded")
+
+    def compile(self) -> None:
+        """Put the image encoder through ``torch.compile``, and run it once so that failures show now."""
+        raise self._not_supported("compile")
+
+    def _not_supported(self, method: str) -> AdapterError:
+        reason = self.unsupported.get(method, f"{self.qualified_name} does not implement it")
+        return AdapterError(f"{self.name or type(self).__name__}: {method} is not supported: {reason}")
+
+
+_DEFAULTS = {name: getattr(Adapter, name) for name in CAPABILITIES}
+
+
+def _with_implied(methods: frozenset[str]) -> frozenset[str]:
+    """``encode_images`` works through ``encode_pixels``."""
+    return methods | {"encode_images"} if "encode_pixels" in methods else methods
