@@ -22,6 +22,11 @@ def no_assets(params: Params) -> Mapping[str, str]:
     return {}
 
 
+def fits_all(size: tuple[int, int]) -> str | None:
+    """No image is too large."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class ImageOperator:
     """``sample(rng, (height, width), levels)`` and ``apply(image, draws, params)``.
@@ -29,12 +34,14 @@ class ImageOperator:
     ``levels`` are the parameters of all five severities, for draws whose size depends on the largest.
     ``ranges`` names every parameter with its least and largest value, whose type it must have; where it is
     empty nothing is checked. ``assets(params)`` gives the SHA-256 of every file of weights that it uses, by name.
+    empty nothing is checked. ``refuse((height, width))`` says why an image of that size cannot be corrupted, or None.
     """
 
     sample: Callable[[np.random.Generator, tuple[int, int], Sequence[Params]], Any]
     apply: Callable[[Image, Any, Params], Image]
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     assets: Callable[[Params], Mapping[str, str]] = no_assets
+    refuse: Callable[[tuple[int, int]], str | None] = fits_all
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from mafs_bench.corruptions.base import (
     PairOperator,
     PairPlan,
     TextOperator,
+    fits_all,
 )
 from mafs_bench.errors import DataError, SuiteError, UnknownNameError, UsageError
 from mafs_bench.seeding import KeyedStream, stream
@@ -55,6 +56,9 @@ def corrupt_image(
         raise UnknownNameError("engine", engine, ENGINES)
     require_levels(corruption)
     require_picture(image, sample_id)
+    refused = refuse_size(corruption, (image.shape[0], image.shape[1]))
+    if refused is not None:
+        raise DataError(f"{sample_id}: {refused}")
     if engine == "reference":
         return [
             image
@@ -74,6 +78,18 @@ def corrupt_image(
 def needs_boxes(corruption: Corruption) -> bool:
     """Whether it is an image corruption that looks at boxes."""
     return corruption.modality == "image" and isinstance(OPERATORS.get(corruption.operator), BoxOperator)
+
+
+def limits_size(corruption: Corruption) -> bool:
+    """Whether there are images that are too large for it."""
+    operator = OPERATORS.get(corruption.operator)
+    return isinstance(operator, ImageOperator) and operator.refuse is not fits_all
+
+
+def refuse_size(corruption: Corruption, size: tuple[int, int]) -> str | None:
+    """Why an image of that height and width is too large for a corruption, or None."""
+    operator = OPERATORS.get(corruption.operator)
+    return operator.refuse(size) if isinstance(operator, ImageOperator) else None
 
 
 def applies(corruption: Corruption, boxes: Sequence[Box]) -> bool:

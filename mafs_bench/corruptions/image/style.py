@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 
 from mafs_bench.corruptions.base import ImageOperator
-from mafs_bench.errors import UsageError
+from mafs_bench.corruptions.image.files import read_colour
+from mafs_bench.errors import DataError, UsageError
 from mafs_bench.types import Image, Params
 
 _FOLDER = "MAFS_BENCH_ADAIN"
@@ -124,7 +125,9 @@ def _decoder() -> Any:
 
 @lru_cache(maxsize=2)
 def _styles(folder: Path) -> tuple[Path, ...]:
-    found = sorted(p for p in (folder / "styles").glob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    found = sorted(
+        path for path in (folder / "styles").glob("[!.]*") if path.suffix.lower() in (".jpg", ".jpeg", ".png")
+    )
     if not found:
         raise UsageError(f"stylize is not available: no .jpg or .png in {folder / 'styles'}")
     return tuple(found)
@@ -132,14 +135,14 @@ def _styles(folder: Path) -> tuple[Path, ...]:
 
 @lru_cache(maxsize=8)
 def _style_of(file: Path) -> Image:
-    read = cv2.imread(str(file), cv2.IMREAD_COLOR)
-    if read is None:
-        raise UsageError(f"stylize is not available: {file} is no picture")
+    try:
+        read = read_colour(file, "the style")
+    except DataError as error:
+        raise UsageError(f"stylize is not available: {error}") from error
     height, width = read.shape[:2]
     scale = _STYLE_SIDE / min(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    resized: Image = cv2.cvtColor(cv2.resize(read, size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)
-    return resized
+    return cv2.resize(read, size, interpolation=cv2.INTER_AREA)
 
 
 stylize = ImageOperator(_sample, _apply, {"strength": (0.0, 1.0)})

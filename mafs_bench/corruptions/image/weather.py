@@ -21,6 +21,7 @@ import numpy.typing as npt
 from mafs_bench.corruptions.base import ImageOperator
 from mafs_bench.corruptions.image.blur import blur_along, gaussian_filter
 from mafs_bench.corruptions.image.digital import look_up_pairs, spread
+from mafs_bench.corruptions.image.files import read_colour
 from mafs_bench.corruptions.image.noise import truncate
 from mafs_bench.errors import DataError
 from mafs_bench.types import FloatArray, Image, Params
@@ -31,6 +32,15 @@ _Doubles = npt.NDArray[np.float64]
 _FROST_FILES = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")
 _WATER = np.array([175, 238, 238], dtype=np.float32)
 _MUD = np.array([63, 42, 20], dtype=np.float32)
+_LARGEST_LAYER = 10**9
+"""Bytes of the largest height map of fog (square, of a power of two of points per side), or texture of frost: both grow
+with the square of the longer side, and beyond it images are refused."""
+_ANY_FROST_FITS = 4096
+"""Pixels of the longer side up to which no texture comes near that."""
+_KEPT_FROST = 64 << 20
+"""Bytes of an enlarged texture beyond which only one is kept."""
+_BAND = 1 << 15
+"""Points of the next to last level of the map that are refined at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +114,47 @@ def _blend_table(first: float, second: float) -> Image:
     return np.clip(first * level[:, None] + second * level, 0, 255).astype(np.uint8)
 
 
+def _refuse_frost(size: _Size) -> str | None:
+    """Why an image of that height and width gets no frost: a texture enlarged to it would be too large."""
+    if max(size) <= _ANY_FROST_FITS:
+        return None
+    largest = max(
+        rows * columns * 3 * _frost_scale((rows, columns), size) ** 2
+        for rows, columns, _ in (_read_frost(number).shape for number in range(len(_FROST_FILES)))
+    )
+    return _too_large("frost", size, "a texture of", largest)
+
+
+def _too_large(name: str, size: _Size, what: str, taken: float) -> str | None:
+    if taken <= _LARGEST_LAYER:
+        return None
+    return (
+        f"{name} on {size[1]}x{size[0]} pixels needs {what} {taken / 1e9:.1f} GB; allowed: "
+        f"{_LARGEST_LAYER / 1e9:.0f} GB (--suite core@2 needs none)"
+    )
+
+
+def _frost_scale(texture: _Size, size: _Size) -> float:
+    """1.1, or what an image needs beyond that."""
+    return 1.1 * max(1, size[0] / texture[0], size[1] / texture[1])
+
+
 def _frost_texture(number: int, height: int, width: int) -> Image:
-    """Return texture ``number``, enlarged by 1.1 or by what the picture needs beyond that."""
+    """Return texture ``number``, enlarged for an image of that size."""
     rows, columns, _ = _read_frost(number).shape
-    return _scaled_frost(number, 1.1 * max(1, height / rows, width / columns))
+    scale = _frost_scale((rows, columns), (height, width))
+    scaled = _scaled_frost if rows * columns * 3 * scale**2 < _KEPT_FROST else _scaled_large_frost
+    return scaled(number, scale)
 
 
-@lru_cache(maxsize=8)
-def _scaled_frost(number: int, scale: float) -> Image:
+def _scale_frost(number: int, scale: float) -> Image:
     texture = _read_frost(number)
     size = (int(np.ceil(texture.shape[1] * scale)), int(np.ceil(texture.shape[0] * scale)))
     return cv2.resize(texture, size, interpolation=cv2.INTER_CUBIC)
+
+
+_scaled_frost = lru_cache(maxsize=8)(_scale_frost)
+_scaled_large_frost = lru_cache(maxsize=1)(_scale_frost)
 
 
 @lru_cache(maxsize=len(_FROST_FILES))
@@ -123,16 +163,23 @@ def _read_frost(number: int) -> Image:
     if spec is None or not spec.submodule_search_locations:
         raise DataError("frost needs the textures of the package imagecorruptions, which is not installed")
     path = Path(spec.submodule_search_locations[0]) / "frost" / _FROST_FILES[number]
-    texture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if texture is None:
-        raise DataError(f"{path}: the frost texture cannot be read")
-    return cv2.cvtColor(texture, cv2.COLOR_BGR2RGB)
+    return read_colour(path, "the frost texture")
+
+
+def _refuse_fog(size: _Size) -> str | None:
+    """Why an image of that height and width gets no fog: its square map would be too large."""
+    side = _fog_side(size)
+    return _too_large("fog", size, f"a map of {side:,} x {side:,} points,", 4 * side**2)
+
+
+def _fog_side(size: _Size) -> int:
+    """The next power of two."""
+    return 1 << (max(size) - 1).bit_length()
 
 
 def _sample_fog(rng: np.random.Generator, size: _Size, levels: Sequence[Params]) -> list[FloatArray]:
     """Uniforms in [-1, 1) for the two steps of each level of the height map, coarse to fine."""
-    map_size = 1 << (max(size) - 1).bit_length()
-    counts = [1 << level for level in range(map_size.bit_length() - 1)]
+    counts = [1 << level for level in range(_fog_side(size).bit_length() - 1)]
     return [_symmetric(rng.random(shape, dtype=np.float32)) for n in counts for shape in ((n, n), (2, n, n))]
 
 
@@ -145,37 +192,59 @@ def _symmetric(uniforms: FloatArray) -> FloatArray:
 
 def _apply_fog(image: Image, draws: list[FloatArray], params: Params) -> Image:
     height, width, _ = image.shape
-    fog = _diamond_square(draws, params["decay"])
-    lowest, highest = float(fog.min()), float(fog.max())
+    fog, lowest, highest = _diamond_square(draws, params["decay"], (height, width))
     strength, brightest = params["strength"], int(image.max()) / 255
     scale = brightest / (brightest + strength)
-    veil = (fog[:height, :width] - np.float32(lowest)) * np.float32(
-        255 * strength * scale / (highest - lowest)
-    )
+    veil = (fog - np.float32(lowest)) * np.float32(255 * strength * scale / (highest - lowest))
     values = image * np.float32(scale)
     values += spread(veil)
     return truncate(values)
 
 
-def _diamond_square(draws: list[FloatArray], decay: float) -> FloatArray:
-    """Make a periodic height map: each new point is the mean of four neighbours plus shrinking noise."""
+def _diamond_square(draws: list[FloatArray], decay: float, size: _Size) -> tuple[FloatArray, float, float]:
+    """A corner of a periodic height map, with the whole map's lowest and highest point.
+
+    Each new point is the mean of four neighbours plus shrinking noise. The last and largest level is made a few rows
+    at a time, and only the corner of it is kept.
+    """
     heights = np.zeros((1, 1), dtype=np.float32)
     wobble = 100.0
-    for centre_noise, edge_noise in zip(draws[::2], draws[1::2], strict=True):
-        amplitude = np.float32(wobble**2)
-        right, down = _add_next(heights.T).T, _add_next(heights)
-        centres = _displaced(_add_next(right), centre_noise, amplitude)
-        rows, columns = np.empty_like(right), np.empty_like(right)
-        rows[1:], rows[0] = centres[1:] + centres[:-1], centres[0] + centres[-1]
-        columns[:, 1:], columns[:, 0] = centres[:, 1:] + centres[:, :-1], centres[:, 0] + centres[:, -1]
-        rows += right
-        columns += down
-        finer = np.empty((2 * heights.shape[0], 2 * heights.shape[0]), dtype=np.float32)
-        finer[::2, ::2], finer[1::2, 1::2] = heights, centres
-        finer[::2, 1::2] = _displaced(rows, edge_noise[0], amplitude)
-        finer[1::2, ::2] = _displaced(columns, edge_noise[1], amplitude)
-        heights, wobble = finer, wobble / decay
-    return heights
+    *coarse, finest = zip(draws[::2], draws[1::2], strict=True)
+    for noise in coarse:
+        heights = _refine(heights, noise, np.float32(wobble**2), 0, len(heights))
+        wobble = wobble / decay
+    corner = np.empty(size, dtype=np.float32)
+    lowest, highest = np.inf, -np.inf
+    rows = max(1, _BAND // len(heights))
+    for first in range(0, len(heights), rows):
+        band = _refine(heights, finest, np.float32(wobble**2), first, min(rows, len(heights) - first))
+        lowest, highest = min(lowest, float(band.min())), max(highest, float(band.max()))
+        kept = corner[2 * first : 2 * first + len(band)]
+        kept[:] = band[: len(kept), : size[1]]
+    return corner, lowest, highest
+
+
+def _refine(
+    heights: FloatArray, noise: tuple[FloatArray, FloatArray], amplitude: np.float32, first: int, rows: int
+) -> FloatArray:
+    """The points between those in ``rows`` rows of a map from ``first`` on, and these themselves, (2 rows, 2 n)."""
+    centre_noise, edge_noise = noise
+    around = np.arange(first - 1, first + rows + 1) % len(heights)
+    own = slice(first, first + rows)
+    values = heights[around]
+    right = _add_next(values.T).T
+    centres = _displaced(right[:-1] + right[1:], centre_noise[around[:-1]], amplitude)
+    across = centres[1:] + centres[:-1]
+    across += right[1:-1]
+    down = np.empty_like(across)
+    np.add(centres[1:, 1:], centres[1:, :-1], out=down[:, 1:])
+    np.add(centres[1:, 0], centres[1:, -1], out=down[:, 0])
+    down += values[1:-1] + values[2:]
+    finer = np.empty((2 * rows, 2 * len(heights)), dtype=np.float32)
+    finer[::2, ::2], finer[1::2, 1::2] = values[1:-1], centres[1:]
+    finer[::2, 1::2] = _displaced(across, edge_noise[0, own], amplitude)
+    finer[1::2, ::2] = _displaced(down, edge_noise[1, own], amplitude)
+    return finer
 
 
 def _add_next(values: FloatArray) -> FloatArray:
@@ -265,8 +334,12 @@ snow = ImageOperator(
         "radius": (1, 200), "sigma": (0.1, 200.0), "keep": (0.0, 1.0),
     },
 )  # fmt: skip
-frost = ImageOperator(_sample_frost, _apply_frost, {"image": (0.0, 2.0), "texture": (0.0, 2.0)})
-fog = ImageOperator(_sample_fog, _apply_fog, {"strength": (0.0, 20.0), "decay": (1.0, 10.0)})
+frost = ImageOperator(
+    _sample_frost, _apply_frost, {"image": (0.0, 2.0), "texture": (0.0, 2.0)}, refuse=_refuse_frost
+)
+fog = ImageOperator(
+    _sample_fog, _apply_fog, {"strength": (0.0, 20.0), "decay": (1.0, 10.0)}, refuse=_refuse_fog
+)
 spatter = ImageOperator(
     _sample_spatter, _apply_spatter,
     {
