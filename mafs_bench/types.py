@@ -25,6 +25,9 @@ Modality = Literal["image", "text", "pair"]
 Params = Mapping[str, Any]
 """The parameters of one severity of one corruption, as its TOML block gives them."""
 
+MAX_PIXELS = 89_478_485
+"""Images of more pixels are refused unless asked for: 256 MiB of RGB, Pillow's threshold for a decompression bomb."""
+
 SEVERITIES = (1, 2, 3, 4, 5)
 """The graded severities; 0 is the clean condition."""
 
@@ -218,6 +221,7 @@ class RunSpec:
     suite_file: path of a suite that is the user's own; "" for a published one. Its hash is ``suite_hash``.
     sources: ``ORG/NAME@COMMIT`` of each part of the model that comes from the hub.
     clipscore: the judge of CLIPScore, its spec (``model``) and the hash of its ``weights``; empty for none.
+    max_pixels: images of more pixels were refused.
     assets: SHA-256 of the weights that corruptions use (style transfer, translation).
     packages: version of every package that can change a number, and whether Java programs scored captions.
     """
@@ -255,6 +259,7 @@ class RunSpec:
     trust_remote_code: bool = False
     suite_file: str = ""
     assets: Mapping[str, str] = field(default_factory=dict)
+    max_pixels: int = MAX_PIXELS
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces that vary."""

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mafs_bench.types import MAX_PIXELS
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -23,6 +25,7 @@ def corrupt(
     suite: Annotated[str, typer.Option(help="name@version or a TOML file of yours")] = "core@1",
     limit: Annotated[int | None, typer.Option(help="only the first N samples")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of all corruptions")] = 0,
+    max_pixels: Annotated[int, typer.Option(help="refuse images of more pixels")] = MAX_PIXELS,
     workers: Annotated[int | None, typer.Option(min=0, help="processes [all cores]")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="print nothing but errors")] = False,
 ) -> None:
@@ -34,12 +37,15 @@ def corrupt(
     from mafs_bench.runs.boxes import with_boxes
     from mafs_bench.runs.export import Export, export
     from mafs_bench.runs.plan import parse_severities
+    from mafs_bench.runs.sizes import refuse_large_images
 
     severities = parse_severities(severity)
     chosen = suites.load(suite)
     corruptions = chosen.select(corruption)
+    data = resolve(dataset, split, data_root, limit, max_pixels=max_pixels)
+    refuse_large_images(data, corruptions)
     job = Export(
-        with_boxes(resolve(dataset, split, data_root, limit), corruptions),
+        with_boxes(data, corruptions),
         chosen,
         corruptions,
         severities,

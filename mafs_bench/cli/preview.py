@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mafs_bench.types import MAX_PIXELS
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -20,7 +22,8 @@ def preview(
     all_: Annotated[bool, typer.Option("--all", help="every image and text corruption of the suite")] = False,
     suite: Annotated[str, typer.Option(help="whose corruptions")] = "core@1",
     image: Annotated[
-        Path | None, typer.Option(help="the picture to corrupt; a rendered scene if not given")
+        Path | None,
+        typer.Option(help="the image to corrupt, or a folder (its first); a rendered scene if not given"),
     ] = None,
     text: Annotated[
         str | None, typer.Option(help="the text to corrupt; the scene's caption if not given")
@@ -29,6 +32,7 @@ def preview(
         "preview.png"
     ),
     tile: Annotated[int, typer.Option(min=16, help="pixels a side of a picture on the sheet")] = 160,
+    max_pixels: Annotated[int, typer.Option(help="refuse images of more pixels")] = MAX_PIXELS,
     seed: Annotated[int, typer.Option(help="seed of the draws")] = 0,
 ) -> None:
     """Write a contact sheet of the image corruptions and print the text corruptions' edits in colour."""
@@ -37,7 +41,7 @@ def preview(
     from mafs_bench.report.preview import choose, contact_sheet, example, text_edits, write_picture
 
     images, texts = choose(suite, corruption, all_, image, text)
-    picture, caption, boxes = example(image, text)
+    picture, caption, boxes = example(image, text, max_pixels)
     console = Console(highlight=False)
     if images:
         write_picture(out, contact_sheet(picture, images, seed=seed, tile=tile, boxes=boxes))

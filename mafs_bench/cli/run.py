@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mafs_bench.types import MAX_PIXELS
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -39,6 +41,7 @@ def run(
     workers: Annotated[int | None, typer.Option(min=0, help="processes that corrupt images")] = None,
     engine: Annotated[str, typer.Option(help="native, or reference (imagecorruptions)")] = "native",
     on_error: Annotated[str, typer.Option(help="unusable images: fail, or skip and count")] = "fail",
+    max_pixels: Annotated[int, typer.Option(help="refuse images of more pixels")] = MAX_PIXELS,
     cache: Annotated[Path | None, typer.Option(help="folder that keeps embeddings across runs")] = None,
     cache_size: Annotated[str, typer.Option(help="what the cache may take, as in 500M or 10G")] = "10G",
     memory: Annotated[str, typer.Option(help="what a block of retrieval scores may take")] = "2G",
@@ -67,6 +70,7 @@ def run(
         engine,
         on_error,
         clipscore,
+        max_pixels,
     )
     plan = make_plan(request)
     settings = resolve_settings(device, precision, batch_size)

@@ -9,9 +9,9 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
-from mafs_bench.datasets.images import MAX_PIXELS, decode
+from mafs_bench.datasets.images import decode
 from mafs_bench.errors import DataError
-from mafs_bench.types import Image
+from mafs_bench.types import MAX_PIXELS, Image
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,7 @@ from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
 
 from mafs_bench.datasets.colour import to_rgb
 from mafs_bench.errors import DataError
-from mafs_bench.types import Image
-
-MAX_PIXELS = 89_478_485
-"""More pixels than this are refused unless asked for: 256 MiB of RGB, Pillow's own threshold for a decompression
-bomb."""
+from mafs_bench.types import MAX_PIXELS, Image
 
 _BROKEN_FILE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
 

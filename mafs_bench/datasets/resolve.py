@@ -6,13 +6,12 @@ from pathlib import Path
 
 from mafs_bench.datasets import DATASETS
 from mafs_bench.datasets.folder import load_folder
-from mafs_bench.datasets.images import MAX_PIXELS
 from mafs_bench.datasets.local import require_usable
 from mafs_bench.datasets.pixel_limit import with_max_pixels
 from mafs_bench.datasets.slices import from_image, parse_slice
 from mafs_bench.errors import DataError, UnknownNameError
 from mafs_bench.registry import is_file_reference
-from mafs_bench.types import Dataset
+from mafs_bench.types import MAX_PIXELS, Dataset
 
 _DEFAULT_SPLIT = {"vqav2": "val"}
 """VQAv2's test answers are not public."""

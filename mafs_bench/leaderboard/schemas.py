@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from mafs_bench.types import MAX_PIXELS
+
 Text = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f`<>|]*$")]
 """A name that is also shown inside Markdown."""
@@ -80,6 +82,7 @@ class Spec(Schema):
     trust_remote_code: bool = False
     suite_file: Annotated[str, StringConstraints(max_length=1000)] = ""
     assets: Annotated[dict[Text, Digest], Field(default_factory=dict, max_length=100)]
+    max_pixels: Annotated[int, Field(ge=1)] = MAX_PIXELS
 
 
 class Aggregate(Schema):

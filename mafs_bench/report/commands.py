@@ -9,7 +9,7 @@ from mafs_bench.corruptions.suite import JOINT
 from mafs_bench.report.joint import JOINT_NAME
 from mafs_bench.runs.plan import CLEAN_ONLY
 from mafs_bench.runs.store import StoredRun
-from mafs_bench.types import RunSpec
+from mafs_bench.types import MAX_PIXELS, RunSpec
 
 
 def run_command(
@@ -27,13 +27,15 @@ def run_command(
     precision: str = "fp32",
     engine: str = "native",
     on_error: str = "fail",
+    max_pixels: int = MAX_PIXELS,
 ) -> str:
-    """Write ``mafs-bench run …`` with every choice that decides a number; the last four only where they differ."""
-    unusual = [
+    """Write ``mafs-bench run …`` with every choice that decides a number; the last five only where they differ."""
+    unusual: list[tuple[str, object, object]] = [
         ("clipscore", clipscore, ""),
         ("precision", precision, "fp32"),
         ("engine", engine, "native"),
         ("on-error", on_error, "fail"),
+        ("max-pixels", max_pixels, MAX_PIXELS),
     ]
     options: list[tuple[str, object]] = [
         ("model", model),
@@ -71,6 +73,7 @@ def command_of_spec(spec: RunSpec, cells: Iterable[str | None]) -> str:
         precision=spec.precision,
         engine=spec.engine,
         on_error=spec.on_error,
+        max_pixels=spec.max_pixels,
     )
 
 

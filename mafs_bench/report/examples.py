@@ -68,6 +68,7 @@ def worst_examples(run: StoredRun, data_root: Path | None) -> Examples:
             data_root,
             run.spec.limit,
             keep_unusable=run.spec.on_error == "skip",
+            max_pixels=run.spec.max_pixels,
         )
         corruptions = suites.load(run.spec.suite).corruptions
         dataset = with_boxes(dataset, [corruptions[name] for name in run.spec.corruptions])

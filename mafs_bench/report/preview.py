@@ -14,9 +14,10 @@ from rich.text import Text
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.engine import corrupt_image, corrupt_text, require_picture
 from mafs_bench.datasets import scenes
+from mafs_bench.datasets.folder import load_folder
 from mafs_bench.datasets.images import FileImage
 from mafs_bench.errors import DataError, UsageError
-from mafs_bench.types import SEVERITIES, Box, Corruption, Image
+from mafs_bench.types import MAX_PIXELS, SEVERITIES, Box, Corruption, Image
 
 _GAP, _HEADER, _LABEL = 4, 28, 190
 _INK, _PAPER = (32, 32, 32), 255
@@ -41,14 +42,22 @@ def choose(
     return images, texts
 
 
-def example(image: Path | None, text: str | None) -> tuple[Image, str, Sequence[Box]]:
-    """Return picture, text and the picture's boxes; a rendered scene and its caption where none is given.
+def example(
+    image: Path | None, text: str | None, max_pixels: int = MAX_PIXELS
+) -> tuple[Image, str, Sequence[Box]]:
+    """Return image, text and the image's boxes; a rendered scene and its caption where none is given.
 
-    Raises ``DataError`` for a picture that cannot be read, or is too small to corrupt.
+    image: a file, or a folder of which the first image is taken. max_pixels: more are refused. Raises ``DataError`` for
+    an image that cannot be read, or is too small to corrupt.
     """
     scene = scenes.load("", "test", limit=1).samples[0]
-    picture = (FileImage(str(image)) if image else scene.image).load()
-    require_picture(picture, str(image))
+    source = scene.image
+    if image is not None:
+        source = load_folder(image, None, 1).samples[0].image if image.is_dir() else FileImage(str(image))
+    if isinstance(source, FileImage):
+        source = FileImage(source.path, max_pixels)
+    picture = source.load()
+    require_picture(picture, source.name)
     return picture, scene.captions[0] if text is None else text, () if image else scene.boxes
 
 

@@ -46,6 +46,7 @@ def rerun(
         engine=spec.engine,
         on_error=spec.on_error,
         clipscore=spec.clipscore.get("model", ""),
+        max_pixels=spec.max_pixels,
     )
     return run_request(request, out, resources, progress)
 

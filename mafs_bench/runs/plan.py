@@ -14,9 +14,10 @@ from mafs_bench.corruptions.suite import JOINT, Suite
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UsageError
 from mafs_bench.runs.boxes import with_boxes
+from mafs_bench.runs.sizes import refuse_large_images
 from mafs_bench.tasks import TASKS
 from mafs_bench.tasks.base import Task
-from mafs_bench.types import SEVERITIES, Condition, Corruption, Dataset
+from mafs_bench.types import MAX_PIXELS, SEVERITIES, Condition, Corruption, Dataset
 
 DEFAULT_SUITE = "core@1"
 CLEAN_ONLY = "clean"
@@ -27,7 +28,8 @@ CLEAN_ONLY = "clean"
 class RunRequest:
     """What a user asked for, in their words. ``tasks`` empty: every task that can be done.
 
-    ``clipscore``: the model that judges captions for CLIPScore; "" for none.
+    ``clipscore``: the model that judges captions for CLIPScore; "" for none. ``max_pixels``: images of more pixels are
+    refused.
     """
 
     model: str
@@ -43,6 +45,7 @@ class RunRequest:
     engine: str = "native"
     on_error: str = "fail"
     clipscore: str = ""
+    max_pixels: int = MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -103,8 +106,11 @@ def make_plan(request: RunRequest) -> Plan:
         request.split,
         request.data_root,
         request.limit,
+        max_pixels=request.max_pixels,
         keep_unusable=request.on_error == "skip",
     )
+    if request.on_error == "fail":
+        refuse_large_images(dataset, corruptions)
     left_out: list[str] = []
     tasks: list[Task] = []
     for name, task in asked.items():

@@ -13,6 +13,7 @@ from mafs_bench.adapters.identity import modules_of
 from mafs_bench.adapters.probe import TOLERANCES, Probe, take_probe
 from mafs_bench.corruptions import OPERATORS
 from mafs_bench.corruptions.base import ImageOperator, TextOperator
+from mafs_bench.datasets.images import decoder_versions
 from mafs_bench.metrics.java_metrics import java_programs
 from mafs_bench.runs.plan import Plan
 from mafs_bench.types import Corruption, Dataset, RunSpec
@@ -83,6 +84,7 @@ def make_spec(
         tf32=tf32,
         suite_file=request.suite if request.suite.endswith(".toml") else "",
         assets=assets_of(plan.corruptions),
+        max_pixels=request.max_pixels,
     )
 
 
@@ -127,20 +129,6 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "absent"
-
-
-def decoder_versions() -> Mapping[str, str]:
-    """The versions of Pillow and of the codecs that it was built with."""
-    from PIL import features
-
-    codecs = {
-        "libjpeg": features.version_feature("libjpeg_turbo") or features.version_codec("jpg"),
-        "zlib": features.version_codec("zlib"),
-        "libtiff": features.version_codec("libtiff"),
-        "webp": features.version_module("webp"),
-    }
-    found = {name: str(version) for name, version in codecs.items() if version}
-    return {"pillow": _version("pillow"), **found}
 
 
 def device_name(device: str) -> str:

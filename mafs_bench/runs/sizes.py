@@ -25,4 +25,6 @@ def refuse_large_images(dataset: Dataset, corruptions: Sequence[Corruption]) -> 
         for corruption in limited:
             refused = refuse_size(corruption, (size[1], size[0]))
             if refused is not None:
-                raise DataError(f"{sample.image.name}: {refused}; --on-error skip leaves such images out of a run")
+                raise DataError(
+                    f"{sample.image.name}: {refused}; --on-error skip leaves such images out of a run"
+                )

@@ -92,6 +92,17 @@ def test_decompression_bomb_is_refused_before_decoding(
     assert not recwarn.list
 
 
+def test_more_pixels_are_allowed_where_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images.PIL.Image, "MAX_IMAGE_PIXELS", 89_478_485)
+    path = save(tmp_path, PIL.Image.new("1", (20_000, 9_600)), "huge.png")  # more than twice Pillow's limit
+    with pytest.raises(DataError, match=r"huge\.png.* 89,478,485 pixels \(--max-pixels N allows N\)"):
+        decode(path)
+    assert decode(path, max_pixels=200_000_000).shape == (9_600, 20_000, 3)
+    small = save(tmp_path, PIL.Image.new("RGB", (40, 50)))
+    with pytest.raises(DataError, match=r"40x50 is more than 1,999 pixels"):
+        FileImage(str(small), 1_999).load()
+
+
 def test_file_image_is_a_picklable_source(tmp_path: Path) -> None:
     path = save(tmp_path, PIL.Image.new("RGB", (8, 9), (1, 2, 3)))
     source = pickle.loads(pickle.dumps(FileImage(str(path))))
