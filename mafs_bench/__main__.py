@@ -1,5 +1,20 @@
-"""``python -m mafs_bench``."""
+"""``python -m mafs_bench``, and the entry point of ``mafs-bench``."""
 
-from mafs_bench.cli import main
+import sys
+import traceback
 
-main()
+from mafs_bench.errors import failure_code
+
+
+def main() -> None:
+    """Run the command line. Exits with ``failure_code`` where even that cannot be imported."""
+    try:
+        from mafs_bench.cli import main as run
+    except Exception:
+        traceback.print_exc()
+        sys.exit(failure_code(sys.argv[1:]))
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""The errors that a user can cause. The command line prints them as one line and exits with 1.
+"""The errors that a user can cause. The command line prints them as one line and exits with ``failure_code``.
 
 MafsBenchError
 ├── UnknownNameError      no model, corruption, data set … of that name; carries close matches
@@ -18,7 +18,18 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+INTERRUPTED = 130
+"""Exit code of a run that was told to stop."""
+CHECK_FAILED = 3
+"""Exit code of a ``check`` that reached no verdict: 0 to 2 are its verdicts."""
+
+
+def failure_code(arguments: Sequence[str]) -> int:
+    """The exit code of a command that fails, given what follows the program's name: 3 for ``check``, else 1."""
+    command = next((argument for argument in arguments if not argument.startswith("-")), "")
+    return CHECK_FAILED if command == "check" else 1
 
 
 class MafsBenchError(Exception):
@@ -67,8 +78,6 @@ class TrainingError(MafsBenchError):
 
 class InterruptedRunError(MafsBenchError):
     """A run that was told to stop (Ctrl-C, SIGTERM)."""
-
-    exit_code = 130
 
 
 class SubmissionError(MafsBenchError):

@@ -1,16 +1,22 @@
-"""The command line: parse, call, print. A known error is one line on stderr and exit code 1."""
+"""The command line: parse, call, print. A known error is one line on stderr.
+
+Exit codes: 0, 1 for a failure, 130 where the user stopped it. Those of ``check`` are its verdict (0 pass, 1 regression,
+2 inconclusive), and 3 for every other end.
+"""
 
 from __future__ import annotations
 
 import importlib
 import os
 import sys
-from typing import Any, NoReturn, cast
+import traceback
+from typing import Any, cast
 
 import typer
 
 from mafs_bench import __version__
-from mafs_bench.errors import MafsBenchError
+from mafs_bench.cli.encoding import make_output_safe
+from mafs_bench.errors import INTERRUPTED, InterruptedRunError, MafsBenchError, failure_code
 
 _COMMANDS = (
     "run",
@@ -66,32 +72,44 @@ for _name in _COMMANDS:
 _UsageError = cast("type[Any]", typer.BadParameter.__base__)
 """What a wrong command line raises; typer has no public name for it."""
 
-_INTERRUPTED = 130
-
 
 def main() -> None:
     """Run the command line; the entry point of ``mafs-bench``."""
     # Threads that spin at OpenMP's barriers would take from the workers the time in which they corrupt images.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    make_output_safe()
+    sys.exit(_run(failure_code(sys.argv[1:])))
+
+
+def _run(failed: int) -> int | None:
+    """Run the command; ``failed`` is the exit code where it fails."""
     try:
-        code = app(standalone_mode=False)
+        code = cast("int | None", app(standalone_mode=False))
+    except InterruptedRunError as error:
+        return _say(str(error), INTERRUPTED)
     except MafsBenchError as error:
-        _end(str(error), getattr(error, "exit_code", 1))
+        return _say(str(error), failed)
     except _UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             error.show()
-            sys.exit(error.exit_code)
-        _end(_wrong_usage(error), 1)
+            return failed
+        return _say(_wrong_usage(error), failed)
     except (KeyboardInterrupt, typer.Abort):
-        code = _INTERRUPTED
-    if code == _INTERRUPTED:
-        _end("interrupted; what was finished is stored", code)
-    sys.exit(code)
+        code = INTERRUPTED
+    except SystemExit as error:
+        if failed == 1:
+            raise
+        # By a model's own code, say: its exit code is no verdict.
+        return _say(f"the program was ended from within (exit code {error.code})", failed)
+    except Exception:
+        traceback.print_exc()
+        return _say("an unforeseen error; please report the lines above", failed)
+    return _say("interrupted; what was finished is stored", code) if code == INTERRUPTED else code
 
 
-def _end(message: str, code: int) -> NoReturn:
+def _say(message: str, code: int) -> int:
     print(f"mafs-bench: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(code)
+    return code
 
 
 def _wrong_usage(error: Any) -> str:
