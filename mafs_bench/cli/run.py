@@ -100,6 +100,6 @@ def run(
         finished = execute(plan, resources, out, progress, elsewhere)
     curve = write_curve(finished.folder)
     if as_json:
-        typer.echo((finished.folder / "results.json").read_text(), nl=False)
+        typer.echo((finished.folder / "results.json").read_text(encoding="utf-8"), nl=False)
     elif not quiet:
         print_summary(finished.folder, curve)

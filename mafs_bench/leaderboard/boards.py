@@ -55,7 +55,7 @@ def load_board(root: Path, name: str) -> BoardFolder:
 def write_board(folder: BoardFolder) -> None:
     """Write ``board.toml``."""
     (folder.path / "submissions").mkdir(parents=True, exist_ok=True)
-    (folder.path / "board.toml").write_text(to_toml(folder.board))
+    (folder.path / "board.toml").write_text(to_toml(folder.board), encoding="utf-8")
 
 
 def new_board(

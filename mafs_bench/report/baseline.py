@@ -18,10 +18,10 @@ from typing import Any
 import pandas as pd
 
 from mafs_bench.errors import StoreError
-from mafs_bench.report.commands import command_of_spec
+from mafs_bench.report.commands import command_of, command_of_spec
 from mafs_bench.report.pairs import Key
 from mafs_bench.runs.store import StoredRun, spec_of, write_atomically
-from mafs_bench.types import RunSpec
+from mafs_bench.types import RECORD_FORMAT, RunSpec
 
 FORMAT = 2
 _META = b"mafs_bench_baseline"
@@ -42,7 +42,8 @@ class Baseline:
 
 
 def write_baseline(run: StoredRun, path: Path) -> None:
-    """Store a finished run as a baseline. Raises ``StoreError``."""
+    """Store a finished run as a baseline. Raises ``StoreError``, and as ``require_identity``."""
+    require_identity(run)
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -67,6 +68,18 @@ def write_baseline(run: StoredRun, path: Path) -> None:
     sink = io.BytesIO()
     pq.write_table(table.replace_schema_metadata({_META: meta.encode()}), sink, compression="zstd")
     write_atomically(path, sink.getvalue())
+
+
+def require_identity(run: StoredRun) -> None:
+    """Refuse a run whose model's identity was not recorded: cells of two models may stand in it.
+
+    Raises ``StoreError`` with the command that makes the run again.
+    """
+    if run.spec.format < RECORD_FORMAT:
+        raise StoreError(
+            f"{run.path} is a run of record format {run.spec.format}, whose model's identity was not recorded. Make it "
+            f"again: {command_of(run)} --out FOLDER"
+        )
 
 
 def read_baseline(path: Path) -> Baseline:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from mafs_bench.errors import UnknownNameError, UsageError
 from mafs_bench.metrics import metrics_of
-from mafs_bench.report.baseline import Baseline
+from mafs_bench.report.baseline import Baseline, require_identity
 from mafs_bench.report.pairs import CLEAN, Key, cells_of, counted_keys, label, metric_named
 from mafs_bench.report.provenance import compare_with_baseline
 from mafs_bench.runs.store import StoredRun
@@ -109,6 +109,7 @@ def check_run(
     Raises as ``require_settings``, and ``UsageError`` where the run is of other data or lacks cells of the baseline.
     """
     require_settings(baseline, margin, alpha, metrics)
+    require_identity(run)
     _require_same_data(run, baseline)
     _require_cells(run, baseline)
     found = compare_with_baseline(run, baseline)

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mafs_bench.adapters.probe import Probe
 from mafs_bench.report.baseline import Baseline
 from mafs_bench.report.pairs import Key, cells_of, label
-from mafs_bench.runs.store import StoredRun
+from mafs_bench.runs.store import StoredRun, model_difference
 from mafs_bench.types import RunSpec
 
-_SETTINGS = ("engine", "precision", "on_error")
+_SETTINGS = ("engine", "precision", "tf32", "on_error", "frame")
+_TABLES = {
+    "missing": "missing ",
+    "packages": "",
+    "decoders": "decoder ",
+    "assets": "asset ",
+    "prompts": "prompts ",
+}
 _SHOWN = 3
 
 
@@ -35,22 +43,47 @@ def compare_with_baseline(run: StoredRun, baseline: Baseline) -> Provenance:
         if found := differing_inputs(hashes, ours):
             other[task] = found
     settings = differing_settings(baseline.spec, run.spec)
+    identity = _identity(baseline.spec, run.spec)
     notes = [
         f"other inputs: {task} {shown_cells(keys)} {'was' if len(keys) == 1 else 'were'} made from other bytes than in "
         "the baseline"
         for task, keys in other.items()
     ]
     if settings:
-        notes.append(f"baseline / run: {'; '.join(settings)}")
+        notes.append(f"differs, baseline / run: {'; '.join(settings)}")
     return Provenance(
-        not other and _same_model(baseline.spec, run.spec),
+        identity.same and not other and not _runs_differently(baseline.spec, run.spec),
         frozenset((task, key) for task, keys in other.items() for key in keys),
-        tuple(notes),
+        (*notes, identity.note),
     )
 
 
-def _same_model(ours: RunSpec, theirs: RunSpec) -> bool:
-    return ours.weights == theirs.weights and ours.precision == theirs.precision
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """Whether two runs are of one model as far as is recorded, and the line that says so."""
+
+    same: bool
+    note: str
+
+
+def _identity(there: RunSpec, here: RunSpec) -> _Identity:
+    difference = model_difference(there, here)
+    if difference is not None:
+        return _Identity(False, f"model: not the baseline's: {difference}")
+    if not (there.probe and here.probe):
+        return _Identity(False, "model: the baseline's weights, but what they answer was not recorded")
+    if not (Probe.from_table(there.probe).compared and Probe.from_table(here.probe).compared):
+        return _Identity(False, "model: of the baseline's name; what a served model answers is not compared")
+    return _Identity(
+        True, "model: the baseline's, by its weights' hash and by its answers to the bundled inputs"
+    )
+
+
+def _runs_differently(ours: RunSpec, theirs: RunSpec) -> bool:
+    """Whether the same weights are run in another way: another precision, other stand-ins, other prompts."""
+    return any(
+        getattr(ours, name) != getattr(theirs, name) for name in ("precision", "tf32", "missing", "prompts")
+    )
 
 
 def differing_inputs(ours: Mapping[Key, str], theirs: Mapping[Key, str]) -> list[Key]:
@@ -59,11 +92,14 @@ def differing_inputs(ours: Mapping[Key, str], theirs: Mapping[Key, str]) -> list
 
 
 def differing_settings(ours: RunSpec, theirs: RunSpec) -> list[str]:
-    """Engine, precision, what stands for a missing input, and package versions that differ: ``name A / B``."""
+    """What differs of engine, precision, stand-ins for missing inputs and package versions: ``name A / B`` each."""
     pairs: list[tuple[str, object, object]] = [
         *((name, getattr(ours, name), getattr(theirs, name)) for name in _SETTINGS),
-        *_pairs("missing ", ours.missing, theirs.missing),
-        *_pairs("", ours.packages, theirs.packages),
+        *(
+            pair
+            for name, prefix in _TABLES.items()
+            for pair in _pairs(prefix, getattr(ours, name), getattr(theirs, name))
+        ),
     ]
     return [f"{name} {one} / {other}" for name, one, other in pairs if one != other]
 

@@ -121,7 +121,7 @@ def open_folder(folder: Path, spec: RunSpec) -> Iterator[RunSpec]:
     """
     try:
         (folder / "cells").mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
+        lock = (folder / ".lock").open("w", encoding="utf-8")
     except OSError as error:
         raise StoreError(f"cannot write {folder}: {error.strerror}") from error
     with lock:
@@ -222,7 +222,7 @@ def read_spec(folder: Path) -> RunSpec:
     """Read ``spec.json``. Raises ``StoreError``."""
     file = folder / "spec.json"
     try:
-        return spec_of(json.loads(file.read_text()))
+        return spec_of(json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise StoreError(f"{folder} is not a results folder: it has no spec.json") from error
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -234,7 +234,7 @@ def read_run(folder: Path) -> StoredRun:
     spec = read_spec(folder)
     file = folder / "results.json"
     try:
-        cells = tuple(_cell_of(row) for row in json.loads(file.read_text()))
+        cells = tuple(_cell_of(row) for row in json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise StoreError(f"{folder} has no results.json: the run was not finished") from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

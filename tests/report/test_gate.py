@@ -172,7 +172,31 @@ def test_other_precision_or_weights_are_not_the_same_model(folder, tmp_path):
     assert half.verdict is Verdict.INCONCLUSIVE
     assert any("precision fp32 / bf16" in note for note in half.notes)
     write_run(tmp_path / "other", n=25, weights="other")
-    assert not check_with(folder / "few-old.baseline", tmp_path / "other").same_model
+    other = check_with(folder / "few-old.baseline", tmp_path / "other")
+    assert not other.same_model
+    assert any(note.startswith("model: not the baseline's: weights is") for note in other.notes)
+
+
+def test_equal_weights_that_answer_otherwise_are_not_the_same_model(folder, tmp_path):
+    """A checkpoint that the weights' hash does not cover has changed."""
+    write_run(tmp_path / "new", n=25, answers="another checkpoint")
+    result = check_with(folder / "few-old.baseline", tmp_path / "new")
+    assert (result.same_model, result.verdict) == (False, Verdict.INCONCLUSIVE)
+    assert any("model: not the baseline's: the model answers differently" in note for note in result.notes)
+    assert any("model: the baseline's, by" in n for n in check(folder, "few-old", "few-old").notes)
+
+
+def test_a_run_that_records_no_identity_is_refused_with_its_command(folder, tmp_path):
+    write_run(tmp_path / "old", n=25)
+    spec = json.loads((tmp_path / "old" / "spec.json").read_text(encoding="utf-8"))
+    (tmp_path / "old" / "spec.json").write_text(
+        json.dumps({**spec, "format": 1, "probe": {}}), encoding="utf-8"
+    )
+    command = "identity was not recorded. Make it again: mafs-bench run --model clip --dataset scenes"
+    with pytest.raises(StoreError, match=command):
+        check_with(folder / "few-old.baseline", tmp_path / "old")
+    with pytest.raises(StoreError, match=command):
+        write_baseline(read_run(tmp_path / "old"), tmp_path / "new.baseline")
 
 
 def check_with(baseline, run):

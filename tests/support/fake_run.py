@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mafs_bench.adapters.probe import Probe
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.metrics import metrics_of
 from mafs_bench.metrics.captioning import caption_statistics
@@ -34,12 +35,14 @@ def write_run(
     dataset: str = "scenes",
     seed: int = 0,
     weights: str = "",
+    answers: str = "",
     limit: int | None = None,
     precision: str = "fp32",
 ) -> Path:
     """Write a finished run; ``skill`` lifts all its scores, ``fragility`` is what a severity costs.
 
-    ``weights`` names them, as ``model`` does where it is "".
+    ``weights`` names them, as ``model`` does where it is ""; ``answers`` names what the model says to the probe, as
+    ``weights`` do where it is "".
     """
     suite = suites.load(SUITE)
     spec = RunSpec(
@@ -58,6 +61,7 @@ def write_run(
         precision=precision,
         missing={"image": "blank", "text": "empty"},
         packages={"numpy": np.__version__},
+        probe=fake_probe(answers or weights or model, precision).to_table(),
     )
     conditions = [Condition(suite.id, None, 0, seed)]
     conditions += [Condition(suite.id, c, s, seed) for c in corruptions for s in severities]
@@ -80,6 +84,12 @@ def write_run(
     write_atomically(folder / "spec.json", spec.to_json().encode())
     write_atomically(folder / "results.json", results_json(cells).encode())
     return folder
+
+
+def fake_probe(name: str, precision: str = "fp32") -> Probe:
+    """What a model of that name answers: the same numbers for the same name."""
+    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little"))
+    return Probe(precision, {"images, together": rng.normal(size=(8, 4))}, {"images, together": 4}, {})
 
 
 def fake_frame(task: str, n: int, ability: float, model: str, condition: Condition) -> pd.DataFrame:

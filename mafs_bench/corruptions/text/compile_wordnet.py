@@ -27,7 +27,7 @@ def main() -> None:
     lines = sorted(line for part in _PARTS for line in _lines(folder, part))
     TABLE.parent.mkdir(exist_ok=True)
     TABLE.write_bytes(gzip.compress("".join(lines).encode(), 9, mtime=0))
-    _LICENCE.write_text(_licence(folder))
+    _LICENCE.write_text(_licence(folder), encoding="utf-8")
     print(f"{len(lines)} entries, {TABLE.stat().st_size / 1e6:.2f} MB")
 
 
@@ -73,7 +73,11 @@ def _records(file: Path) -> Iterator[str]:
 
 def _licence(folder: Path) -> str:
     """WordNet's licence stands, numbered line by line, at the head of each of its files."""
-    head = [line for line in (folder / "data.adv").read_text().splitlines() if line.startswith("  ")]
+    head = [
+        line
+        for line in (folder / "data.adv").read_text(encoding="utf-8").splitlines()
+        if line.startswith("  ")
+    ]
     return "\n".join(re.sub(r"^ +\d+ ?", "", line).rstrip() for line in head) + "\n"
 
 
