@@ -119,7 +119,8 @@ class Dataset:
 class Corruption:
     """One corruption of a suite: one TOML block.
 
-    ``levels`` holds the parameters of severities 1 to 5, in that order.
+    ``levels`` holds the parameters of severities 1 to 5, in that order, or of severity 1 alone where the corruption
+    does not grade (a flip).
     """
 
     suite: str
@@ -133,6 +134,11 @@ class Corruption:
     source: str = ""
     monotone: bool = True
     meaning_changing: bool = False
+
+    @property
+    def severities(self) -> tuple[int, ...]:
+        """The severities that it has: 1 to 5, or 1 alone."""
+        return SEVERITIES[: len(self.levels)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,9 @@ _RANGES = {
 }
 """What parameters of these names may be: above the first, at most the second number."""
 
+_TOP_KEYS = ("name", "version", "description", "frame", "corruptions")
+_NATIVE = "native"
+_FRAMES = (64, 4096)
 _REQUIRED = {"operator", "modality", "family", "levels"}
 
 
@@ -56,6 +59,8 @@ class Suite:
     digest: str
     description: str
     corruptions: Mapping[str, Corruption]
+    frame: int | None = None
+    """Pixels of the shorter side to which every image is resized first, clean ones too; None: images stay native."""
 
     def select(self, request: str) -> tuple[Corruption, ...]:
         """Resolve what ``--corruption`` takes: names, aliases, families, modalities, ``all``, a comma list.
@@ -150,11 +155,22 @@ def parse(path: Path) -> Suite:
     blocks = table.get("corruptions")
     if not isinstance(blocks, dict) or not blocks:
         raise SuiteError(f"{path}: corruptions = {blocks!r}; allowed: at least one [corruptions.NAME] block")
-    unknown = set(table) - {"name", "version", "description", "corruptions"}
-    _refuse_unknown(path, "", unknown, ("name", "version", "description", "corruptions"))
+    _refuse_unknown(path, "", set(table) - set(_TOP_KEYS), _TOP_KEYS)
     suite = f"{name}@{version}"
     corruptions = {key: _corruption(path, suite, key, block) for key, block in blocks.items()}
-    return Suite(suite, hashlib.sha256(raw).hexdigest(), str(table.get("description", "")), corruptions)
+    digest, description = hashlib.sha256(raw).hexdigest(), str(table.get("description", ""))
+    return Suite(suite, digest, description, corruptions, _frame(path, table.get("frame", _NATIVE)))
+
+
+def _frame(path: Path, value: Any) -> int | None:
+    if value == _NATIVE:
+        return None
+    low, high = _FRAMES
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise SuiteError(
+            f'{path}: frame = {value!r}; allowed: a whole number from {low} to {high}, or "{_NATIVE}"'
+        )
+    return value
 
 
 def _corruption(path: Path, suite: str, name: str, block: Any) -> Corruption:
@@ -193,14 +209,19 @@ def _corruption(path: Path, suite: str, name: str, block: Any) -> Corruption:
 
 
 def _levels(path: Path, where: str, columns: Any) -> tuple[Mapping[str, Any], ...]:
-    """Turn five values a parameter into five parameter sets."""
+    """Turn five values per parameter into five parameter sets; one value each where there is one severity only."""
     if not isinstance(columns, dict) or not columns:
-        raise SuiteError(f"{path}: {where}.levels = {columns!r}; allowed: five values a parameter")
+        raise SuiteError(
+            f"{path}: {where}.levels = {columns!r}; allowed: five values per parameter, or one each"
+        )
+    first = next(iter(columns.values()))
+    count = 1 if isinstance(first, list) and len(first) == 1 else len(SEVERITIES)
     for key, values in columns.items():
-        if not isinstance(values, list) or len(values) != len(SEVERITIES):
-            raise SuiteError(f"{path}: {where}.levels.{key} = {values!r}; allowed: a list of five values")
+        if not isinstance(values, list) or len(values) != count:
+            wanted = "one value, as the others have" if count == 1 else "five values"
+            raise SuiteError(f"{path}: {where}.levels.{key} = {values!r}; allowed: a list of {wanted}")
         _check_values(path, f"{where}.levels.{key}", key, values)
-    return tuple({key: values[i] for key, values in columns.items()} for i in range(len(SEVERITIES)))
+    return tuple({key: values[i] for key, values in columns.items()} for i in range(count))
 
 
 def _check_values(path: Path, where: str, key: str, values: list[Any]) -> None:

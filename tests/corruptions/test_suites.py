@@ -66,7 +66,7 @@ def test_a_block_becomes_a_corruption(suite: Suite) -> None:
         (("0.1,", "nan,"), r"levels.rate has nan"),
         (("0.1,", "true,"), r"levels.rate = \[True, .*; allowed: five numbers"),
         (("0.2,", '"a",'), r"levels.rate = .*; allowed: five numbers"),
-        (("levels = {", "levels = 3 #"), r"levels = 3; allowed: five values a parameter"),
+        (("levels = {", "levels = 3 #"), r"levels = 3; allowed: five values per parameter"),
         (('"keyboard"', "4"), r"operator = 4; allowed: a string"),
         (('["slips"]', '"slips"'), r"aliases = 'slips'; allowed: a list of strings"),
         (("levels =", "monotone = 1\nlevels ="), r"monotone = 1; allowed: true or false"),
@@ -137,9 +137,9 @@ def test_joint_refuses_anything_else(suite: Suite, request_: str) -> None:
 
 
 def test_load_finds_published_suites_by_id_and_by_name() -> None:
-    assert suites.load("core").digest == suites.load("core@1").digest
+    assert suites.load("core").digest == suites.load("core@2").digest
     assert {"core@1", "imagenet-c@1", "mm-robustness-2022@1", "smoke@1"} <= set(suites.published())
-    with pytest.raises(UnknownNameError, match="core@1"):
+    with pytest.raises(UnknownNameError, match="core@2"):
         suites.load("cor@1")
 
 
@@ -154,3 +154,23 @@ def test_line_ends_do_not_change_the_digest(tmp_path: Path) -> None:
     unix = suites.parse(write(tmp_path, HEAD + BLOCK)).digest
     (tmp_path / "mine.toml").write_bytes((HEAD + BLOCK).replace("\n", "\r\n").encode())
     assert suites.parse(tmp_path / "mine.toml").digest == unix
+
+
+def test_a_suite_states_its_frame_and_older_ones_are_native(tmp_path: Path) -> None:
+    assert suites.load("core@2").frame == 256
+    assert {suites.load(name).frame for name in ("core@1", "imagenet-c@1", "mm-robustness-2022@1")} == {None}
+    file = tmp_path / "mine.toml"
+    file.write_text(HEAD.replace("\n", '\nframe = "native"\n', 1) + BLOCK)
+    assert suites.parse(file).frame is None
+    for bad in ("8", "true", '"large"', "256.0"):
+        file.write_text(HEAD.replace("\n", f"\nframe = {bad}\n", 1) + BLOCK)
+        with pytest.raises(
+            SuiteError, match=r'frame = .* allowed: a whole number from 64 to 4096, or "native"'
+        ):
+            suites.parse(file)
+
+
+def test_a_corruption_that_does_not_grade_has_one_severity() -> None:
+    flip = suites.load("core@2").corruptions["horizontal_flip"]
+    assert (flip.severities, len(flip.levels)) == ((1,), 1)
+    assert suites.load("core@2").corruptions["fog"].severities == (1, 2, 3, 4, 5)

@@ -19,7 +19,7 @@ from mafs_bench.corruptions.exact.tables import TRIG_BITS, cosine, gaussian, nor
 from mafs_bench.types import Image, Params
 
 _Size = tuple[int, int]
-_ZOOM_BITS = 7
+_ZOOM_BITS = 8
 
 
 def no_draws(rng: np.random.Generator, size: _Size, levels: Sequence[Params]) -> None:
@@ -180,39 +180,39 @@ def zoom_factors(stop: float, step: float) -> tuple[int, ...]:
 
 @lru_cache(maxsize=64)
 def zoom_grid(length: int, factors: tuple[int, ...]) -> tuple[npt.NDArray[np.uint32], Plane]:
-    """For each zoom and output position: the neighbour before it and the share of the one after it in 1/128."""
+    """For each zoom and output position: the neighbour before it and the share of the one after it in 1/256."""
     position = np.arange(length, dtype=np.int64)
     before = np.empty((len(factors), length), dtype=np.uint32)  # unsigned: no test for indices below zero
     parts = np.empty((len(factors), length), dtype=np.int32)
     for k, factor in enumerate(factors):
         kept = -(-length * 1000 // factor)
         enlarged = (2 * kept * factor + 1000) // 2000
-        place = position * (kept - 1) * (1 << _ZOOM_BITS) // (enlarged - 1) + (
-            (length - kept) // 2 << _ZOOM_BITS
-        )
+        steps = enlarged - 1
+        place = (position * (kept - 1) * (1 << (_ZOOM_BITS + 1)) + steps) // (2 * steps)
+        place += (length - kept) // 2 << _ZOOM_BITS
         before[k], parts[k] = place >> _ZOOM_BITS, place & ((1 << _ZOOM_BITS) - 1)
     return before, parts
 
 
 @compiled
 def _add_zooms(framed, image, rows, row_parts, columns, column_parts, total):  # type: ignore[no-untyped-def]
-    """Sum an image and its zooms in 1/2**14: ``framed`` is (H + 1, (W + 1) * 3), grids are (zooms, H) and, in
+    """Sum an image and its zooms in 1/2**16: ``framed`` is (H + 1, (W + 1) * 3), grids are (zooms, H) and, in
     values, (zooms, W)."""
     line = np.empty(framed.shape[1], dtype=np.int32)
     for y in range(total.shape[0]):
         for x in range(total.shape[1]):
             for c in range(3):
-                total[y, x, c] = np.int32(image[y, x, c]) << 14
+                total[y, x, c] = np.int32(image[y, x, c]) << 16
         for k in range(rows.shape[0]):
             top, part = rows[k, y], row_parts[k, y]
             above, below = framed[top], framed[top + np.uint32(1)]
             for x in range(line.size):
-                line[x] = np.int32(above[x]) * (128 - part) + np.int32(below[x]) * part
+                line[x] = np.int32(above[x]) * (256 - part) + np.int32(below[x]) * part
             for x in range(total.shape[1]):
                 left, share = columns[k, x], column_parts[k, x]
                 for c in range(3):
                     here, there = line[left + np.uint32(c)], line[left + np.uint32(c + 3)]
-                    total[y, x, c] += (here << 7) + (there - here) * share
+                    total[y, x, c] += (here << 8) + (there - here) * share
 
 
 defocus_blur = ImageOperator(no_draws, _apply_defocus, {"radius": (1, 64), "softening": (0.01, 10.0)})

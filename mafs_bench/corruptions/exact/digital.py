@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from mafs_bench.corruptions.base import ImageOperator
 from mafs_bench.corruptions.exact.blur import no_draws, size_of
-from mafs_bench.corruptions.exact.draws import grid_size, one_below, spread_field, uint16
+from mafs_bench.corruptions.exact.draws import grid_size, one_below, scale, spread_field, uint16
 from mafs_bench.corruptions.exact.filters import Plane, clip, compiled, gather, separable
 from mafs_bench.corruptions.exact.frame import repeat, resample
 from mafs_bench.corruptions.exact.tables import ANGLE_STEPS, TRIG_BITS, cosine, fixed, gaussian
@@ -39,7 +39,7 @@ def _look_up(tables, image, out):  # type: ignore[no-untyped-def]
 @compiled
 def _add_up(image, sums):  # type: ignore[no-untyped-def]
     for y in range(image.shape[0]):
-        red, green, blue = 0, 0, 0
+        red, green, blue = np.int64(0), np.int64(0), np.int64(0)
         for x in range(image.shape[1]):
             red += np.int64(image[y, x, 0])
             green += np.int64(image[y, x, 1])
@@ -129,22 +129,23 @@ def _saturation_factors(factor: float, shift: float) -> Plane:
     return np.minimum((wanted // np.maximum(chroma, 1)) >> (_BITS - 12), 255 << 12).astype(np.int32)
 
 
-def _shrunk(size: _Size, factor: float) -> _Size:
-    """The size of a copy reduced to ``factor`` of the frame: as many cells for an image of any size."""
-    rows, columns = (length * round(factor * 1000) // 1000 for length in grid_size(size))
-    return max(1, min(rows, size[0])), max(1, min(columns, size[1]))
-
-
 def _apply_pixelate(image: Image, draws: None, params: Params) -> Image:
-    """Average over the cells of a grid and show each cell in one colour."""
+    """Average over the cells of a grid and show each cell in one colour; the grid's size is rounded down."""
     size = size_of(image)
-    return repeat(resample(image, _shrunk(size, params["factor"]), "box"), size)
+    small = [length * round(params["factor"] * 1000) // 1000 for length in grid_size(size)]
+    return repeat(resample(image, _at_most(small, size), "box"), size)
 
 
 def _apply_low_resolution(image: Image, draws: None, params: Params) -> Image:
-    """Shrink to ``factor`` of the size, averaging areas, and enlarge again, bicubic."""
+    """Shrink to ``factor`` of the frame, averaging areas, and enlarge again, bicubic."""
     size = size_of(image)
-    return resample(resample(image, _shrunk(size, params["factor"]), "area"), size, "bicubic")
+    small = [scale(length, round(params["factor"] * 1000), 1000) for length in grid_size(size)]
+    return resample(resample(image, _at_most(small, size), "area"), size, "bicubic")
+
+
+def _at_most(wanted: Sequence[int], size: _Size) -> _Size:
+    """At least one pixel, and no more than there are."""
+    return max(1, min(wanted[0], size[0])), max(1, min(wanted[1], size[1]))
 
 
 def _sample_elastic(rng: np.random.Generator, size: _Size, levels: Sequence[Params]) -> tuple[Plane, Plane]:

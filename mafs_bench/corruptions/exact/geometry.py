@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from mafs_bench.corruptions.base import ImageOperator
 from mafs_bench.corruptions.exact.blur import no_draws, size_of
-from mafs_bench.corruptions.exact.draws import below, one_below
+from mafs_bench.corruptions.exact.draws import below, one_below, scale
 from mafs_bench.corruptions.exact.filters import Plane, compiled, gather
 from mafs_bench.corruptions.exact.frame import resample
 from mafs_bench.corruptions.exact.tables import TRIG_BITS, cosine, fixed, sine
@@ -125,9 +125,17 @@ def _apply_vertical_flip(image: Image, draws: None, params: Params) -> Image:
 
 
 def _apply_rotate_90(image: Image, sense: int, params: Params) -> Image:
-    """A quarter turn; an image that is not square is resized to its own shape."""
+    """A quarter turn; an image that is not square is made small enough to fit, with grey beside it."""
+    height, width = size_of(image)
     turned = np.ascontiguousarray(np.rot90(image, sense))
-    return turned if turned.shape == image.shape else resample(turned, size_of(image), "bicubic")
+    if height == width:
+        return turned
+    shorter, longer = min(height, width), max(height, width)
+    size = (scale(width, shorter, longer), scale(height, shorter, longer))
+    top, left = (height - size[0]) // 2, (width - size[1]) // 2
+    out = np.full_like(image, GREY)
+    out[top : top + size[0], left : left + size[1]] = resample(turned, size, "bicubic")
+    return out
 
 
 rotation = ImageOperator(_sample_turn, _apply_rotation, {"degrees": (0.0, 180.0)})

@@ -128,7 +128,7 @@ def _root(value: int) -> int:
 
 
 def _part(begin: int, end: int, anchor: int, share: int) -> tuple[int, int]:
-    """``share`` (2**-16) of the pixels from ``begin`` to ``end``, at least one; more of them hold those that less hold."""
+    """``share`` (2**-16) of the pixels from ``begin`` to ``end``, at least one; larger shares contain smaller ones."""
     length, one = end - begin, 1 << 16
     first = begin + ((anchor * (one - share) * length) >> 32)
     last = begin - (-(anchor * (one - share) + (share << 16)) * length >> 32)

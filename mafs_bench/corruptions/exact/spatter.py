@@ -48,7 +48,7 @@ def _mud(liquid: Plane, softness: float) -> tuple[Plane, Plane]:
 
 
 def _water(liquid: Plane, strength: float) -> tuple[Plane, Plane]:
-    """Pale turquoise, brighter on the side of each drop that faces the light; the brightest has ``strength``, 2**-10."""
+    """Pale turquoise, brighter where a drop faces the light; the brightest has ``strength``, in 2**-10."""
     padded = np.pad(liquid, 1, mode="edge")
     slope = padded[2:, 2:] - padded[:-2, :-2]
     shade = np.where(liquid > 0, np.clip(300 + 4 * slope, 0, 1023), 0)

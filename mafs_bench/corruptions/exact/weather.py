@@ -24,7 +24,7 @@ _FOG_BITS = 4
 
 @dataclass(frozen=True, slots=True)
 class SnowDraws:
-    """``flakes``: normal deviates in 2**-11 at the grid's size, int32; ``angle`` of the fall in quarters of a degree."""
+    """``flakes``: normal deviates in 2**-11 at the grid's size, int32; ``angle`` of the fall: quarters of a degree."""
 
     flakes: Plane
     angle: int
@@ -74,7 +74,7 @@ def _enlarge(values: Plane, factor: float) -> Plane:
     for _ in ("rows", "columns"):
         length = values.shape[0]
         kept = -(-length * 1000 // thousandths)
-        enlarged = (2 * kept * thousandths + 1000) // 2000
+        enlarged = round(kept * thousandths / 1000)  # a tie goes to the even number, as in the release
         position = np.arange(length, dtype=np.int64) * (kept - 1) * 128 // (enlarged - 1)
         before = np.minimum(position >> 7, kept - 2) + (length - kept) // 2
         part = (position - ((position >> 7) << 7))[:, None].astype(np.int32)
@@ -133,7 +133,7 @@ def height_map(draws: list[npt.NDArray[np.int32]], decay: float) -> Plane:
 @lru_cache(maxsize=32)
 def _amplitudes(decay: float, levels: int) -> tuple[int, ...]:
     """What the largest draw adds at each level: the square of a wobble of 100 that shrinks by ``decay``, in 2**-4."""
-    wobbles = (100.0 / decay ** np.arange(levels)) ** 2
+    wobbles = (100.0 / np.power(decay, np.arange(levels, dtype=np.float64))) ** 2
     return tuple(round_safely(wobbles * (1 << _FOG_BITS)).tolist())
 
 
