@@ -36,6 +36,7 @@ def corrupt(
     from mafs_bench.datasets.resolve import resolve
     from mafs_bench.runs.boxes import with_boxes
     from mafs_bench.runs.export import Export, export
+    from mafs_bench.runs.frame import in_frame
     from mafs_bench.runs.plan import parse_severities
     from mafs_bench.runs.sizes import refuse_large_images
 
@@ -45,7 +46,7 @@ def corrupt(
     data = resolve(dataset, split, data_root, limit, max_pixels=max_pixels)
     refuse_large_images(data, corruptions)
     job = Export(
-        with_boxes(data, corruptions),
+        in_frame(with_boxes(data, corruptions), chosen.frame),
         chosen,
         corruptions,
         severities,

@@ -90,9 +90,11 @@ def _audited(
     from mafs_bench.datasets.resolve import resolve
     from mafs_bench.runs.audit import audit_corruption
     from mafs_bench.runs.boxes import with_boxes
+    from mafs_bench.runs.frame import in_frame
 
-    corruptions = suites.load(suite).corruptions.values()
-    samples = with_boxes(resolve(dataset, None, data_root, limit), corruptions)
+    chosen = suites.load(suite)
+    corruptions = chosen.corruptions.values()
+    samples = in_frame(with_boxes(resolve(dataset, None, data_root, limit), corruptions), chosen.frame)
     found = [audit_corruption(corruption, samples) for corruption in corruptions]
     return [
         "corruption",

@@ -38,10 +38,11 @@ def preview(
     """Write a contact sheet of the image corruptions and print the text corruptions' edits in colour."""
     from rich.console import Console
 
+    from mafs_bench.corruptions.suite import load
     from mafs_bench.report.preview import choose, contact_sheet, example, text_edits, write_picture
 
     images, texts = choose(suite, corruption, all_, image, text)
-    picture, caption, boxes = example(image, text, max_pixels)
+    picture, caption, boxes = example(image, text, max_pixels, load(suite).frame)
     console = Console(highlight=False)
     if images:
         write_picture(out, contact_sheet(picture, images, seed=seed, tile=tile, boxes=boxes))

@@ -17,12 +17,13 @@ from mafs_bench.errors import MafsBenchError
 from mafs_bench.report.html import data_uri
 from mafs_bench.report.joint import JOINT_NAME
 from mafs_bench.runs.boxes import with_boxes
+from mafs_bench.runs.frame import in_frame, load_with_boxes
 from mafs_bench.runs.store import StoredRun
 from mafs_bench.tasks.base import Pair, caption_pairs
 from mafs_bench.tasks.captioning import context_pairs
 from mafs_bench.tasks.matching import matching_pairs
 from mafs_bench.tasks.vqa import questions_of
-from mafs_bench.types import CellResult, Corruption, Dataset, Image, RunSpec, Sample
+from mafs_bench.types import Box, CellResult, Corruption, Dataset, Image, RunSpec
 
 CONDITIONS_A_TASK = 3
 EXAMPLES_A_CONDITION = 2
@@ -70,8 +71,10 @@ def worst_examples(run: StoredRun, data_root: Path | None) -> Examples:
             keep_unusable=run.spec.on_error == "skip",
             max_pixels=run.spec.max_pixels,
         )
-        corruptions = suites.load(run.spec.suite).corruptions
+        suite = suites.load(run.spec.suite)
+        corruptions = suite.corruptions
         dataset = with_boxes(dataset, [corruptions[name] for name in run.spec.corruptions])
+        dataset = in_frame(dataset, suite.frame)
     except MafsBenchError as problem:
         return Examples(left_out=(f"the inputs cannot be made again: {problem}",))
     if dataset.revision != run.spec.revision:
@@ -178,7 +181,7 @@ def _example(
     row: pd.Series,
 ) -> Example:
     sample = dataset.samples[pair.sample]
-    image = sample.image.load()
+    image, boxes = load_with_boxes(sample.image, sample.boxes)
     return Example(
         cell.task,
         f"{cell.corruption}-{cell.severity}",
@@ -187,7 +190,7 @@ def _example(
         float(row["score"]),
         float(row["score_corrupted"]),
         embed(image),
-        _corrupted_image(image, parts, run.spec, sample),
+        _corrupted_image(image, boxes, parts, run.spec, sample.id),
         pair.text,
         _corrupted_text(pair, parts, run.spec.seed),
         *(_said(row, ending) for ending in ("", "_corrupted")),
@@ -195,21 +198,25 @@ def _example(
 
 
 def _corrupted_image(
-    image: Image, parts: Mapping[str, tuple[Corruption, int]], spec: RunSpec, sample: Sample
+    image: Image,
+    boxes: Sequence[Box],
+    parts: Mapping[str, tuple[Corruption, int]],
+    spec: RunSpec,
+    sample_id: str,
 ) -> str | None:
     if "image" not in parts:
         return None
     corruption, severity = parts["image"]
-    if not applies(corruption, sample.boxes):
+    if not applies(corruption, boxes):
         return None
     (made,) = corrupt_image(
         image,
         corruption,
         (severity,),
         seed=spec.seed,
-        sample_id=sample.id,
+        sample_id=sample_id,
         engine=spec.engine,
-        boxes=sample.boxes,
+        boxes=boxes,
     )
     return embed(made)
 

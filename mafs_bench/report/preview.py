@@ -13,6 +13,7 @@ from rich.text import Text
 
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.engine import corrupt_image, corrupt_text, require_picture
+from mafs_bench.corruptions.exact.frame import boxes_to_frame, to_frame
 from mafs_bench.datasets import scenes
 from mafs_bench.datasets.folder import load_folder
 from mafs_bench.datasets.images import FileImage
@@ -43,9 +44,9 @@ def choose(
 
 
 def example(
-    image: Path | None, text: str | None, max_pixels: int = MAX_PIXELS
+    image: Path | None, text: str | None, max_pixels: int = MAX_PIXELS, frame: int | None = None
 ) -> tuple[Image, str, Sequence[Box]]:
-    """Return image, text and the image's boxes; a rendered scene and its caption where none is given.
+    """Return image (in a suite's frame), text and the image's boxes; a rendered scene where none is given.
 
     image: a file, or a folder of which the first image is taken. max_pixels: more are refused. Raises ``DataError`` for
     an image that cannot be read, or is too small to corrupt.
@@ -56,9 +57,11 @@ def example(
         source = load_folder(image, None, 1).samples[0].image if image.is_dir() else FileImage(str(image))
     if isinstance(source, FileImage):
         source = FileImage(source.path, max_pixels)
-    picture = source.load()
+    stored = source.load()
+    boxes = () if image else boxes_to_frame(scene.boxes, (stored.shape[0], stored.shape[1]), frame)
+    picture = to_frame(stored, frame)
     require_picture(picture, source.name)
-    return picture, scene.captions[0] if text is None else text, () if image else scene.boxes
+    return picture, scene.captions[0] if text is None else text, boxes
 
 
 def contact_sheet(
@@ -71,15 +74,18 @@ def contact_sheet(
 ) -> Image:
     """Lay out a row a corruption and a column a severity, clean first; tiles are at most ``tile`` pixels a side.
 
-    The image is corrupted at its own size and shrunk for the sheet. Returns uint8 (H, W, 3).
+    The image is corrupted in the frame that it comes in and shrunk for the sheet. Returns uint8 (H, W, 3).
     """
     rows = [_row(image, corruption, seed, tile, boxes) for corruption in corruptions]
     return np.vstack([_header(rows[0].shape[1], tile, image), *rows])
 
 
 def _row(image: Image, corruption: Corruption, seed: int, tile: int, boxes: Sequence[Box]) -> Image:
-    cells = corrupt_image(image, corruption, (0, *SEVERITIES), seed=seed, sample_id="preview", boxes=boxes)
+    cells = corrupt_image(
+        image, corruption, (0, *corruption.severities), seed=seed, sample_id="preview", boxes=boxes
+    )
     tiles = [_frame(_shrink(cell, tile)) for cell in cells]
+    tiles += [np.full_like(tiles[0], _PAPER)] * (len(SEVERITIES) + 1 - len(tiles))
     label = np.full((tiles[0].shape[0], _LABEL, 3), _PAPER, dtype=np.uint8)
     _write(label, corruption.name, (6, label.shape[0] // 2))
     return np.hstack([label, *tiles])

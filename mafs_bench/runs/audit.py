@@ -10,8 +10,9 @@ import numpy as np
 from mafs_bench.corruptions.audit import audit_image, audit_text
 from mafs_bench.corruptions.base import PairItem, PairPlan
 from mafs_bench.corruptions.engine import applies, corrupt_image, corrupt_text, plan_pairs
+from mafs_bench.runs.frame import load_with_boxes
 from mafs_bench.tasks.base import caption_pairs
-from mafs_bench.types import SEVERITIES, Corruption, Dataset
+from mafs_bench.types import Corruption, Dataset
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,9 @@ def _images(corruption: Corruption, dataset: Dataset, seed: int) -> AuditRow:
     for sample in dataset.samples:
         if not applies(corruption, sample.boxes):
             continue
-        clean = sample.image.load()
+        clean, boxes = load_with_boxes(sample.image, sample.boxes)
         made = corrupt_image(
-            clean, corruption, SEVERITIES, seed=seed, sample_id=sample.id, boxes=sample.boxes
+            clean, corruption, corruption.severities, seed=seed, sample_id=sample.id, boxes=boxes
         )
         found.append([audit_image(clean, image)["mean_absolute_difference"] for image in made])
     return _row(corruption, len(found) / max(1, len(dataset.samples)), found, "grey levels")
@@ -51,7 +52,7 @@ def _images(corruption: Corruption, dataset: Dataset, seed: int) -> AuditRow:
 def _texts(corruption: Corruption, dataset: Dataset, seed: int) -> AuditRow:
     pairs, found = caption_pairs(dataset), []
     for pair in pairs:
-        made = corrupt_text(pair.text, corruption, SEVERITIES, seed=seed, sample_id=pair.id)
+        made = corrupt_text(pair.text, corruption, corruption.severities, seed=seed, sample_id=pair.id)
         rates = [audit_text(pair.text, text)["character_error_rate"] for text in made if text is not None]
         if rates:
             found.append(rates)
@@ -61,7 +62,7 @@ def _texts(corruption: Corruption, dataset: Dataset, seed: int) -> AuditRow:
 def _pairs(corruption: Corruption, dataset: Dataset, seed: int) -> AuditRow:
     samples = dataset.samples
     items = [PairItem(pair.id, samples[pair.sample].group, pair.text) for pair in caption_pairs(dataset)]
-    plans = [plan_pairs(items, corruption, severity, seed=seed) for severity in SEVERITIES]
+    plans = [plan_pairs(items, corruption, severity, seed=seed) for severity in corruption.severities]
     changed = tuple(_share_changed(plan) for plan in plans)
     blended = tuple(plan.image_blend or plan.text_blend for plan in plans)
     strength = blended if any(blended) else changed
@@ -76,7 +77,7 @@ def _share_changed(plan: PairPlan) -> float:
 
 
 def _row(corruption: Corruption, applicable: float, found: Sequence[Sequence[float]], unit: str) -> AuditRow:
-    table = np.array(found, dtype=np.float64).reshape(-1, len(SEVERITIES))
+    table = np.array(found, dtype=np.float64).reshape(-1, len(corruption.severities))
     if not len(table):
         return AuditRow(corruption.name, corruption.modality, applicable, (), (), unit)
     changed, strength = (table > 0).mean(axis=0), table.mean(axis=0)

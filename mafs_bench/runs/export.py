@@ -35,6 +35,7 @@ from mafs_bench.corruptions.engine import (
 )
 from mafs_bench.corruptions.suite import Suite
 from mafs_bench.errors import DataError, StoreError
+from mafs_bench.runs.frame import frame_name, load_with_boxes
 from mafs_bench.runs.images import image_digest
 from mafs_bench.runs.store import write_atomically
 from mafs_bench.tasks.base import caption_pairs
@@ -59,6 +60,10 @@ class Export:
     workers: int = 0
     note: Callable[[str], None] = field(default=lambda line: None, compare=False)
 
+    def severities_of(self, corruption: Corruption) -> tuple[int, ...]:
+        """The severities to write that the corruption has."""
+        return tuple(severity for severity in self.severities if severity in corruption.severities)
+
 
 def export(job: Export) -> dict[str, str]:
     """Write what is not there yet; file -> SHA-256 of its content, for all that this export consists of.
@@ -74,7 +79,9 @@ def export(job: Export) -> dict[str, str]:
             _write_images(job, None, stems, manifest)
         for corruption in job.corruptions:
             by_modality[corruption.modality](job, corruption, stems, manifest)
-            job.note(f"{corruption.name}: {len(job.severities)} severities of {len(stems)} samples")
+            job.note(
+                f"{corruption.name}: {len(job.severities_of(corruption))} severities of {len(stems)} samples"
+            )
     return manifest.files
 
 
@@ -93,6 +100,7 @@ class _Manifest:
         identity = {
             "suite": job.suite.id,
             "suite_hash": job.suite.digest,
+            "frame": frame_name(job.suite.frame),
             "seed": job.seed,
             "dataset": job.dataset.name,
             "split": job.dataset.split,
@@ -176,7 +184,7 @@ def _write_images(
     job: Export, corruption: Corruption | None, stems: Sequence[str], manifest: _Manifest
 ) -> None:
     """The images of all severities (None: as they are, in ``clean``), and the captions beside them."""
-    severities = (0,) if corruption is None else job.severities
+    severities = (0,) if corruption is None else job.severities_of(corruption)
     folders = [_folder(job.out, corruption, severity) for severity in severities]
     make = partial(_make_images, corruption=corruption, severities=severities, seed=job.seed)
     paths = [[folder / f"{stem}.png" for folder in folders] for stem in stems]
@@ -216,8 +224,9 @@ def _make_images(
     kept = [_kept(path, digest) for path, digest in zip(paths, listed, strict=True)]
     if all(digest is not None for digest in kept):
         return [digest for digest in kept if digest is not None]
+    clean, boxes = load_with_boxes(sample.image, sample.boxes)
     images = corrupt_where_applicable(
-        sample.image.load(), corruption, severities, seed=seed, sample_id=sample.id, boxes=sample.boxes
+        clean, corruption, severities, seed=seed, sample_id=sample.id, boxes=boxes
     )
     digests = [content_hash(image) for image in images]
     for path, image, digest, before in zip(paths, images, digests, listed, strict=True):
@@ -267,7 +276,7 @@ def _mapper(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
 
 def _write_texts(job: Export, corruption: Corruption, stems: Sequence[str], manifest: _Manifest) -> None:
     """Captions and questions; one that cannot be changed stays as it is, its number among ``not_applicable``."""
-    for severity in job.severities:
+    for severity in job.severities_of(corruption):
         folder = _folder(job.out, corruption, severity)
 
         def corrupted(text: str, key: str, severity: int = severity) -> str | None:
@@ -303,7 +312,7 @@ def _write_pairs(job: Export, corruption: Corruption, stems: Sequence[str], mani
     """The plan over all (image, caption) pairs: the recorded permutation."""
     samples = job.dataset.samples
     items = [PairItem(pair.id, samples[pair.sample].group, pair.text) for pair in caption_pairs(job.dataset)]
-    for severity in job.severities:
+    for severity in job.severities_of(corruption):
         plan = plan_pairs(items, corruption, severity, seed=job.seed)
         records = [_pair_record(items, plan, i) for i in range(len(items))]
         manifest.write_lines(_folder(job.out, corruption, severity) / "pairs.jsonl", records)

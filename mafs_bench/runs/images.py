@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mafs_bench.corruptions.engine import corrupt_where_applicable
+from mafs_bench.corruptions.exact.frame import blend
 from mafs_bench.corruptions.pairs import blend_images
 from mafs_bench.errors import DataError, MafsBenchError, UnknownNameError, UsageError
+from mafs_bench.runs.frame import FramedImage, load_with_boxes
 from mafs_bench.runs.workers import ordered
 from mafs_bench.types import Box, Corruption, Image, ImageSource
 
@@ -49,7 +51,8 @@ class BlendedImage:
 
     def load(self) -> Image:
         """Decode both and blend them."""
-        return blend_images(self.image.load(), self.other.load(), self.share)
+        mix = blend if isinstance(self.image, FramedImage) else blend_images
+        return mix(self.image.load(), self.other.load(), self.share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +73,9 @@ class CorruptedImage:
 
     def load(self) -> Image:
         """Decode and corrupt."""
+        image, boxes = load_with_boxes(self.image, self.boxes)
         (made,) = corrupt_where_applicable(
-            self.image.load(),
-            self.corruption,
-            (self.severity,),
-            seed=self.seed,
-            sample_id=self.sample_id,
-            boxes=self.boxes,
+            image, self.corruption, (self.severity,), seed=self.seed, sample_id=self.sample_id, boxes=boxes
         )
         return made
 
@@ -117,7 +116,7 @@ def make_item(job: ImageJob, position: int) -> ImageItem:
     """Decode one image once and make all its severities from one draw; clean ones where that does not apply."""
     error = None
     try:
-        clean = job.sources[position].load()
+        clean, boxes = load_with_boxes(job.sources[position], job.boxes[position] if job.boxes else ())
         images = corrupt_where_applicable(
             clean,
             job.corruption,
@@ -125,7 +124,7 @@ def make_item(job: ImageJob, position: int) -> ImageItem:
             seed=job.seed,
             sample_id=job.ids[position],
             engine=job.engine,
-            boxes=job.boxes[position] if job.boxes else (),
+            boxes=boxes,
         )
     except DataError as unusable:
         error, clean = str(unusable), BlankImage().load()

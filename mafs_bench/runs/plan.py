@@ -14,6 +14,7 @@ from mafs_bench.corruptions.suite import JOINT, Suite
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UsageError
 from mafs_bench.runs.boxes import with_boxes
+from mafs_bench.runs.frame import in_frame
 from mafs_bench.runs.sizes import refuse_large_images
 from mafs_bench.tasks import TASKS
 from mafs_bench.tasks.base import Task
@@ -125,12 +126,12 @@ def make_plan(request: RunRequest) -> Plan:
         raise UsageError(f"{request.model} can do no task on {dataset.name}: {'; '.join(left_out)}")
     if request.clipscore:
         _check_judge(request.clipscore, tasks)
-    pairs, refused = _applicable(tasks, corruptions)
+    pairs, refused = _applicable(tasks, corruptions, severities)
     if corruptions and not pairs:
         raise UsageError(f"nothing to run: {'; '.join(refused)}")
     return Plan(
         request,
-        with_boxes(dataset, corruptions),
+        in_frame(with_boxes(dataset, corruptions), suite.frame),
         suite,
         corruptions,
         severities,
@@ -187,14 +188,15 @@ def _check_options(request: RunRequest) -> None:
 
 
 def _applicable(
-    tasks: Sequence[Task], corruptions: Sequence[Corruption]
+    tasks: Sequence[Task], corruptions: Sequence[Corruption], severities: Sequence[int]
 ) -> tuple[list[tuple[Task, Corruption]], list[str]]:
     """Which corruption applies to which task, and one line for each that does not."""
     pairs: list[tuple[Task, Corruption]] = []
     refused: dict[tuple[str, str], list[str]] = {}
     for corruption in corruptions:
+        graded = set(severities) & set(corruption.severities)
         for task in tasks:
-            reason = task.refuse_corruption(corruption)
+            reason = task.refuse_corruption(corruption) if graded else "it has severity 1 alone"
             if reason is None:
                 pairs.append((task, corruption))
             else:
@@ -218,7 +220,11 @@ def _cells(
     for name in dict.fromkeys(corruption.name for _, corruption in pairs):
         for severity in severities:
             condition = Condition(suite.id, name, severity, request.seed)
-            cells += [Cell(task, condition, ((c, severity),)) for task, c in pairs if c.name == name]
+            cells += [
+                Cell(task, condition, ((c, severity),))
+                for task, c in pairs
+                if c.name == name and severity in c.severities
+            ]
     return tuple(cells)
 
 
@@ -242,6 +248,7 @@ def _joint_cells(
             ((image, s), (text, t)),
         )
         for s in severities
+        if s in image.severities
         for t in severities
         for task in both
     )

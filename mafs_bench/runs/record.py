@@ -15,6 +15,7 @@ from mafs_bench.corruptions import OPERATORS
 from mafs_bench.corruptions.base import ImageOperator, TextOperator
 from mafs_bench.datasets.images import decoder_versions
 from mafs_bench.metrics.java_metrics import java_programs
+from mafs_bench.runs.frame import frame_name, native_note
 from mafs_bench.runs.plan import Plan
 from mafs_bench.types import Corruption, Dataset, RunSpec
 
@@ -66,6 +67,7 @@ def make_spec(
         tasks=tuple(task.name for task in plan.tasks),
         suite=plan.suite.id,
         suite_hash=plan.suite.digest,
+        frame=frame_name(plan.suite.frame),
         corruptions=tuple(corruption.name for corruption in plan.corruptions),
         severities=plan.severities,
         seed=request.seed,
@@ -93,7 +95,13 @@ def run_notes(plan: Plan, adapter: Adapter, judge: Adapter | None, settings: Set
     foreign = [_domain_note(model, plan.dataset) for model in (adapter, judge) if model is not None]
     compiled = ["the image encoder was compiled (--compile)"] if settings.compile else []
     asked = [note for task in plan.tasks for note in task.notes(plan.dataset, plan.request.limit)]
-    return [*plan.dataset.notes, *compiled, *dict.fromkeys([*(note for note in foreign if note), *asked])]
+    own_size = native_note(plan.dataset) if plan.suite.frame is None and plan.corruptions else None
+    return [
+        *plan.dataset.notes,
+        *compiled,
+        *filter(None, [own_size]),
+        *dict.fromkeys([*(note for note in foreign if note), *asked]),
+    ]
 
 
 def _domain_note(model: Adapter, dataset: Dataset) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mafs_bench.corruptions.exact.draws import scale
+from mafs_bench.corruptions.exact.tables import fixed
 from mafs_bench.types import Box, Image
 
 WEIGHT_BITS = 14
@@ -179,6 +180,15 @@ def repeat(image: Image, size: tuple[int, int]) -> Image:
         ((2 * np.arange(t) + 1) * s) // (2 * t) for s, t in zip(image.shape[:2], size, strict=True)
     )
     return image.take(columns, axis=1).take(rows, axis=0)
+
+
+def blend(image: Image, other: Image, share: float) -> Image:
+    """``(1 - share) * image + share * other``, rounded, ``other`` resized to ``image`` by bicubic."""
+    size = (image.shape[0], image.shape[1])
+    fitted = other if other.shape == image.shape else resample(other, size, "bicubic")
+    part = fixed(share, 12)
+    mixed = image.astype(np.int32) * ((1 << 12) - part) + fitted.astype(np.int32) * part
+    return ((mixed + (1 << 11)) >> 12).astype(np.uint8)
 
 
 def frame_size(size: tuple[int, int], frame: int) -> tuple[int, int]:
