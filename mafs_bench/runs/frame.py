@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mafs_bench.corruptions.exact.frame import boxes_to_frame, to_frame
+from mafs_bench.datasets.images import FileImage, picture_size
 from mafs_bench.errors import DataError
 from mafs_bench.types import Box, Dataset, Image, ImageSource
 
 NATIVE = "native"
 """What a record says of a run without a frame."""
-_LOOKED_AT = 24
+_LOOKED_AT = 64
 _LARGE = 320
 """Pixels of the shorter side from which on constants that were made for 224 pixels do visibly less."""
 
@@ -61,7 +62,7 @@ def native_note(dataset: Dataset) -> str | None:
     """What a run without a frame means where images are large or of several sizes, by a look at a few of them."""
     looked_at = np.unique(np.linspace(0, len(dataset.samples) - 1, _LOOKED_AT).astype(int))
     sides = sorted(filter(None, (_shorter_side(dataset.samples[i].image) for i in looked_at)))
-    if not sides or sides[-1] <= _LARGE and sides[0] == sides[-1]:
+    if not sides or (sides[-1] <= _LARGE and sides[0] == sides[-1]):
         return None
     found = f"{sides[-1]} px" if sides[0] == sides[-1] else f"{sides[0]} to {sides[-1]} px"
     return (
@@ -72,7 +73,10 @@ def native_note(dataset: Dataset) -> str | None:
 
 def _shorter_side(image: ImageSource) -> int:
     """Pixels of the shorter side, 0 for an image that cannot be read: whoever needs it says so."""
+    size = picture_size(image.name) if isinstance(image, FileImage) else None
+    if size is not None:
+        return min(size)
     try:
-        return min(image.load().shape[:2])
+        return int(min(image.load().shape[:2]))
     except DataError:
         return 0
