@@ -1,6 +1,7 @@
 """Write a corrupted data set to disk, byte for byte what a run would make on the fly.
 
-``OUT/<corruption>/<severity>/`` holds ``<stem>.png`` and ``captions.jsonl``, and can be given to ``--dataset``.
+``OUT/<corruption>/<severity>/`` holds ``<stem>.png`` and ``captions.jsonl``, and can be given to ``--dataset``. A stem
+is the last part of a sample's id; where two are equal, their folders are kept.
 Where an image can be *not applicable* (it lacks the boxes that are needed) it stays as it is, and ``captions.jsonl``
 says so. Under a text corruption that file names the images of ``OUT/clean/``; under a pair corruption
 ``pairs.jsonl`` says who lost which modality and who got whose. ``manifest.json`` records what was asked for and
@@ -22,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mafs_bench.corruptions.base import PairItem, PairPlan
@@ -34,6 +35,8 @@ from mafs_bench.corruptions.engine import (
     plan_pairs,
 )
 from mafs_bench.corruptions.suite import Suite
+from mafs_bench.datasets.annotations import name_some
+from mafs_bench.datasets.folder import IMAGE_ENDINGS
 from mafs_bench.errors import DataError, StoreError
 from mafs_bench.runs.frame import frame_name, load_with_boxes
 from mafs_bench.runs.images import image_digest
@@ -44,7 +47,6 @@ from mafs_bench.types import Corruption, Dataset, Image, Sample
 _MANIFEST = "manifest.json"
 _STORE_EVERY = 30
 """Seconds after which the manifest is stored again: an export that is killed loses no more than that."""
-_PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 
 @dataclass(frozen=True)
@@ -171,13 +173,30 @@ def _read_manifest(out: Path, identity: dict[str, Any]) -> dict[str, str]:
 
 
 def _stems(dataset: Dataset) -> list[str]:
-    """The samples' file names without folders and endings. Raises ``DataError`` where two are the same."""
-    names = [Path(sample.id).name for sample in dataset.samples]
-    stems = [Path(name).stem if Path(name).suffix.lower() in _PICTURES else name for name in names]
-    common = Counter(stems).most_common(1)
-    if common and common[0][1] > 1:
-        raise DataError(f"{dataset.name}: {common[0][1]} samples would be written as {common[0][0]}.png")
-    return stems
+    """Names of the samples' files, without their ending: of each id its last part.
+
+    Where two of those are equal, folders are kept, and where that does not do either, the endings too. Case does not
+    tell two names apart: it does not on every disk. Raises ``DataError`` where two are still the same.
+    """
+    ids = [_below(sample.id) for sample in dataset.samples]
+    for named in (lambda path: _bare(path).name, lambda path: _bare(path).as_posix(), PurePosixPath.as_posix):
+        stems = [named(path) for path in ids]
+        twice = [name for name, n in Counter(stem.casefold() for stem in stems).items() if n > 1]
+        if not twice:
+            return stems
+    same = [s.id for s, stem in zip(dataset.samples, stems, strict=True) if stem.casefold() == twice[0]]
+    raise DataError(f"{dataset.name}: {name_some(same)} would all be written as {twice[0]}.png")
+
+
+def _below(name: str) -> PurePosixPath:
+    """A sample's id as a path that stays below the folder that it is written to."""
+    parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("/", "..")]
+    return PurePosixPath(*(part.replace(":", "_") for part in parts)) if parts else PurePosixPath("_")
+
+
+def _bare(path: PurePosixPath) -> PurePosixPath:
+    """A path without the ending of an image."""
+    return path.with_suffix("") if path.suffix.lower() in IMAGE_ENDINGS else path
 
 
 def _write_images(

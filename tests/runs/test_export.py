@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.datasets.resolve import resolve
-from mafs_bench.errors import StoreError
+from mafs_bench.errors import DataError, StoreError
 from mafs_bench.runs import export as module
 from mafs_bench.runs.export import Export, export
 from tests.support.toy import write_toy_folder
@@ -102,3 +103,48 @@ def test_an_export_that_is_broken_off_lists_what_it_wrote(
     before = {name: (folder.parent / "out" / name).stat().st_mtime_ns for name in files}
     assert len(export(make(folder))) == 8
     assert before == {name: (folder.parent / "out" / name).stat().st_mtime_ns for name in files}
+
+
+def write_images(root: Path, *names: str) -> list[np.ndarray]:
+    arrays = [np.full((40, 50, 3), 20 * n, dtype=np.uint8) for n in range(len(names))]
+    for name, array in zip(names, arrays, strict=True):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(array).save(root / name)
+    return arrays
+
+
+@pytest.mark.parametrize(("names", "written"), [
+    (("a/x.png", "b/y.png"), ("x", "y")),
+    (("a/x.png", "b/x.png", "b/y.png"), ("a/x", "b/x", "b/y")),
+    (("a/x.png", "a/x.bmp"), ("a/x.png", "a/x.bmp")),
+    (("a/x.png", "a/X.png"), None),
+])  # fmt: skip
+def test_equal_names_in_two_folders_stay_apart(
+    tmp_path: Path, names: tuple[str, ...], written: tuple[str, ...] | None
+) -> None:
+    arrays = write_images(tmp_path / "photos", *names)
+    lines = [{"image": name, "captions": [f"a photo of {name}"]} for name in names]
+    (tmp_path / "photos" / "mine.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    job = make(tmp_path / "photos", "keyboard")
+    if written is None:
+        with pytest.raises(DataError, match=r"a/x\.png, a/X\.png would all be written as a/x\.png\.png"):
+            export(job)
+        return
+    files = export(job)
+    assert [f"clean/{stem}.png" in files for stem in written] == [True] * len(names)
+    again = resolve(str(job.out / "clean"))
+    assert [sample.id for sample in again.samples] == list(names)
+    for sample, array in zip(again.samples, arrays, strict=True):
+        assert np.array_equal(sample.image.load(), array)
+    assert len(resolve(str(job.out / "keyboard" / "4")).samples) == len(names)
+
+
+def test_an_id_does_not_leave_the_folder(tmp_path: Path) -> None:
+    write_images(tmp_path, "photos/a.png")
+    for n, name in enumerate(("../../a.png", "/etc/a.png", "..\\a.png", "c:\\a.png", "..")):
+        line = {"id": name, "image": "a.png", "captions": ["one"]}
+        (tmp_path / "photos" / "mine.jsonl").write_text(json.dumps(line) + "\n")
+        job = replace(make(tmp_path / "photos"), out=tmp_path / f"out{n}")
+        export(job)
+        assert all((job.out / file).resolve().is_relative_to(job.out.resolve()) for file in export(job))
+        assert all((job.out / file).is_file() for file in export(job))
