@@ -9,7 +9,7 @@ entries in the order of the file; what is wrong with a file is one ``DataError``
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -47,7 +47,7 @@ def read_entries(path: Path) -> list[Entry]:
         raise DataError(f"{path} describes no images")
     _refuse_duplicates(path, entries)
     for entry in entries:
-        refuse_unwritable(path, entry)
+        refuse_unwritable(path, (entry.id, entry.file))
     return entries
 
 
@@ -188,19 +188,26 @@ def _refuse_duplicates(path: Path, entries: Sequence[Entry]) -> None:
         raise DataError(f"{path} names {len(twice)} images more than once: {name_some(twice)}")
 
 
-def refuse_unwritable(path: Path, entry: Entry) -> None:
-    """Refuse what no file or table can hold: halves of surrogate pairs, and NUL in names."""
-    asked = (text for question in entry.questions for text in (question.id, question.text, *question.answers))
-    for text in (entry.id, entry.file, *entry.captions, *asked):
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise DataError(
-                f"{path}: {text[:60]!a} holds half of a surrogate pair, which is no character"
-            ) from None
-    for name in (entry.id, entry.file):
+def refuse_unwritable(where: object, names: Iterable[str], texts: Iterable[str] = ()) -> None:
+    """Refuse what no file or table can hold: halves of surrogate pairs, and NUL in names.
+
+    Raises ``DataError`` in which ``where`` is the place.
+    """
+    for name in names:
         if "\0" in name:
-            raise DataError(f"{path}: {name[:60]!a} holds a NUL character, which no name may")
+            raise DataError(f"{where}: {name[:60]!a} holds a NUL character, which no name may")
+        _refuse_surrogates(where, name)
+    for text in texts:
+        _refuse_surrogates(where, text)
+
+
+def _refuse_surrogates(where: object, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise DataError(
+            f"{where}: {text[:60]!a} holds half of a surrogate pair, which is no character"
+        ) from None
 
 
 _READERS: dict[str, Callable[[Path], list[Entry]]] = {

@@ -96,9 +96,8 @@ def _images_alone(folder: Path, split: str | None, limit: int | None) -> Dataset
         raise DataError(f"{folder} holds no annotation file ({', '.join(_PRECEDENCE)}) and no images")
     if split not in (None, "all"):
         raise DataError(f"{folder} carries no splits: all of it is 'all', asked for {split!r}")
+    refuse_unwritable(folder, names)
     entries = [Entry(unicodedata.normalize("NFC", name), name, ()) for name in names]
-    for entry in entries:
-        refuse_unwritable(folder, entry)
     samples, revision = read_local([], folder, entries, limit, described=False)
     return Dataset(
         name=folder.resolve().name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mafs_bench.datasets import DATASETS
+from mafs_bench.datasets.annotations import refuse_unwritable
 from mafs_bench.datasets.folder import load_folder
 from mafs_bench.datasets.local import require_usable
 from mafs_bench.datasets.pixel_limit import with_max_pixels
@@ -35,9 +36,18 @@ def resolve(
     read.
     """
     dataset = _resolve_part(spec, split, root, limit)
+    _refuse_unwritable(dataset)
     if not keep_unusable:
         require_usable(dataset)
     return dataset if max_pixels == MAX_PIXELS else with_max_pixels(dataset, max_pixels)
+
+
+def _refuse_unwritable(dataset: Dataset) -> None:
+    """``refuse_unwritable`` for all ids and texts, also of a user's function."""
+    for sample in dataset.samples:
+        asked = [text for question in sample.questions for text in (question.text, *question.answers)]
+        ids = (sample.id, sample.group, *(question.id for question in sample.questions))
+        refuse_unwritable(dataset.name, ids, (*sample.captions, *asked))
 
 
 def _resolve_part(spec: str, split: str | None, root: Path | None, limit: int | None) -> Dataset:

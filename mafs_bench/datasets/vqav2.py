@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mafs_bench.datasets.annotations import Entry, field, name_some, read_json, refuse_unwritable
+from mafs_bench.datasets.annotations import Entry, field, name_some, read_json
 from mafs_bench.datasets.hub import HubImage, HubTable, open_rows, text_columns
 from mafs_bench.datasets.instances import add_boxes
 from mafs_bench.datasets.local import first_file, read_local
@@ -49,8 +49,6 @@ def load(variant: str, split: str, *, root: Path | None = None, limit: int | Non
         Entry(str(image), image_file(split, image), (), questions=tuple(of_image))
         for image, of_image in questions.items()
     ]
-    for entry in entries:
-        refuse_unwritable(files[0], entry)
     samples, revision = read_local([*files, source], root, entries, limit)
     return Dataset(
         name="vqav2",

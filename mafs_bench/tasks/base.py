@@ -119,6 +119,10 @@ def _no_notes(dataset: Dataset, limit: int | None) -> Sequence[str]:
     return ()
 
 
+def _askable(dataset: Dataset) -> str | None:
+    return None
+
+
 def _no_remark(frame: pd.DataFrame, dataset: Dataset) -> str:
     return ""
 
@@ -131,7 +135,7 @@ class Task:
     its input. joint_input: whether image and text are given together (misalignment applies). requires: which field of
     ``Sample`` must be there ("captions", "questions"). on_request: only run where it is asked for by name.
     notes: what a reader of its numbers must know of a data set, given the run's ``--limit``. remark: what one must
-    know of a frame, "" for nothing.
+    know of a frame, "" for nothing. refuse: why it cannot be asked on a data set that has what it ``requires``.
     """
 
     name: str
@@ -144,6 +148,7 @@ class Task:
     on_request: bool = False
     notes: Callable[[Dataset, int | None], Sequence[str]] = _no_notes
     remark: Callable[[pd.DataFrame, Dataset], str] = _no_remark
+    refuse: Callable[[Dataset], str | None] = _askable
 
     def refuse_adapter(self, capabilities: frozenset[str]) -> str | None:
         """Why an adapter with these capabilities cannot do it, or None."""
@@ -155,7 +160,7 @@ class Task:
     def refuse_dataset(self, dataset: Dataset) -> str | None:
         """Why it cannot be asked on that data set, or None."""
         if any(getattr(sample, self.requires) for sample in dataset.samples):
-            return None
+            return self.refuse(dataset)
         return f"{dataset.name} has no {self.requires}"
 
     def refuse_corruption(self, corruption: Corruption) -> str | None:

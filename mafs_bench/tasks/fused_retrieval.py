@@ -12,6 +12,7 @@ from mafs_bench.adapters.base import DUAL_ENCODER, Adapter
 from mafs_bench.adapters.outputs import fused_of
 from mafs_bench.tasks.base import Task, View, caption_pairs, true_captions
 from mafs_bench.tasks.ranking import first_correct_ranks
+from mafs_bench.types import Dataset
 
 
 def score(adapter: Adapter, view: View) -> pd.DataFrame:
@@ -42,6 +43,16 @@ def score(adapter: Adapter, view: View) -> pd.DataFrame:
     )
 
 
+def refuse(dataset: Dataset) -> str | None:
+    """Why nothing can be asked: an image's query finds its other captions, and there are none."""
+    if any(len(captions) > 1 for captions in true_captions(dataset)):
+        return None
+    return (
+        f"every image of {dataset.name} has one caption: a query is an image with one of its captions, and what it "
+        "is to find are the image's other captions"
+    )
+
+
 TASK = Task(
     name="fused-retrieval",
     primary="r1",
@@ -49,4 +60,5 @@ TASK = Task(
     requires="captions",
     joint_input=True,
     score=score,
+    refuse=refuse,
 )

@@ -207,6 +207,19 @@ def test_what_no_file_can_hold_is_refused(tmp_path: Path, record: dict[str, obje
     assert "\n" not in str(raised.value)
 
 
+def test_ids_of_a_users_function_are_checked_too(tmp_path: Path) -> None:
+    source = (
+        "from mafs_bench.datasets.images import FileImage\n"
+        "from mafs_bench.types import Dataset, Sample\n"
+        "def load(variant, split, *, root=None, limit=None):\n"
+        "    samples = (Sample(chr(0xdc80), 'g', FileImage('a.jpg'), ('one',)),)\n"
+        "    return Dataset('mine', split, '', '', '', samples)\n"
+    )
+    (tmp_path / "mine.py").write_text(source)
+    with pytest.raises(DataError, match=r"mine: .* half of a surrogate pair"):
+        resolve(f"{tmp_path / 'mine.py'}:load")
+
+
 def test_a_file_name_that_is_not_unicode_is_refused(tmp_path: Path) -> None:
     try:
         (tmp_path / b"caf\xe9.jpg".decode("utf-8", "surrogateescape")).write_bytes(b"")
