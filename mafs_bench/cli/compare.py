@@ -22,10 +22,11 @@ def register(app: typer.Typer) -> None:
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="results folders; the first one is the baseline")],
     metric: _METRIC = None,
+    task: Annotated[list[str] | None, typer.Option(help="repeatable; all that the runs share")] = None,
     out: _OUT = None,
     resamples: _RESAMPLES = 2000,
 ) -> None:
-    """Hold runs against the first one: robustness measures, paired tests over the grid, corrected, effect sizes."""
+    """Compare runs with the first one: robustness measures, paired tests over the grid, corrected, effect sizes."""
     from mafs_bench.report.compare import compare_runs, names_of
     from mafs_bench.report.comparison_tables import comparison_tables, write_comparison
     from mafs_bench.report.measures import measure_runs, measure_tables
@@ -34,8 +35,8 @@ def compare(
 
     check_suffixes(out or [])
     stored = [read_run(path) for path in runs]
-    compared = compare_runs(stored, metric, resamples)
-    measures = measure_tables(measure_runs(stored, names_of(stored), metric, resamples))
+    compared = compare_runs(stored, metric, resamples, tasks=task or ())
+    measures = measure_tables(measure_runs(compared.runs, names_of(compared.runs), metric, resamples))
     print_tables([*measures, *comparison_tables(compared)])
     write_comparison(compared, measures, out or [])
 

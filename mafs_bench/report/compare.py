@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mafs_bench.errors import UsageError
+from mafs_bench.report.comparable import comparable_runs
 from mafs_bench.report.pairs import (
     CLEAN,
     Key,
@@ -20,6 +21,7 @@ from mafs_bench.report.pairs import (
     shared_keys,
     shared_tasks,
 )
+from mafs_bench.report.provenance import differing_settings, other_inputs, shown_cells
 from mafs_bench.runs.store import StoredRun
 from mafs_bench.stats.intervals import estimate, has_exact_tail
 from mafs_bench.stats.resampling import (
@@ -43,6 +45,7 @@ from mafs_bench.stats.significance import (
 from mafs_bench.types import Estimate, Metric
 
 _EQUAL = ("dataset", "split", "revision", "suite_hash", "seed")
+OTHER_INPUTS = "other inputs: inconclusive"
 _PERMUTATIONS, _LEAST_P = 10_000, 20
 """Permutations: this many, or so many that the least p, corrected over the grid, is alpha / 20."""
 MEAN, MMI = "corrupted, mean", "MMI"
@@ -78,42 +81,53 @@ class Comparison:
 
 @dataclass(frozen=True)
 class ComparedRuns:
-    """All comparisons of runs with the first of them. summaries: MEAN and MMI; grid: every shared cell."""
+    """All comparisons of runs with the first of them. summaries: MEAN and MMI; grid: every shared cell.
 
+    runs: the parts that were compared: the tasks asked for, over the samples that all have.
+    """
+
+    runs: tuple[StoredRun, ...]
     summaries: tuple[Comparison, ...]
     grid: tuple[Comparison, ...]
     notes: tuple[str, ...]
 
 
 def compare_runs(
-    runs: Sequence[StoredRun], metric: str | None = None, n_resamples: int = 2000, alpha: float = 0.05
+    runs: Sequence[StoredRun],
+    metric: str | None = None,
+    n_resamples: int = 2000,
+    alpha: float = 0.05,
+    tasks: Sequence[str] = (),
 ) -> ComparedRuns:
-    """Hold every run against the first one, over the cells, tasks and samples that they share.
+    """Compare every run with the first one, over the cells, tasks and samples that they share.
 
-    ``metric`` None: each task's primary one. Raises ``UsageError`` where data set, suite or seed differ.
+    ``metric`` None: each task's primary one; ``tasks`` empty: all that they share. A cell whose inputs were other bytes
+    is shown but not tested. Raises ``UsageError`` where data set, suite or seed differ, and as ``comparable_runs``.
     """
     if len(runs) < 2:
         raise UsageError(f"{len(runs)} run to compare; allowed: two or more")
     require_equal(runs, _EQUAL)
-    pairs = _pairs(runs, metric)
+    comparable = comparable_runs(runs, metric, tasks)
+    pairs = _pairs(comparable.runs, metric, comparable.by_sample)
     n_tests = sum(len(pair.keys) for pair in pairs)
     n_permutations = max(_PERMUTATIONS, int(np.ceil(_LEAST_P * n_tests / alpha)))
     summaries: list[Comparison] = []
     grid: list[Comparison] = []
-    notes: list[str | None] = []
+    notes: list[str | None] = [*comparable.notes]
     for pair in pairs:
         cells = list(_compare_cells(pair, n_resamples))
         counted = counted_keys(pair.baseline, pair.keys)
-        summaries += _summaries(pair, [cell for cell in cells if cell.key in counted.keys])
-        grid += _permuted(pair, [cell.row for cell in cells], n_permutations)
+        same = [cell for cell in cells if cell.key in counted.keys and cell.key not in pair.other_inputs]
+        summaries += [] if CLEAN in pair.other_inputs else _summaries(pair, same)
+        grid += _untested(pair, _permuted(pair, [cell.row for cell in cells], n_permutations))
         notes += [counted.note, _inputs_note(pair)]
     kept = dict.fromkeys(note for note in notes if note)
-    return ComparedRuns(tuple(_corrected(summaries)), tuple(_corrected(grid)), tuple(kept))
+    return ComparedRuns(comparable.runs, tuple(_corrected(summaries)), tuple(_corrected(grid)), tuple(kept))
 
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """One task of two runs, with the cells that both have."""
+    """One task of two runs, with the cells that both have. other_inputs: those that were made from other bytes."""
 
     task: str
     metric: Metric
@@ -122,6 +136,7 @@ class _Pair:
     baseline_name: str
     model_name: str
     keys: list[Key]
+    other_inputs: list[Key]
 
     def frames(self, key: Key) -> tuple[pd.DataFrame, pd.DataFrame]:
         """The two frames of a cell, baseline first."""
@@ -129,7 +144,8 @@ class _Pair:
         return ours, theirs
 
 
-def _pairs(runs: Sequence[StoredRun], metric: str | None) -> list[_Pair]:
+def _pairs(runs: Sequence[StoredRun], metric: str | None, by_sample: bool) -> list[_Pair]:
+    """``by_sample``: the runs' content hashes are of other samples and say nothing about those that are compared."""
     names = names_of(runs)
     return [
         _Pair(
@@ -140,6 +156,7 @@ def _pairs(runs: Sequence[StoredRun], metric: str | None) -> list[_Pair]:
             names[0],
             name,
             shared_keys((runs[0], run), task),
+            [] if by_sample else other_inputs(runs[0], run, task),
         )
         for task in shared_tasks(runs)
         for run, name in zip(runs[1:], names[1:], strict=True)
@@ -227,14 +244,23 @@ def _corrected(rows: Sequence[Comparison]) -> list[Comparison]:
     return [replace(row, holm=strict, bh=loose) for row, strict, loose in pairs]
 
 
+def _untested(pair: _Pair, rows: Sequence[Comparison]) -> list[Comparison]:
+    """Take the tests from cells of other inputs: a difference cannot be put down to the model."""
+    return [
+        replace(row, p=None, test=OTHER_INPUTS, mcnemar=None, wilcoxon=None)
+        if key in pair.other_inputs
+        else row
+        for key, row in zip(pair.keys, rows, strict=True)
+    ]
+
+
 def _inputs_note(pair: _Pair) -> str | None:
-    ours, theirs = cells_of(pair.baseline, pair.task), cells_of(pair.model, pair.task)
-    differing = [label(k) for k in pair.keys if ours[k].content_hash != theirs[k].content_hash]
-    if not differing:
+    if not pair.other_inputs:
         return None
+    differing = "; ".join(differing_settings(pair.baseline.spec, pair.model.spec)) or "in no recorded version"
     return (
-        f"{pair.task}: {pair.model_name} and {pair.baseline_name} were not given the same bytes in "
-        f"{len(differing)} cells ({', '.join(differing[:3])}{', …' if differing[3:] else ''})"
+        f"{pair.task}: inconclusive, other inputs: {pair.model_name} and {pair.baseline_name} were not given the same "
+        f"bytes in {shown_cells(pair.other_inputs)}; {pair.baseline_name} / {pair.model_name} differ: {differing}"
     )
 
 

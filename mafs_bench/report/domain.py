@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from mafs_bench.errors import UsageError
+from mafs_bench.report.comparable import require_galleries_of_one_size
 from mafs_bench.report.pairs import (
     CLEAN,
     Key,
@@ -18,7 +20,7 @@ from mafs_bench.report.pairs import (
     shared_tasks,
 )
 from mafs_bench.report.tables import CHANGE, P_VALUE, SCORE, Column, Table, Value
-from mafs_bench.runs.store import StoredRun
+from mafs_bench.runs.store import StoredRun, model_difference
 from mafs_bench.stats.intervals import estimate
 from mafs_bench.stats.resampling import (
     Replicates,
@@ -32,7 +34,7 @@ from mafs_bench.stats.robustness import DEFINITIONS
 from mafs_bench.stats.significance import holm, t_test
 from mafs_bench.types import Estimate, Metric
 
-_EQUAL = ("weights", "suite_hash")
+_EQUAL = ("suite_hash", "precision", "engine", "missing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +63,15 @@ def domain_gaps(
 ) -> list[DomainGap]:
     """Gap and difference in differences of every cell that both runs have.
 
-    The data sets are resampled independently of each other. Raises ``UsageError`` where the runs are of
-    different weights or suites.
+    The data sets are resampled independently of each other. Raises ``UsageError`` where the runs are of one data set,
+    of different models or suites, or rank among galleries of different sizes.
     """
+    _require_two_domains(source, target)
     require_equal((source, target), _EQUAL)
     rows: list[DomainGap] = []
     for task in shared_tasks((source, target)):
         chosen = metric_named(task, metric)
+        require_galleries_of_one_size((source, target), chosen)
         sides = [_Side.of(run, task, chosen, n_resamples, seed) for seed, run in enumerate((source, target))]
         rows += [_gap(key, *sides) for key in shared_keys((source, target), task)]
     gaps = holm([row.p_gap for row in rows])
@@ -76,6 +80,18 @@ def domain_gaps(
         replace(row, p_gap=gap, p_difference=difference)
         for row, gap, difference in zip(rows, gaps, differences, strict=True)
     ]
+
+
+def _require_two_domains(source: StoredRun, target: StoredRun) -> None:
+    data = [(run.spec.dataset, run.spec.split, run.spec.revision) for run in (source, target)]
+    if data[0] == data[1]:
+        raise UsageError(
+            f"{source.path} and {target.path} are both of {data[0][0]} ({data[0][1]}): a domain gap is between two "
+            "data sets; two runs on one are for `mafs-bench compare`"
+        )
+    difference = model_difference(source.spec, target.spec)
+    if difference is not None:
+        raise UsageError(f"{target.path} is not of the model of {source.path}: {difference}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from mafs_bench.report.joint import joint_tables
 from mafs_bench.report.plots import Panel, plot_curves, plot_heat_map, plot_panels
 from mafs_bench.report.robustness_table import robustness_tables
 from mafs_bench.report.summary import summarise_run
-from mafs_bench.report.tables import RENDERERS, Table, write_tables
+from mafs_bench.report.tables import RENDERERS, Column, Table, write_tables
 from mafs_bench.runs.store import StoredRun, read_run
 
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
@@ -95,8 +95,17 @@ def _gap_tables(sections: Sequence[Section]) -> list[Table]:
         for a, b in combinations(sections, 2)
         if (a.run.spec.weights, a.run.spec.suite_hash) == (b.run.spec.weights, b.run.spec.suite_hash)
         and a.run.spec.dataset != b.run.spec.dataset
-        for table in gap_tables(domain_gaps(a.run, b.run), a.run, b.run)
+        for table in _gap_tables_of(a.run, b.run)
     ]
+
+
+def _gap_tables_of(source: StoredRun, target: StoredRun) -> list[Table]:
+    """The gap of two runs, or why there is none."""
+    try:
+        return gap_tables(domain_gaps(source, target), source, target)
+    except UsageError as problem:
+        title = f"{source.spec.model}: no gap between {source.spec.dataset} and {target.spec.dataset}"
+        return [Table(title, (Column("why"),), [(str(problem),)])]
 
 
 def _page(sections: Sequence[Section], gaps: Sequence[Table]) -> str:

@@ -26,7 +26,7 @@ def require_equal(runs: Sequence[StoredRun], names: Iterable[str]) -> None:
             ours, theirs = getattr(first.spec, name), getattr(run.spec, name)
             if ours != theirs:
                 raise UsageError(
-                    f"{run.path} cannot be held against {first.path}: {name} is {theirs!r} there and {ours!r} here"
+                    f"{run.path} cannot be compared with {first.path}: {name} is {theirs!r} there and {ours!r} here"
                 )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mafs_bench.adapters.probe import Probe
+from mafs_bench.corruptions import suite as suites
+from mafs_bench.errors import MafsBenchError
 from mafs_bench.report.baseline import Baseline
 from mafs_bench.report.pairs import Key, cells_of, label
 from mafs_bench.runs.store import StoredRun, model_difference
@@ -19,6 +21,7 @@ _TABLES = {
     "assets": "asset ",
     "prompts": "prompts ",
 }
+_MAKES_BYTES = ("engine", "packages", "decoders", "assets", "frame")
 _SHOWN = 3
 
 
@@ -39,8 +42,7 @@ def compare_with_baseline(run: StoredRun, baseline: Baseline) -> Provenance:
     """Compare what a run and a baseline were made from. The run must have the baseline's cells."""
     other: dict[str, list[Key]] = {}
     for task, hashes in baseline.inputs.items():
-        ours = {key: cell.content_hash for key, cell in cells_of(run, task).items()}
-        if found := differing_inputs(hashes, ours):
+        if found := _other_inputs(baseline.spec, run.spec, hashes, _hashes(run, task)):
             other[task] = found
     settings = differing_settings(baseline.spec, run.spec)
     identity = _identity(baseline.spec, run.spec)
@@ -86,9 +88,31 @@ def _runs_differently(ours: RunSpec, theirs: RunSpec) -> bool:
     )
 
 
-def differing_inputs(ours: Mapping[Key, str], theirs: Mapping[Key, str]) -> list[Key]:
-    """The cells of both whose content hashes differ, in the first one's order."""
-    return [key for key, digest in ours.items() if key in theirs and theirs[key] != digest]
+def other_inputs(baseline: StoredRun, run: StoredRun, task: str) -> list[Key]:
+    """The cells that two runs share and that were made from other bytes, in the first one's order."""
+    return _other_inputs(baseline.spec, run.spec, _hashes(baseline, task), _hashes(run, task))
+
+
+def _hashes(run: StoredRun, task: str) -> dict[Key, str]:
+    return {key: cell.content_hash for key, cell in cells_of(run, task).items()}
+
+
+def _other_inputs(
+    ours: RunSpec, theirs: RunSpec, our_hashes: Mapping[Key, str], their_hashes: Mapping[Key, str]
+) -> list[Key]:
+    differing = [k for k, digest in our_hashes.items() if k in their_hashes and their_hashes[k] != digest]
+    if any(getattr(ours, name) != getattr(theirs, name) for name in _MAKES_BYTES):
+        return differing
+    return [key for key in differing if key[0] not in _of_pairs(ours)]
+
+
+def _of_pairs(spec: RunSpec) -> frozenset[str]:
+    """Corruptions of the pairing, whose hashes also differ between models that take pairs and models that embed."""
+    try:
+        known = suites.load(spec.suite_file or spec.suite).corruptions
+    except MafsBenchError:
+        return frozenset()
+    return frozenset(name for name, one in known.items() if one.modality == "pair")
 
 
 def differing_settings(ours: RunSpec, theirs: RunSpec) -> list[str]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,7 @@ def runs(tmp_path_factory):
     write_run(folder / "a", model="clip", n=40, tasks=TASKS)
     write_run(folder / "b", model="blip", n=40, tasks=TASKS, skill=1.2)
     write_run(folder / "c", model="clip", n=40, tasks=("retrieval",), skill=2.0)
-    write_run(folder / "night", model="clip", n=60, dataset="scenes:night", fragility=0.9)
+    write_run(folder / "night", model="clip", n=40, dataset="scenes:night", fragility=0.9)
     write_run(folder / "seed", model="clip", n=40, seed=1)
     return {name: read_run(folder / name) for name in ("a", "b", "c", "night", "seed")}
 
@@ -108,7 +109,7 @@ def test_the_least_p_survives_the_correction_of_a_large_grid(runs, monkeypatch):
 
 def test_what_cannot_be_compared_is_refused(runs):
     for other, name in (("night", "dataset"), ("seed", "seed")):
-        with pytest.raises(UsageError, match=f"{name} is .* there and"):
+        with pytest.raises(UsageError, match=f"cannot be compared with .*: {name} is .* there and"):
             compare.compare_runs([runs["a"], runs[other]])
     with pytest.raises(UsageError, match="is named twice"):
         compare.compare_runs([runs["a"], runs["a"]])
@@ -116,6 +117,108 @@ def test_what_cannot_be_compared_is_refused(runs):
         compare.compare_runs([runs["a"]])
     with pytest.raises(UnknownNameError, match="t2i_r1"):
         compare.compare_runs([runs["a"], runs["b"]], metric="t2i_r2")
+
+
+def test_another_limit_is_another_gallery(tmp_path):
+    write_run(tmp_path / "ten", n=10, limit=10)
+    write_run(tmp_path / "forty", n=40, limit=40)
+    runs = [read_run(tmp_path / name) for name in ("ten", "forty")]
+    with pytest.raises(UsageError) as refused:
+        compare.compare_runs(runs)
+    line = str(refused.value)
+    assert "forty has --limit 40" in line
+    assert "ten --limit 10: another limit is another gallery, on which retrieval cannot be compared" in line
+    assert "--seed 0 --limit 10 --out FOLDER" in line
+    assert "--task vqa" not in line
+
+
+def test_what_is_scored_sample_by_sample_is_compared_over_the_common_samples(tmp_path):
+    tasks = ("retrieval", "vqa", "captioning")
+    write_run(tmp_path / "ten", n=10, limit=10, tasks=tasks, skill=1.0)
+    write_run(tmp_path / "forty", n=40, limit=40, tasks=tasks, skill=0.5)
+    runs = [read_run(tmp_path / name) for name in ("ten", "forty")]
+    with pytest.raises(UsageError, match=r"which retrieval, captioning cannot.* with --task vqa"):
+        compare.compare_runs(runs)
+    with pytest.raises(UsageError, match="on which captioning cannot be compared"):
+        compare.compare_runs(runs, metric="cider_d", tasks=("captioning",))
+    compared = compare.compare_runs(runs, n_resamples=200, tasks=("vqa",))
+    clean = compared.grid[0]
+    scores = [run.frame(next(c for c in run.results if c.task == "vqa")).head(10)["score"] for run in runs]
+    assert clean.score.n == clean.baseline_score.n == 10
+    assert clean.difference.value == pytest.approx((scores[1] - scores[0]).mean())
+    assert any("compared over the samples that all runs have" in note for note in compared.notes)
+    assert {len(run.frame(run.results[0])) for run in compared.runs} == {10}
+    captions = compare.compare_runs(runs, metric="rouge_l", n_resamples=200, tasks=("captioning",))
+    assert captions.grid[0].score.n == 10
+
+
+def test_partners_drawn_from_other_samples_are_left_out_of_the_common_part(tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.support.fake_run.SUITE", "core@1")
+    for name, n in (("ten", 10), ("forty", 40)):
+        write_run(
+            tmp_path / name, n=n, limit=n, tasks=("vqa",), corruptions=("image_dropout", "pair_shuffle")
+        )
+    runs = [read_run(tmp_path / name) for name in ("ten", "forty")]
+    compared = compare.compare_runs(runs, n_resamples=200)
+    assert [row.condition for row in compared.grid] == ["clean", *(f"image_dropout-{s}" for s in (1, 3, 5))]
+    assert any(note.endswith("other samples: pair_shuffle") for note in compared.notes)
+
+
+def test_tasks_can_be_chosen(runs):
+    compared = compare.compare_runs([runs["a"], runs["b"]], n_resamples=200, tasks=("fused-retrieval",))
+    assert {row.task for row in compared.grid} == {"fused-retrieval"}
+    with pytest.raises(UnknownNameError, match=r"'fused-retreival'\. Did you mean 'fused-retrieval'"):
+        compare.compare_runs([runs["a"], runs["b"]], tasks=("fused-retreival",))
+
+
+@pytest.mark.parametrize("metric", ["t2i_medr", "i2t_meanr"])
+def test_metrics_without_bounds_can_be_compared(runs, metric):
+    folders = [str(runs[name].path) for name in ("a", "b")]
+    options = ["--metric", metric, "--task", "retrieval", "--resamples", "200"]
+    done = CliRunner().invoke(app, ["compare", *folders, *options], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert f"retrieval, {metric}, lower is better: blip against clip" in done.output
+
+
+def test_cells_of_other_inputs_are_inconclusive_and_in_no_mean(tmp_path):
+    write_run(tmp_path / "old", n=40)
+    write_run(tmp_path / "new", n=40, model="blip", skill=1.2)
+    old, new = (read_run(tmp_path / name) for name in ("old", "new"))
+    packages = {**new.spec.packages, "opencv-python": "5.0.0"}
+    cells = tuple(
+        replace(cell, content_hash="f" * 64) if cell.corruption == "gaussian_noise" else cell
+        for cell in new.results
+    )
+    other = replace(new, spec=replace(new.spec, packages=packages), results=cells)
+    whole, part = (compare.compare_runs([old, run], n_resamples=200) for run in (new, other))
+    marked = [row for row in part.grid if row.test == compare.OTHER_INPUTS]
+    assert [row.condition for row in marked] == [f"gaussian_noise-{s}" for s in (1, 3, 5)]
+    assert {(row.p, row.holm, row.bh, row.wilcoxon) for row in marked} == {(None,) * 4}
+    keyboard = [row.score.value for row in part.grid if row.condition.startswith("keyboard")]
+    assert part.summaries[0].score.value == pytest.approx(np.mean(keyboard))
+    assert whole.summaries[0].score.value != part.summaries[0].score.value
+    (note,) = [note for note in part.notes if "other inputs" in note]
+    assert "gaussian_noise-1, gaussian_noise-3, gaussian_noise-5" in note
+    assert "opencv-python not recorded / 5.0.0" in note
+
+
+def test_a_domain_gap_is_between_two_data_sets_of_one_size_and_one_model(tmp_path):
+    write_run(tmp_path / "ten", n=10, limit=10)
+    write_run(tmp_path / "forty", n=40, limit=40)
+    write_run(tmp_path / "night", n=40, dataset="scenes:night")
+    write_run(tmp_path / "changed", n=10, dataset="scenes:night", answers="another checkpoint")
+    ten, forty, night, changed = (read_run(tmp_path / name) for name in ("ten", "forty", "night", "changed"))
+    with pytest.raises(
+        UsageError, match=r"are both of scenes \(test\): a domain gap is between two data sets"
+    ):
+        domain.domain_gaps(ten, forty)
+    with pytest.raises(
+        UsageError, match=r"night has a gallery of 40 images and .*ten of 10.* --limit 10 --out"
+    ):
+        domain.domain_gaps(ten, night)
+    with pytest.raises(UsageError, match=r"is not of the model of .*: the model answers differently"):
+        domain.domain_gaps(ten, changed)
+    assert len(domain.domain_gaps(forty, night, n_resamples=200)) == 7
 
 
 def test_meaning_changing_corruptions_are_set_apart(runs, monkeypatch):
@@ -215,7 +318,7 @@ def test_domain_gap_and_difference_in_differences(runs):
     assert noisy.difference.value == pytest.approx(drops)
     assert noisy.drop_source.value == pytest.approx(clean.source.value - noisy.source.value)
     assert noisy.difference.low < drops < noisy.difference.high
-    with pytest.raises(UsageError, match="weights is"):
+    with pytest.raises(UsageError, match=r"is not of the model of .*: weights is"):
         domain.domain_gaps(runs["b"], target)
 
 
