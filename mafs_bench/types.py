@@ -229,6 +229,8 @@ class RunSpec:
     clipscore: the judge of CLIPScore, its spec (``model``) and the hash of its ``weights``; empty for none.
     max_pixels: images of more pixels were refused.
     assets: SHA-256 of the weights that corruptions use (style transfer, translation).
+    excluded: ids of samples that the user left out of all cells. skipped: ids of those that cannot be used, with the
+    reason; no cell has them.
     packages: version of every package that can change a number, and whether Java programs scored captions.
     """
 
@@ -266,6 +268,8 @@ class RunSpec:
     suite_file: str = ""
     assets: Mapping[str, str] = field(default_factory=dict)
     max_pixels: int = MAX_PIXELS
+    excluded: tuple[str, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces that vary."""

@@ -40,8 +40,13 @@ def run(
     ] = False,
     workers: Annotated[int | None, typer.Option(min=0, help="processes that corrupt images")] = None,
     engine: Annotated[str, typer.Option(help="native, or reference (imagecorruptions)")] = "native",
-    on_error: Annotated[str, typer.Option(help="unusable images: fail, or skip and count")] = "fail",
     max_pixels: Annotated[int, typer.Option(help="refuse images of more pixels")] = MAX_PIXELS,
+    on_error: Annotated[
+        str, typer.Option(help="unusable samples: fail, or skip: left out of all cells")
+    ] = "fail",
+    exclude: Annotated[
+        Path | None, typer.Option(help="file with the ids of samples to leave out, one per line")
+    ] = None,
     cache: Annotated[Path | None, typer.Option(help="folder that keeps embeddings across runs")] = None,
     cache_size: Annotated[str, typer.Option(help="what the cache may take, as in 500M or 10G")] = "10G",
     memory: Annotated[str, typer.Option(help="what a block of retrieval scores may take")] = "2G",
@@ -54,6 +59,7 @@ def run(
     """Run a model under corruptions: a table, a curve and a results folder."""
     from mafs_bench.adapters.load import resolve_settings
     from mafs_bench.cli.progress import make_progress
+    from mafs_bench.datasets.exclude import read_excluded
     from mafs_bench.runs.plan import RunRequest, make_plan
 
     request = RunRequest(
@@ -71,6 +77,7 @@ def run(
         on_error,
         clipscore,
         max_pixels,
+        read_excluded(exclude) if exclude else (),
     )
     plan = make_plan(request)
     settings = resolve_settings(device, precision, batch_size)

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate
 
-import numpy as np
-import numpy.typing as npt
-
+from mafs_bench.datasets.subset import subset
 from mafs_bench.errors import DataError
-from mafs_bench.types import Dataset, Relevance
+from mafs_bench.types import Dataset
 
 _SLICE = re.compile(r"(?P<split>[^\[\]]+)\[(?P<start>\d*):(?P<stop>\d*)\]")
-
-Positions = npt.NDArray[np.int64]
 
 
 def parse_slice(split: str) -> tuple[str, int, int | None]:
@@ -44,19 +38,4 @@ def from_image(dataset: Dataset, start: int, split: str) -> Dataset:
         raise DataError(
             f"split {split!r}: {dataset.name} ({dataset.split}) has {len(dataset.samples)} images"
         )
-    captions = [0, *accumulate(len(sample.captions) for sample in dataset.samples)]
-    relevance = dataset.relevance and _relevance_from(dataset.relevance, start, captions[start])
-    return replace(dataset, split=split, samples=dataset.samples[start:], relevance=relevance)
-
-
-def _relevance_from(whole: Relevance, image: int, caption: int) -> Relevance:
-    return Relevance(
-        _from(whole.caption_images[caption:], image),
-        None if whole.image_captions is None else _from(whole.image_captions[image:], caption),
-        None if whole.image_totals is None else whole.image_totals[image:],
-    )
-
-
-def _from(rows: Sequence[Positions], first: int) -> tuple[Positions, ...]:
-    """Positions counted from ``first``; those before it are gone."""
-    return tuple(row[row >= first] - first for row in rows)
+    return replace(subset(dataset, range(start, len(dataset.samples))), split=split)

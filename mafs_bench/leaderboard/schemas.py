@@ -83,6 +83,8 @@ class Spec(Schema):
     suite_file: Annotated[str, StringConstraints(max_length=1000)] = ""
     assets: Annotated[dict[Text, Digest], Field(default_factory=dict, max_length=100)]
     max_pixels: Annotated[int, Field(ge=1)] = MAX_PIXELS
+    excluded: tuple[Text, ...] = ()
+    skipped: Annotated[dict[Text, LongText], Field(default_factory=dict)]
 
 
 class Aggregate(Schema):

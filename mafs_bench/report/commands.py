@@ -28,14 +28,16 @@ def run_command(
     engine: str = "native",
     on_error: str = "fail",
     max_pixels: int = MAX_PIXELS,
+    exclude: str = "",
 ) -> str:
-    """Write ``mafs-bench run …`` with every choice that decides a number; the last five only where they differ."""
+    """Write ``mafs-bench run …`` with every choice that decides a number; the last six only where they differ."""
     unusual: list[tuple[str, object, object]] = [
         ("clipscore", clipscore, ""),
         ("precision", precision, "fp32"),
         ("engine", engine, "native"),
         ("on-error", on_error, "fail"),
         ("max-pixels", max_pixels, MAX_PIXELS),
+        ("exclude", exclude, ""),
     ]
     options: list[tuple[str, object]] = [
         ("model", model),
@@ -74,6 +76,7 @@ def command_of_spec(spec: RunSpec, cells: Iterable[str | None]) -> str:
         engine=spec.engine,
         on_error=spec.on_error,
         max_pixels=spec.max_pixels,
+        exclude="excluded.txt" if spec.excluded else "",
     )
 
 

@@ -47,6 +47,7 @@ def rerun(
         on_error=spec.on_error,
         clipscore=spec.clipscore.get("model", ""),
         max_pixels=spec.max_pixels,
+        excluded=spec.excluded,
     )
     return run_request(request, out, resources, progress)
 

@@ -40,13 +40,12 @@ class EncodedImages:
     """All images under one condition.
 
     digests: uint8 (n, 32), SHA-256 of the corrupted bytes. changes: float64 (n,), mean absolute change in
-    grey levels. unreadable: bool (n,).
+    grey levels.
     """
 
     embeddings: Embeddings
     digests: npt.NDArray[np.uint8]
     changes: npt.NDArray[np.float64]
-    unreadable: npt.NDArray[np.bool_]
 
 
 def encode_images(
@@ -267,7 +266,6 @@ def _gather(pairs: Sequence[tuple[ImageItem, Embeddings]], stored: Mapping[str, 
         "vectors": np.stack([e.vectors for e in embeddings]),
         "digests": np.stack([[np.frombuffer(d, np.uint8) for d in item.digests] for item, _ in pairs]),
         "changes": np.array([item.changes for item, _ in pairs]),
-        "unreadable": np.array([item.error is not None for item, _ in pairs]),
     }
     for kind in ("signals", "states"):
         for name in getattr(embeddings[0], kind):
@@ -280,14 +278,14 @@ def _severity(parts: Sequence[Arrays], k: int) -> EncodedImages:
     def joined(name: str) -> npt.NDArray[Any]:
         return np.concatenate([part[name][:, k] for part in parts])
 
-    unreadable = np.concatenate([part["unreadable"] for part in parts])
     extras = {
         kind: {name.partition(".")[2]: joined(name) for name in parts[0] if name.startswith(f"{kind}.")}
         for kind in ("signals", "states")
     }
     vectors = np.ascontiguousarray(joined("vectors"))
-    embeddings = Embeddings(vectors, ~unreadable, extras["signals"], extras["states"])
-    return EncodedImages(embeddings, joined("digests"), joined("changes"), unreadable)
+    present = np.ones(len(vectors), dtype=bool)
+    embeddings = Embeddings(vectors, present, extras["signals"], extras["states"])
+    return EncodedImages(embeddings, joined("digests"), joined("changes"))
 
 
 def _pack(arrays: Arrays) -> bytes:

@@ -49,7 +49,6 @@ class Encoder:
     batch_size: int
     workers: int
     engine: str = "native"
-    on_error: str = "fail"
     spool: Path | None = None
     advance: Callable[[int], None] = lambda rows: None
     severities_left: Callable[[Corruption], tuple[int, ...]] = lambda corruption: (1, 2, 3, 4, 5)
@@ -117,10 +116,8 @@ class Encoder:
         severities: tuple[int, ...],
         boxes: Sequence[Sequence[Box]] = (),
     ) -> ImageJob:
-        """An image job with this run's seed, engine and error handling."""
-        return ImageJob(
-            sources, ids, corruption, severities, self.seed, self.engine, self.on_error, boxes=boxes
-        )
+        """An image job with this run's seed and engine."""
+        return ImageJob(sources, ids, corruption, severities, self.seed, self.engine, boxes=boxes)
 
     def record(self) -> dict[str, int]:
         """What the record of a cell must hold of how it was encoded."""

@@ -31,6 +31,7 @@ from mafs_bench.runs.store import (
     write_cell,
     write_spec,
 )
+from mafs_bench.runs.usable import skip_unusable
 from mafs_bench.runs.view import CLEAN_IMAGES, ConditionParts, ConditionView
 from mafs_bench.runs.workers import close_workers
 from mafs_bench.stats.intervals import interval
@@ -120,18 +121,29 @@ def execute(
 
     Raises ``MafsBenchError`` subclasses; what was finished before stays stored.
     """
+    with closing_workers():
+        return _execute(plan, resources, out, progress, elsewhere)
+
+
+def _execute(
+    plan: Plan, resources: Resources, out: Path | None, progress: Progress, elsewhere: Elsewhere | None
+) -> FinishedRun:
     _limit_threads()
     score_memory.set(resources.memory)
     settings = resources.settings()
     adapter = load(plan.request.model, settings)
     plan, lines = without_unsupported(plan, adapter)
+    if plan.request.on_error == "skip":
+        plan = skip_unusable(plan, resources.workers, progress.note)
     judge = load_judge(plan, settings)
     probe = probe_of(plan, adapter, settings)
     notes = [*run_notes(plan, adapter, judge, settings), *lines]
     spec = make_spec(plan, adapter, judge, settings, probe, notes)
     folder = out if out is not None else Path("runs") / _folder_name(spec)
-    with open_folder(folder, spec) as spec, closing_workers():
+    with open_folder(folder, spec) as spec:
         todo = [cell for cell in plan.cells if not _is_stored(folder, cell, progress)]
+        if spec.excluded:
+            write_atomically(folder / "excluded.txt", "".join(f"{name}\n" for name in spec.excluded).encode())
         progress.start(len(plan.cells), len(plan.cells) - len(todo), folder)
         for line in spec.notes:
             progress.note(line)
@@ -196,7 +208,6 @@ def make_encoder(
         resources.batch_size,
         resources.workers,
         plan.request.engine,
-        plan.request.on_error,
         spool,
         progress.rows,
         forward=Forward(adapter, resources.batch_size, caches.images if caches else None, progress.note),
@@ -214,7 +225,6 @@ def _judging(judge: Adapter, plan: Plan, resources: Resources) -> ClipJudge:
             request.seed,
             resources.batch_size,
             resources.workers,
-            on_error=request.on_error,
         )
     )
 

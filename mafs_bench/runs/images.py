@@ -21,6 +21,8 @@ from mafs_bench.types import Box, Corruption, Image, ImageSource
 
 Preprocess = Callable[[Image], npt.NDArray[Any]]
 
+_GO_WITHOUT = "--on-error skip leaves out what cannot be used, --exclude FILE what you name"
+
 _PART_ROWS = 20
 """Images that a worker makes at once."""
 
@@ -93,28 +95,25 @@ class ImageJob:
     severities: tuple[int, ...]
     seed: int
     engine: str = "native"
-    on_error: str = "fail"
     preprocess: Preprocess | None = None
     boxes: Sequence[Sequence[Box]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ImageItem:
-    """One source, made: arrays a severity, with SHA-256 and mean absolute change (grey levels) each.
-
-    ``error`` is set where the image could not be read, or is too small to corrupt, and a blank one stands in.
-    """
+    """One source, made: an array per severity, with SHA-256 and mean absolute change (grey levels) each."""
 
     position: int
     arrays: list[npt.NDArray[Any]]
     digests: list[bytes]
     changes: list[float]
-    error: str | None = None
 
 
 def make_item(job: ImageJob, position: int) -> ImageItem:
-    """Decode one image once and make all its severities from one draw; clean ones where that does not apply."""
-    error = None
+    """Decode one image once and make all its severities from one draw; clean ones where that does not apply.
+
+    Raises ``DataError`` naming the sample, where its image cannot be read or corrupted.
+    """
     try:
         clean, boxes = load_with_boxes(job.sources[position], job.boxes[position] if job.boxes else ())
         images = corrupt_where_applicable(
@@ -126,15 +125,13 @@ def make_item(job: ImageJob, position: int) -> ImageItem:
             engine=job.engine,
             boxes=boxes,
         )
-    except DataError as unusable:
-        error, clean = str(unusable), BlankImage().load()
-        images = [clean] * len(job.severities)
+    except DataError as error:
+        raise DataError(f"sample {job.ids[position]}: {error} ({_GO_WITHOUT})") from error
     return ImageItem(
         position,
         [image if job.preprocess is None else job.preprocess(image) for image in images],
         [image_digest(image) for image in images],
         [_change(clean, image) for image in images],
-        error,
     )
 
 
@@ -167,7 +164,7 @@ def stream_jobs(
     """Make the images of one job after the other, in order, each with its job's number.
 
     The next job is begun while the last images of the one before are waited for; ``preprocess`` must be the
-    same in all. Raises ``DataError`` for an unreadable image unless ``on_error`` is "skip".
+    same in all. Raises ``DataError`` for an unreadable image.
     """
     ahead = iter(jobs)
     first = next(ahead, None)
@@ -178,8 +175,6 @@ def stream_jobs(
         for item in made:
             if isinstance(item, MafsBenchError):
                 raise item
-            if item.error is not None and part.job.on_error == "fail":
-                raise DataError(f"{item.error} (--on-error skip leaves such images out)")
             yield part.number, item
 
 
@@ -188,7 +183,7 @@ def stream_images(
 ) -> Iterator[list[ImageItem]]:
     """Make the images at ``positions``, in order, ``batch`` sources at a time.
 
-    Raises ``DataError`` for an unreadable image unless ``job.on_error`` is "skip".
+    Raises ``DataError`` for an unreadable image.
     """
     items = (item for _, item in stream_jobs([(job, positions)], workers=workers))
     while some := list(islice(items, batch)):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mafs_bench.adapters.base import DUAL_ENCODER, Adapter
 from mafs_bench.adapters.load import adapter_class, capabilities
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.suite import JOINT, Suite
+from mafs_bench.datasets.exclude import require_texts, without
+from mafs_bench.datasets.local import require_usable
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UsageError
 from mafs_bench.runs.boxes import with_boxes
@@ -30,7 +32,7 @@ class RunRequest:
     """What a user asked for, in their words. ``tasks`` empty: every task that can be done.
 
     ``clipscore``: the model that judges captions for CLIPScore; "" for none. ``max_pixels``: images of more pixels are
-    refused.
+    refused. ``excluded``: ids of samples that no cell uses.
     """
 
     model: str
@@ -47,6 +49,7 @@ class RunRequest:
     on_error: str = "fail"
     clipscore: str = ""
     max_pixels: int = MAX_PIXELS
+    excluded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """Cells in the order in which they run, clean first; ``left_out`` says what is not run and why."""
+    """Cells in the order in which they run, clean first; ``left_out`` says what is not run and why.
+
+    ``skipped``: ids of samples that cannot be used, with the reason; ``dataset`` is without them.
+    """
 
     request: RunRequest
     dataset: Dataset
@@ -74,6 +80,7 @@ class Plan:
     tasks: tuple[Task, ...]
     cells: tuple[Cell, ...]
     left_out: tuple[str, ...]
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_severities(text: str) -> tuple[int, ...]:
@@ -108,9 +115,11 @@ def make_plan(request: RunRequest) -> Plan:
         request.data_root,
         request.limit,
         max_pixels=request.max_pixels,
-        keep_unusable=request.on_error == "skip",
+        keep_unusable=request.on_error == "skip" or bool(request.excluded),
     )
+    dataset = without(dataset, request.excluded)
     if request.on_error == "fail":
+        require_usable(dataset)
         refuse_large_images(dataset, corruptions)
     left_out: list[str] = []
     tasks: list[Task] = []
@@ -124,6 +133,8 @@ def make_plan(request: RunRequest) -> Plan:
             left_out.append(f"{name}: {reason}")
     if not tasks:
         raise UsageError(f"{request.model} can do no task on {dataset.name}: {'; '.join(left_out)}")
+    if request.on_error == "fail":
+        require_texts(dataset)
     if request.clipscore:
         _check_judge(request.clipscore, tasks)
     pairs, refused = _applicable(tasks, corruptions, severities)

@@ -149,7 +149,9 @@ def run_on_cluster(
     numbers = {id(cell): number for number, cell in enumerate(plan.cells)}
     waiting = [[numbers[id(cell)] for cell in group] for group in _groups(todo)]
     driver = Driver(os.uname().nodename, str(Path.cwd()), plan.dataset.revision, weights)
-    given = (plan.request, resources, driver)
+    # A worker plans again, without what the driver found that it cannot use.
+    request = replace(plan.request, excluded=(*plan.request.excluded, *plan.skipped))
+    given = (request, resources, driver)
     with _connected(cluster) as ray:
         actor_class = ray.remote(Worker).options(
             num_cpus=1 + resources.workers, num_gpus=cluster.gpus_per_worker, max_restarts=0

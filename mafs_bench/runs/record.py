@@ -17,6 +17,7 @@ from mafs_bench.datasets.images import decoder_versions
 from mafs_bench.metrics.java_metrics import java_programs
 from mafs_bench.runs.frame import frame_name, native_note
 from mafs_bench.runs.plan import Plan
+from mafs_bench.runs.usable import skipped_note
 from mafs_bench.types import Corruption, Dataset, RunSpec
 
 PACKAGES = (
@@ -87,6 +88,8 @@ def make_spec(
         suite_file=request.suite if request.suite.endswith(".toml") else "",
         assets=assets_of(plan.corruptions),
         max_pixels=request.max_pixels,
+        excluded=request.excluded,
+        skipped=dict(plan.skipped),
     )
 
 
@@ -96,8 +99,13 @@ def run_notes(plan: Plan, adapter: Adapter, judge: Adapter | None, settings: Set
     compiled = ["the image encoder was compiled (--compile)"] if settings.compile else []
     asked = [note for task in plan.tasks for note in task.notes(plan.dataset, plan.request.limit)]
     own_size = native_note(plan.dataset) if plan.suite.frame is None and plan.corruptions else None
+    n_skipped, n_excluded = len(plan.skipped), len(plan.request.excluded)
+    skipped = [skipped_note(plan.skipped, n_skipped + len(plan.dataset.samples))] if n_skipped else []
+    excluded = [f"{n_excluded:,} samples are left out of all cells (--exclude)"] if n_excluded else []
     return [
         *plan.dataset.notes,
+        *excluded,
+        *skipped,
         *compiled,
         *filter(None, [own_size]),
         *dict.fromkeys([*(note for note in foreign if note), *asked]),

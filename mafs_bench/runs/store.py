@@ -208,7 +208,7 @@ def spec_of(table: dict[str, Any]) -> RunSpec:
     Raises ``TypeError`` for keys that are missing or unknown, ``ValueError`` for a format that this version cannot
     read or a damaged probe.
     """
-    lists = {"tasks", "corruptions", "severities", "notes", "device"}
+    lists = {"tasks", "corruptions", "severities", "notes", "device", "excluded"}
     values: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in table.items()}
     spec = RunSpec(**{"format": 1, **values})
     if spec.format not in range(1, RECORD_FORMAT + 1):

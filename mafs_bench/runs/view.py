@@ -93,10 +93,6 @@ class ConditionView:
         """All captions as they are."""
         return self.encoder.texts([pair.text for pair in caption_pairs(self.dataset)])
 
-    def unscored_images(self) -> npt.NDArray[np.bool_]:
-        """bool (n_samples,): images that could not be read."""
-        return self._encoded_images().unreadable
-
     def inapplicable_images(self) -> npt.NDArray[np.bool_]:
         """bool (n_samples,): images that the corruption cannot change."""
         if self.parts.image is None or not needs_boxes(self.parts.image):
@@ -128,7 +124,7 @@ class ConditionView:
             images = self.encoder.encode_sources(sources, [pair.id for pair in pairs]).embeddings
         else:
             images = select(encoded.embeddings, own[plan.image_from])
-        usable = ~(encoded.unreadable | self.inapplicable_images())[own[plan.image_from]]
+        usable = ~self.inapplicable_images()[own[plan.image_from]]
         held = self._held(pairs, made.texts, plan)
         return PairEmbeddings(
             self._with_blanks(images, plan.image_present),
@@ -158,15 +154,14 @@ class ConditionView:
         encoder = self.encoder
         for items in stream_images(job, range(len(pairs)), batch=encoder.batch_size, workers=encoder.workers):
             rows = np.array([item.position for item in items])
-            readable = np.array([item.error is None for item in items])
             yield PairBatch(
                 rows,
                 [item.arrays[0] for item in items],
                 [held[row] for row in rows],
                 present[rows],
-                made.applicable[rows] & readable & ~inapplicable[rows],
+                made.applicable[rows] & ~inapplicable[rows],
             )
-            seen |= {i.position: ImageItem(i.position, [], i.digests, i.changes, i.error) for i in items}
+            seen |= {i.position: ImageItem(i.position, [], i.digests, i.changes) for i in items}
             encoder.advance(len(items))
         shown_of = self._one_pair_a_sample(pairs, plan) or range(len(pairs))
         self._record_images(

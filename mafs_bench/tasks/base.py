@@ -88,16 +88,13 @@ class View(Protocol):
         """Who judges captions for CLIPScore, where one was named."""
 
     def images(self) -> Embeddings:
-        """All images, corrupted: one row a sample; ``present`` False (and ``scored`` False) where missing."""
+        """All images, corrupted: one row per sample; ``present`` False where missing."""
 
     def captions(self) -> Embeddings:
         """All captions, corrupted: numbered through, sample by sample."""
 
     def clean_captions(self) -> Embeddings:
         """All captions as they are."""
-
-    def unscored_images(self) -> npt.NDArray[np.bool_]:
-        """bool (n_samples,): images that could not be read (``--on-error skip``)."""
 
     def inapplicable_images(self) -> npt.NDArray[np.bool_]:
         """bool (n_samples,): images that the corruption cannot change."""

@@ -17,16 +17,14 @@ def score(adapter: Adapter, view: View) -> pd.DataFrame:
 
     Where people judged which pairs are true, ``map_at_r`` and ``r_precision`` stand beside it.
 
-    Images that could not be read are no queries and are not in the gallery; captions and images that the
-    corruption cannot change stay in the gallery but are unscored as queries, and so are the captions of such
-    images: what they look for is clean.
+    The gallery is always whole. Captions and images that the corruption cannot change are unscored as queries, and
+    so are the captions of such images: what they look for is clean. Under a corruption of texts an image is a query
+    only where a caption that is true of it changed.
     """
     dataset = view.dataset
     pairs = caption_pairs(dataset)
     images, captions = view.images(), view.captions()
     truth = relevant_captions(dataset)
-    unreadable = view.unscored_images()
-    bad_images = np.flatnonzero(unreadable)
 
     def text_to_image(text: Index, image: Index) -> FloatArray:
         return scores_of(
@@ -45,7 +43,6 @@ def score(adapter: Adapter, view: View) -> pd.DataFrame:
         images.vectors,
         truth,
         at=[len(items) for items in truth] if judged else None,
-        excluded=[bad_images] * len(pairs) if len(bad_images) else None,
         rerank=k,
         pair_scores=text_to_image if reranks else None,
         pairs_at_once=together,
@@ -64,7 +61,7 @@ def score(adapter: Adapter, view: View) -> pd.DataFrame:
     of_clean = clean[[pair.sample for pair in pairs]]
     unchanged = view.unchanged_captions()
     untouched = np.array([unchanged[own].all() for own in described], dtype=bool) & unchanged.any()
-    unscored = np.concatenate([view.inapplicable_captions() | of_clean, unreadable | clean | untouched])
+    unscored = np.concatenate([view.inapplicable_captions() | of_clean, clean | untouched])
     scores = {"score": np.concatenate([t2i.first, i2t.first])}
     if judged:
         scores["map_at_r"] = np.concatenate([t2i.average_precision, i2t.average_precision])

@@ -21,7 +21,7 @@ TEN = 10
 def score(adapter: Adapter, view: View) -> pd.DataFrame:
     """A row a question: id, group, score = VQAv2 soft accuracy, confidence, answer, answer_type.
 
-    Questions that the corruption cannot change, and those on images that could not be read, are unscored.
+    Questions that the corruption cannot change are unscored.
     The adapter's diagnostics stand beside the score.
     """
     asked = questions_of(view.dataset)

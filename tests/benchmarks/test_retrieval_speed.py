@@ -62,7 +62,6 @@ class View:
     dataset = Dataset("random", "test", "0", "", "", samples)
     seen, read = embeddings(N), embeddings(5 * N)
     images, captions = (lambda self: self.seen), (lambda self: self.read)
-    unscored_images = lambda self: np.zeros(N, dtype=bool)
     inapplicable_images = lambda self: np.zeros(N, dtype=bool)
     inapplicable_captions = lambda self: np.zeros(5 * N, dtype=bool)
     unchanged_captions = lambda self: np.zeros(5 * N, dtype=bool)

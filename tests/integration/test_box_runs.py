@@ -108,8 +108,11 @@ def test_an_unreadable_photo_is_left_out_beside_them(root: Path, tmp_path: Path)
     copy = tmp_path / "coco"
     write_coco(copy)
     (copy / "val2017" / file_name("val2017", 42)).write_bytes(b"nothing")
-    frame, cell = cells(run(copy, tmp_path / "run", "--on-error", "skip"))["fused-retrieval", 5]
-    assert frame["score"].isna().equals(frame["group"].isin({"42", *BARE}))
+    made = run(copy, tmp_path / "run", "--on-error", "skip")
+    frame, cell = cells(made)["fused-retrieval", 5]
+    assert list(made.spec.skipped) == ["42"]
+    assert "42" not in set(frame["group"])
+    assert frame["score"].isna().equals(frame["group"].isin(BARE))
     assert cell.audit["images_not_applicable"] == len(BARE)
 
 

@@ -1,4 +1,4 @@
-"""What becomes of images that cannot be used: they stop a run, or are left out and counted."""
+"""Images of a job: all severities of one decode, and an error that names the sample."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ class Grey:
         return np.full((self.height, 40, 3), 90, dtype=np.uint8)
 
 
-def make(heights: list[int], on_error: str) -> list[ImageItem]:
+def make(heights: list[int]) -> list[ImageItem]:
     sources = [Grey(f"{height}.png", height) for height in heights]
-    job = ImageJob(sources, [s.name for s in sources], FOG, (0, 1, 5), 0, on_error=on_error)
+    job = ImageJob(sources, [f"id {s.height}" for s in sources], FOG, (0, 1, 5), 0)
     return [item for items in stream_images(job, range(len(sources)), batch=2, workers=0) for item in items]
 
 
-@pytest.mark.parametrize(("height", "reason"), [(0, "cannot be read"), (31, "40x31 is too small to corrupt")])
-def test_an_unusable_image_stops_a_run_or_is_left_out(height: int, reason: str) -> None:
-    with pytest.raises(
-        DataError, match=rf"{height}.png: {reason}.*\(--on-error skip leaves such images out\)"
-    ):
-        make([32, height], "fail")
-    before, bad, after = make([32, height, 48], "skip")
-    assert bad.error is not None
-    assert reason in bad.error
-    assert bad.changes == [0, 0, 0]
-    assert [before.error, after.error] == [None, None]
-    assert after.changes[2] > after.changes[1] > after.changes[0] == 0
+@pytest.mark.parametrize(
+    ("height", "reason"), [(0, "0.png: cannot be read"), (31, "40x31 is too small to corrupt")]
+)
+def test_an_unusable_image_stops_a_run_and_names_the_sample(height: int, reason: str) -> None:
+    with pytest.raises(DataError, match=rf"^sample id {height}: .*{reason}.*--on-error skip.*--exclude FILE"):
+        make([32, height])
+
+
+def test_every_severity_comes_from_one_decode() -> None:
+    first, second = make([32, 48])
+    assert [first.position, second.position] == [0, 1]
+    assert second.changes[2] > second.changes[1] > second.changes[0] == 0
