@@ -44,9 +44,10 @@ def corrupt(
     chosen = suites.load(suite)
     corruptions = chosen.select(corruption)
     data = resolve(dataset, split, data_root, limit, max_pixels=max_pixels)
+    data = in_frame(with_boxes(data, corruptions), chosen.frame)
     refuse_large_images(data, corruptions)
     job = Export(
-        in_frame(with_boxes(data, corruptions), chosen.frame),
+        data,
         chosen,
         corruptions,
         severities,

@@ -17,6 +17,7 @@ from mafs_bench.corruptions.base import (
     fits_all,
 )
 from mafs_bench.errors import DataError, SuiteError, UnknownNameError, UsageError
+from mafs_bench.memory import naming_memory
 from mafs_bench.seeding import KeyedStream, stream
 from mafs_bench.types import Box, Corruption, Image
 
@@ -44,8 +45,8 @@ def corrupt_image(
 
     ``engine`` is ``native`` or ``reference`` (the library ``imagecorruptions``, for the 19 of ImageNet-C).
     ``boxes`` stand around what the captions speak of. Raises ``DataError`` for what is no RGB image of at least
-    ``MIN_SIDE`` pixels a side or lacks boxes that are needed (ask ``applies`` first), ``SuiteError`` for parameters
-    out of range, and ``UsageError``.
+    ``MIN_SIDE`` pixels a side, lacks boxes that are needed (ask ``applies`` first) or takes more memory than there is,
+    ``SuiteError`` for parameters out of range, and ``UsageError``.
     """
     operator = OPERATORS.get(corruption.operator)
     if isinstance(operator, BoxOperator):
@@ -59,20 +60,21 @@ def corrupt_image(
     refused = refuse_size(corruption, (image.shape[0], image.shape[1]))
     if refused is not None:
         raise DataError(f"{sample_id}: {refused}")
-    if engine == "reference":
+    with naming_memory(f"{sample_id}: {corruption.name} of {image.shape[1]}x{image.shape[0]} pixels"):
+        if engine == "reference":
+            return [
+                image
+                if severity == 0
+                else legacy.corrupt(image, corruption, severity, _rng(seed, corruption, sample_id))
+                for severity in severities
+            ]
+        draws = operator.sample(
+            _rng(seed, corruption, sample_id), (image.shape[0], image.shape[1]), corruption.levels
+        )
         return [
-            image
-            if severity == 0
-            else legacy.corrupt(image, corruption, severity, _rng(seed, corruption, sample_id))
+            image if severity == 0 else operator.apply(image, draws, corruption.levels[severity - 1])
             for severity in severities
         ]
-    draws = operator.sample(
-        _rng(seed, corruption, sample_id), (image.shape[0], image.shape[1]), corruption.levels
-    )
-    return [
-        image if severity == 0 else operator.apply(image, draws, corruption.levels[severity - 1])
-        for severity in severities
-    ]
 
 
 def needs_boxes(corruption: Corruption) -> bool:

@@ -24,6 +24,7 @@ from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
 
 from mafs_bench.datasets.colour import to_rgb
 from mafs_bench.errors import DataError
+from mafs_bench.memory import naming_memory
 from mafs_bench.types import MAX_PIXELS, Image
 
 _BROKEN_FILE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
@@ -71,7 +72,7 @@ def decode(file: str | Path | BinaryIO, name: str | None = None, max_pixels: int
     """
     path = str(file) if name is None else name
     _raise_pillows_limit(max_pixels)
-    with _one_line(path, max_pixels), _open(file, path) as picture:
+    with naming_memory(path), _one_line(path, max_pixels), _open(file, path) as picture:
         _refuse_huge(picture, path, max_pixels)
         return to_rgb(_upright(picture), path)
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from mafs_bench.corruptions.engine import corrupt_where_applicable
 from mafs_bench.corruptions.exact.frame import blend
 from mafs_bench.corruptions.pairs import blend_images
+from mafs_bench.datasets.images import picture_size
 from mafs_bench.errors import DataError, MafsBenchError, UnknownNameError, UsageError
 from mafs_bench.runs.frame import FramedImage, load_with_boxes
 from mafs_bench.runs.workers import ordered
@@ -220,5 +221,13 @@ def _make_part(preprocess: Preprocess | None, part: _Part) -> tuple[_Part, list[
 
 
 def _describe(part: _Part) -> str:
+    """The images of a part, and the largest of them: a worker without memory most likely died over it."""
     names = [source.name for source in part.job.sources]
-    return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}"
+    if len(names) == 1:
+        return names[0]
+    sizes = {name: size for name in names if (size := picture_size(name)) is not None}
+    listed = f"{names[0]} … {names[-1]}"
+    if not sizes:
+        return listed
+    largest, (width, height) = max(sizes.items(), key=lambda item: item[1][0] * item[1][1])
+    return f"{listed} (the largest: {largest}, {width}x{height})"

@@ -120,7 +120,7 @@ def make_plan(request: RunRequest) -> Plan:
     dataset = without(dataset, request.excluded)
     if request.on_error == "fail":
         require_usable(dataset)
-        refuse_large_images(dataset, corruptions)
+        refuse_large_images(in_frame(dataset, suite.frame), corruptions)
     left_out: list[str] = []
     tasks: list[Task] = []
     for name, task in asked.items():

@@ -13,7 +13,8 @@ from mafs_bench.types import Corruption, Dataset
 def refuse_large_images(dataset: Dataset, corruptions: Sequence[Corruption]) -> None:
     """Raise ``DataError`` naming the first image in a file that is too large for one of the corruptions.
 
-    Only the beginning of each file is read, and none where no corruption has a limit.
+    Only the beginning of each file is read, and none where no corruption has a limit. What a frame makes of a large
+    image is not looked at: it is small.
     """
     limited = [corruption for corruption in corruptions if limits_size(corruption)]
     if not limited:

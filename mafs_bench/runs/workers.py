@@ -67,7 +67,7 @@ def ordered(
                 if deaths == _DEATHS:
                     raise ResourceError(
                         f"a worker process died {deaths} times over {what(waiting[0][0])} (killed, or out of "
-                        "memory); --workers 0 does without"
+                        "memory); take fewer --workers, or --workers 0 for none"
                     ) from error
                 pool.close()
                 pool.streams -= 1
