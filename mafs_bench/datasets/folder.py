@@ -68,7 +68,8 @@ def load_folder(folder: Path, split: str | None, limit: int | None = None) -> Da
     root = image_root(annotations)
     entries, used = of_split(annotations, read_entries(annotations), split)
     entries, notes = _without_the_never_published(root, entries)
-    samples, revision = read_local([annotations], root, entries, limit)
+    described = annotations.suffix != ".jsonl" or any(entry.captions or entry.questions for entry in entries)
+    samples, revision = read_local([annotations], root, entries, limit, described=described)
     vocabulary = most_common_answers(q.answers for entry in entries for q in entry.questions)
     name = root.resolve().name
     if vocabulary:

@@ -37,7 +37,7 @@ from mafs_bench.corruptions.engine import (
 from mafs_bench.corruptions.suite import Suite
 from mafs_bench.datasets.annotations import name_some
 from mafs_bench.datasets.folder import IMAGE_ENDINGS
-from mafs_bench.errors import DataError, StoreError
+from mafs_bench.errors import DataError, StoreError, UsageError
 from mafs_bench.runs.frame import frame_name, load_with_boxes
 from mafs_bench.runs.images import image_digest
 from mafs_bench.runs.store import write_atomically
@@ -71,10 +71,11 @@ def export(job: Export) -> dict[str, str]:
     """Write what is not there yet; file -> SHA-256 of its content, for all that this export consists of.
 
     Raises ``StoreError`` where ``out`` holds another export or a file whose content is not what the manifest says,
-    ``DataError`` for unreadable images.
+    ``DataError`` for unreadable images, ``UsageError`` for corruptions of texts where there are none.
     """
-    manifest = _Manifest.open(job)
+    _refuse_wordless(job)
     stems = _stems(job.dataset)
+    manifest = _Manifest.open(job)
     by_modality = {"image": _write_images, "text": _write_texts, "pair": _write_pairs}
     with manifest.stored_at_the_end():
         if any(corruption.modality != "image" for corruption in job.corruptions):
@@ -85,6 +86,16 @@ def export(job: Export) -> dict[str, str]:
                 f"{corruption.name}: {len(job.severities_of(corruption))} severities of {len(stems)} samples"
             )
     return manifest.files
+
+
+def _refuse_wordless(job: Export) -> None:
+    """A folder of images alone has no texts to corrupt, and no pairs."""
+    textual = [corruption.name for corruption in job.corruptions if corruption.modality != "image"]
+    if textual and not any(sample.captions or sample.questions for sample in job.dataset.samples):
+        raise UsageError(
+            f"{job.dataset.name} has no texts, which {name_some(textual)} {'needs' if len(textual) == 1 else 'need'}; "
+            "--corruption image chooses all that change images"
+        )
 
 
 @dataclass

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 from typer.testing import CliRunner
 
@@ -16,7 +17,7 @@ from mafs_bench.corruptions.base import PairItem
 from mafs_bench.corruptions.engine import corrupt_image, corrupt_text, plan_pairs
 from mafs_bench.datasets.images import decode
 from mafs_bench.datasets.resolve import resolve
-from mafs_bench.errors import StoreError
+from mafs_bench.errors import StoreError, UsageError
 from mafs_bench.runs.export import Export, content_hash, export
 from mafs_bench.tasks.base import caption_pairs
 from tests.support.toy import TOY_ADAPTER, write_toy_folder
@@ -43,6 +44,37 @@ def make(out: Path, **changes: object) -> Export:
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     out = tmp_path_factory.mktemp("corrupted")
     return out, export(make(out))
+
+
+def test_a_folder_of_images_alone(tmp_path: Path) -> None:
+    root, out = tmp_path / "photos", tmp_path / "out"
+    for n in range(3):
+        (root / f"day {n % 2}").mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(np.full((40, 60, 3), 50 * n, np.uint8)).save(
+            root / f"day {n % 2}" / f"IMG_{n}.JPG"
+        )
+    options = ["--dataset", str(root), "--severity", "1,3", "--workers", "0", "--out", str(out)]
+    done = CliRunner().invoke(app, ["corrupt", *options, "--corruption", "all"])
+    assert isinstance(done.exception, UsageError)
+    assert "photos has no texts" in str(done.exception)
+    done = CliRunner().invoke(app, ["corrupt", *options, "--suite", "core@1", "--corruption", "contrast,fog"])
+    assert done.exception is None
+    assert len(list(out.rglob("*.png"))) == 2 * 2 * 3
+    again = resolve(str(out / "fog" / "3"))
+    assert [sample.id for sample in again.samples] == [
+        "day 0/IMG_0.JPG",
+        "day 0/IMG_2.JPG",
+        "day 1/IMG_1.JPG",
+    ]
+    clean = resolve(str(root)).samples[2]
+    (fog,) = corrupt_image(clean.image.load(), SUITE.corruptions["fog"], (3,), seed=0, sample_id=clean.id)
+    np.testing.assert_array_equal(again.samples[2].image.load(), fog)
+    sheet = tmp_path / "sheet.png"
+    done = CliRunner().invoke(
+        app, ["preview", "--image", str(root), "--corruption", "contrast", "--out", str(sheet)]
+    )
+    assert done.exception is None
+    assert sheet.is_file()
 
 
 def lines(path: Path) -> list[dict]:
