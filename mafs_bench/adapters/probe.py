@@ -11,7 +11,7 @@ Take one with ``take_probe``, store ``probe.to_table()`` (plain JSON, a few kilo
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -100,6 +100,16 @@ class Probe:
             return cls(str(table["precision"]), numbers, widths, words, bool(table["compared"]))
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"no probe: {type(error).__name__}: {error}") from error
+
+    def of_encoders(self) -> Probe:
+        """The part that says what images and texts are encoded to."""
+
+        def kept(name: str) -> bool:
+            return name.startswith(("images", "texts"))
+
+        numbers = {name: rows for name, rows in self.numbers.items() if kept(name)}
+        widths = {name: width for name, width in self.widths.items() if kept(name)}
+        return replace(self, numbers=numbers, widths=widths, words={})
 
     def batch_difference(self) -> float:
         """Largest relative L2 difference between inputs together and one at a time; 0 where nothing is a number."""

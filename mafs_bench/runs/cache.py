@@ -1,8 +1,10 @@
 """An embedding cache on disk: one SQLite file, which keeps two runs at once and a killed one from harm.
 
 A row's key covers the encoder with its weights' hash and preprocessing, the precision, the kind of device, and
-the SHA-256 of the corrupted bytes or of the text, so that no model is ever given another's rows. Models that
-encode alike and differ in what comes after (the fusions on one backbone) share their rows.
+the SHA-256 of the corrupted bytes or of the text. Where all of that is equal, the probes of the models that used the
+cache decide: a model whose answers differ (its checkpoint or a module was replaced) gets rows of its own. Models that
+encode alike and differ in what comes after (the fusions on one backbone) share their rows. Files of mafs-bench 0.1,
+which knew no probes, have another name and are ignored.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -24,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from mafs_bench.adapters.base import Adapter, Embeddings
+from mafs_bench.adapters.probe import Probe, compare
 from mafs_bench.errors import StoreError, UsageError
 
 _SCHEMA = (
@@ -35,7 +38,9 @@ _SCHEMA = (
     " BEGIN UPDATE total SET bytes = bytes + length(NEW.data); END",
     "CREATE TRIGGER IF NOT EXISTS removed AFTER DELETE ON rows"
     " BEGIN UPDATE total SET bytes = bytes - length(OLD.data); END",
+    "CREATE TABLE IF NOT EXISTS models (key BLOB NOT NULL, number INTEGER NOT NULL, probe TEXT NOT NULL)",
 )
+_FILE = "embeddings-2.sqlite"
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _CHUNK = 500
 """Keys a query: SQLite allows 999 parameters everywhere."""
@@ -71,9 +76,14 @@ class Caches:
     texts: EmbeddingCache
 
 
-def open_caches(folder: Path, limit: int, adapter: Adapter, precision: str, device: str) -> Caches:
-    """Open or create the caches of a model. Raises ``StoreError``."""
-    model = model_key(adapter, precision, device)
+def open_caches(
+    folder: Path, limit: int, adapter: Adapter, precision: str, device: str, probe: Probe
+) -> Caches:
+    """Open or create the caches of a model that answers ``probe``. Raises ``StoreError``."""
+    of_encoder = (
+        probe.of_encoders() if adapter.encoder else probe
+    )  # models share it that differ in what comes after
+    model = _key_of(folder, model_key(adapter, precision, device), of_encoder)
     return Caches(
         EmbeddingCache(folder, model + b"images", limit, adapter.derived, adapter.complete_images),
         EmbeddingCache(folder, model + b"texts", limit, adapter.derived, adapter.complete_texts),
@@ -82,6 +92,45 @@ def open_caches(folder: Path, limit: int, adapter: Adapter, precision: str, devi
 
 def _as_it_is(embeddings: Embeddings) -> Embeddings:
     return embeddings
+
+
+def _key_of(folder: Path, model: bytes, probe: Probe) -> bytes:
+    """The key of the model of this probe among those that share the key ``model``. Raises ``StoreError``."""
+    with _one_line(folder / _FILE), closing(_connect(folder)) as base:
+        base.execute("BEGIN IMMEDIATE")
+        known = base.execute("SELECT number, probe FROM models WHERE key = ?", (model,)).fetchall()
+        alike = (n for n, text in known if compare(Probe.from_table(json.loads(text)), probe) is None)
+        number = next(alike, None)
+        if number is None:
+            number = len(known)
+            row = (model, number, json.dumps(probe.to_table()))
+            base.execute("INSERT INTO models VALUES (?, ?, ?)", row)
+        base.execute("COMMIT")
+    return model + int(number).to_bytes(4, "little")
+
+
+def _connect(folder: Path) -> sqlite3.Connection:
+    """Open the file, with its tables. Raises ``StoreError`` where the folder cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot write {folder}: {error.strerror}") from error
+    base = sqlite3.connect(folder / _FILE, timeout=60, isolation_level=None)
+    base.execute("PRAGMA journal_mode = WAL")
+    base.execute("PRAGMA synchronous = NORMAL")
+    base.execute("BEGIN IMMEDIATE")
+    for statement in _SCHEMA:
+        base.execute(statement)
+    base.execute("COMMIT")
+    return base
+
+
+@contextmanager
+def _one_line(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, ValueError, KeyError, EOFError) as error:
+        raise StoreError(f"cache {file}: {error}; it can be deleted at any time") from error
 
 
 class EmbeddingCache:
@@ -95,33 +144,23 @@ class EmbeddingCache:
         derived: Collection[str] = (),
         complete: Callable[[Embeddings], Embeddings] = _as_it_is,
     ) -> None:
-        """Open or create ``folder/embeddings.sqlite``; ``derived`` states are not kept: ``complete`` adds them.
+        """Open or create the file in ``folder``; ``derived`` states are not kept: ``complete`` adds them.
 
         Raises ``StoreError``.
         """
-        self._file = folder / "embeddings.sqlite"
+        self._file = folder / _FILE
         self._model = model
         self._limit = limit
         self._derived = frozenset(derived)
         self._complete = complete
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"cannot write {folder}: {error.strerror}") from error
-        with self._one_line():
-            self._base = sqlite3.connect(self._file, timeout=60, isolation_level=None)
-            self._base.execute("PRAGMA journal_mode = WAL")
-            self._base.execute("PRAGMA synchronous = NORMAL")
-            self._base.execute("BEGIN IMMEDIATE")
-            for statement in _SCHEMA:
-                self._base.execute(statement)
-            self._base.execute("COMMIT")
+        with _one_line(self._file):
+            self._base = _connect(folder)
 
     def get(self, digests: Sequence[bytes]) -> dict[bytes, Embeddings]:
         """The rows that are there, by the SHA-256 of the corrupted bytes. Raises ``StoreError``."""
         keys = {self._key(digest): digest for digest in digests}
         found: dict[bytes, Embeddings] = {}
-        with self._one_line():
+        with _one_line(self._file):
             for some in _chunks(list(keys)):
                 marks = ",".join("?" * len(some))
                 rows = self._base.execute(f"SELECT key, data FROM rows WHERE key IN ({marks})", some)
@@ -138,7 +177,7 @@ class EmbeddingCache:
             (self._key(digest), _pack(embeddings.take(np.array([i]))), now)
             for i, digest in enumerate(digests)
         ]
-        with self._one_line():
+        with _one_line(self._file):
             self._base.execute("BEGIN IMMEDIATE")
             try:
                 self._base.executemany("INSERT OR IGNORE INTO rows VALUES (?, ?, ?)", rows)
@@ -170,13 +209,6 @@ class EmbeddingCache:
 
     def _key(self, digest: bytes) -> bytes:
         return hashlib.sha256(self._model + digest).digest()
-
-    @contextmanager
-    def _one_line(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, ValueError, KeyError, EOFError) as error:
-            raise StoreError(f"cache {self._file}: {error}; it can be deleted at any time") from error
 
 
 def _chunks(keys: list[bytes]) -> list[list[bytes]]:

@@ -13,6 +13,7 @@ from typing import Protocol
 from mafs_bench.adapters.base import Adapter, Settings
 from mafs_bench.adapters.identity import modules_of
 from mafs_bench.adapters.load import load, resolve_settings
+from mafs_bench.adapters.probe import Probe
 from mafs_bench.errors import StoreError
 from mafs_bench.metrics import metrics_of
 from mafs_bench.runs.cache import open_caches
@@ -97,8 +98,8 @@ def default_workers(device: str = "cpu") -> int:
     return max(1, core_count() // torch.cuda.device_count() - 1)
 
 
-Elsewhere = Callable[[Plan, Sequence[Cell], tuple[str, ...], Resources, Path, Progress], None]
-"""Runs and stores cells on other machines: (plan, cells, ``weights_of``, resources, folder, progress)."""
+Elsewhere = Callable[[Plan, Sequence[Cell], RunSpec, Resources, Path, Progress], tuple[str, ...]]
+"""Runs and stores cells on other machines: (plan, cells, record, resources, folder, progress) to their devices."""
 
 
 @dataclass(frozen=True)
@@ -149,9 +150,10 @@ def _execute(
             progress.note(line)
         spool = folder / ".partial"
         if elsewhere is not None and todo:
-            elsewhere(plan, todo, weights_of(adapter, judge), resources, folder, progress)
+            devices = elsewhere(plan, todo, spec, resources, folder, progress)
+            spec = replace(spec, device=tuple(dict.fromkeys([*spec.device, *devices])))
         else:
-            encoder = make_encoder(plan, adapter, settings, resources, spool, progress, judge)
+            encoder = make_encoder(plan, adapter, settings, resources, spool, progress, probe, judge)
             run_cells(encoder, todo, folder, progress)
         results = summarise(plan, folder)
         spec = replace(spec, modules={**spec.modules, **modules_of(adapter)}, images=decoded_images(results))
@@ -182,11 +184,6 @@ def load_judge(plan: Plan, settings: Settings) -> Adapter | None:
     return load(plan.request.clipscore, settings) if plan.request.clipscore else None
 
 
-def weights_of(adapter: Adapter, judge: Adapter | None) -> tuple[str, ...]:
-    """The hashes of all weights that decide a run's numbers."""
-    return tuple(model.weights for model in (adapter, judge) if model is not None)
-
-
 def make_encoder(
     plan: Plan,
     adapter: Adapter,
@@ -194,13 +191,19 @@ def make_encoder(
     resources: Resources,
     spool: Path | None,
     progress: Progress,
+    probe: Probe,
     judge: Adapter | None = None,
 ) -> Encoder:
-    """The encoder of a run. Raises ``StoreError`` where the cache cannot be opened."""
+    """The encoder of a run, for the model that answered ``probe``.
+
+    Raises ``StoreError`` where the cache cannot be opened.
+    """
     caches = None
     if resources.cache is not None:
         precision = f"{settings.precision}{', compiled' * settings.compile}"
-        caches = open_caches(resources.cache, resources.cache_bytes, adapter, precision, settings.device)
+        caches = open_caches(
+            resources.cache, resources.cache_bytes, adapter, precision, settings.device, probe
+        )
     return Encoder(
         adapter,
         plan.dataset,

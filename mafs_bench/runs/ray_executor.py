@@ -26,10 +26,12 @@ from mafs_bench.errors import (
     UsageError,
     WeightsError,
 )
-from mafs_bench.runs.execute import Progress, Resources, load_judge, make_encoder, run_cells, weights_of
+from mafs_bench.runs.execute import Progress, Resources, load_judge, make_encoder, run_cells
 from mafs_bench.runs.plan import Cell, Plan, RunRequest, make_plan, without_unsupported
-from mafs_bench.runs.store import cell_file, write_atomically
+from mafs_bench.runs.record import make_spec, probe_of
+from mafs_bench.runs.store import cell_file, record_difference, write_atomically
 from mafs_bench.tasks.ranking import score_memory
+from mafs_bench.types import RunSpec
 
 _DEATHS = 3
 """Workers lost in a row before a run gives up."""
@@ -48,12 +50,20 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Driver:
-    """Where a run was started, and what a worker's data and weights must be."""
+    """Where a run was started, and the record that a worker must come to as well."""
 
     node: str
     folder: str
-    revision: str
-    weights: tuple[str, ...]
+    spec: RunSpec
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a worker made: cells' files by their number in the plan, how many images it read, and on which devices."""
+
+    files: dict[int, bytes]
+    images: int
+    devices: tuple[str, ...]
 
 
 class Worker:
@@ -63,9 +73,10 @@ class Worker:
         self._given = (request, resources, driver)
         self._plan: Plan | None = None
         self._encoder: Any = None
+        self._devices: tuple[str, ...] = ()
 
-    def run(self, numbers: Sequence[int]) -> tuple[dict[int, bytes], int] | MafsBenchError:
-        """The files of these cells of the plan and the number of images; an error travels as a value."""
+    def run(self, numbers: Sequence[int]) -> Made | MafsBenchError:
+        """The files of these cells of the plan; an error travels as a value."""
         try:
             return self._run(numbers)
         except UnknownNameError as error:
@@ -73,7 +84,7 @@ class Worker:
         except MafsBenchError as error:
             return error
 
-    def _run(self, numbers: Sequence[int]) -> tuple[dict[int, bytes], int]:
+    def _run(self, numbers: Sequence[int]) -> Made:
         if self._plan is None:
             self._start()
         assert self._plan is not None
@@ -87,7 +98,7 @@ class Worker:
                 number: cell_file(folder, cell.task.name, cell.condition).read_bytes()
                 for number, cell in zip(numbers, cells, strict=True)
             }
-            return made, counter.images
+            return Made(made, counter.images, self._devices)
 
     def _start(self) -> None:
         import torch
@@ -100,18 +111,22 @@ class Worker:
         torch.set_num_threads(1 + resources.workers)
         plan = make_plan(request)
         node = os.uname().nodename
-        if plan.dataset.revision != driver.revision:
+        if plan.dataset.revision != driver.spec.revision:
             raise DataError(f"{node}: {plan.dataset.name} is another revision than the driver's")
         settings = resources.settings()
         adapter = load(request.model, settings)
         plan, _ = without_unsupported(plan, adapter)  # as the driver does: cells have the same numbers
         judge = load_judge(plan, settings)
-        if weights_of(adapter, judge) != driver.weights:
-            raise WeightsError(f"{node}: {request.model} has other weights than the driver's")
+        probe = probe_of(plan, adapter, settings)
+        spec = make_spec(plan, adapter, judge, settings, probe, ())
+        difference = record_difference(driver.spec, spec)
+        if difference is not None:
+            raise WeightsError(f"{node} is not as the driver: {difference}")
+        self._devices = spec.device
         if resources.cache is not None and node != driver.node:
             # On a folder that nodes share, SQLite's locks cannot be relied on: a node writes a file of its own.
             resources = replace(resources, cache=resources.cache / node)
-        self._encoder = make_encoder(plan, adapter, settings, resources, None, _Counter(), judge)
+        self._encoder = make_encoder(plan, adapter, settings, resources, None, _Counter(), probe, judge)
         self._plan = plan
 
 
@@ -140,18 +155,28 @@ def run_on_cluster(
     cluster: Cluster,
     plan: Plan,
     todo: Sequence[Cell],
-    weights: tuple[str, ...],
+    spec: RunSpec,
     resources: Resources,
     folder: Path,
     progress: Progress,
-) -> None:
-    """Run and store cells. Raises ``ResourceError`` for a cluster that is not there, and what a run raises."""
+) -> tuple[str, ...]:
+    """Run and store cells; gives the devices that did.
+
+    Raises ``ResourceError`` for a cluster that is not there, ``WeightsError`` for a node whose model, packages or data
+    are not the driver's, and what a run raises.
+    """
     numbers = {id(cell): number for number, cell in enumerate(plan.cells)}
     waiting = [[numbers[id(cell)] for cell in group] for group in _groups(todo)]
+<<<<<<< HEAD
     driver = Driver(os.uname().nodename, str(Path.cwd()), plan.dataset.revision, weights)
     # A worker plans again, without what the driver found that it cannot use.
     request = replace(plan.request, excluded=(*plan.request.excluded, *plan.skipped))
     given = (request, resources, driver)
+=======
+    driver = Driver(os.uname().nodename, str(Path.cwd()), spec)
+    devices: dict[str, None] = {}
+    given = (plan.request, resources, driver)
+>>>>>>> d847a5f (Compare the probe in the embedding cache and on Ray workers; hash what an adapter imports from its own folder)
     with _connected(cluster) as ray:
         actor_class = ray.remote(Worker).options(
             num_cpus=1 + resources.workers, num_gpus=cluster.gpus_per_worker, max_restarts=0
@@ -178,10 +203,11 @@ def run_on_cluster(
                 waiting.insert(0, group)
             else:
                 deaths = 0
-                _store(made, plan, folder, progress)
+                devices |= dict.fromkeys(_store(made, plan, folder, progress))
             if waiting:
                 group = waiting.pop(0)
                 running[actor.run.remote(group)] = (actor, group)
+    return tuple(devices)
 
 
 def _groups(cells: Sequence[Cell]) -> list[list[Cell]]:
@@ -194,17 +220,15 @@ def _groups(cells: Sequence[Cell]) -> list[list[Cell]]:
     return list(found.values())
 
 
-def _store(
-    made: tuple[dict[int, bytes], int] | MafsBenchError, plan: Plan, folder: Path, progress: Progress
-) -> None:
+def _store(made: Made | MafsBenchError, plan: Plan, folder: Path, progress: Progress) -> tuple[str, ...]:
     if isinstance(made, MafsBenchError):
         raise made
-    files, images = made
-    progress.rows(images)
-    for number, data in files.items():
+    progress.rows(made.images)
+    for number, data in made.files.items():
         cell = plan.cells[number]
         write_atomically(cell_file(folder, cell.task.name, cell.condition), data)
         progress.cell(cell)
+    return made.devices
 
 
 def _actors(ray: Any, cluster: Cluster, resources: Resources) -> int:

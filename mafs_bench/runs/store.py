@@ -160,7 +160,7 @@ def resumed(folder: Path, stored: RunSpec, asked: RunSpec) -> RunSpec:
             f"{folder} is a run of record format {stored.format}, whose model's identity was not recorded; it can be "
             "read but not resumed: choose another --out"
         )
-    difference = model_difference(stored, asked) or _difference(stored, asked)
+    difference = record_difference(stored, asked)
     if difference is not None:
         raise StoreError(f"{folder} holds another run: {difference}; choose another --out")
     return replace(
@@ -170,32 +170,36 @@ def resumed(folder: Path, stored: RunSpec, asked: RunSpec) -> RunSpec:
     )
 
 
+def record_difference(there: RunSpec, here: RunSpec) -> str | None:
+    """In one line, what keeps two records from being one run of one model; None where nothing does."""
+    if there.model == here.model and there.precision == here.precision:
+        found = model_difference(there, here)
+        if found is not None:
+            return found
+    names = [f.name for f in fields(RunSpec) if f.name not in MEASURED]
+    differing = [name for name in names if _plain(there, name) != _plain(here, name)]
+    if not differing:
+        return model_difference(there, here)
+    first = differing[0]
+    return f"{first} is {_plain(there, first)!r} there and {_plain(here, first)!r} here" + (
+        f" (also different: {', '.join(differing[1:])})" if differing[1:] else ""
+    )
+
+
 def model_difference(there: RunSpec, here: RunSpec) -> str | None:
-    """What tells two runs' models apart, in one line; None where weights, modules and probe are those of one model.
+    """In one line, what tells the models of two records apart; None where weights, modules and probe are of one model.
 
     ``there`` is the stored run or the baseline, ``here`` the new one.
     """
-    for name, digest in there.modules.items():
-        if here.modules.get(name, digest) != digest:
-            return f"the model's module {name} has changed"
+    changed = [name for name, digest in there.modules.items() if here.modules.get(name, digest) != digest]
+    if changed:
+        return f"the model's module {changed[0]} has changed"
     if there.weights != here.weights:
-        return f"weights is {there.weights!r} there and {here.weights!r} here"
+        return f"the model's weights are {there.weights[:16]} there and {here.weights[:16]} here"
     if not (there.probe and here.probe):
         return None
     found = compare(Probe.from_table(there.probe), Probe.from_table(here.probe))
     return None if found is None else f"the model answers differently ({found})"
-
-
-def _difference(stored: RunSpec, asked: RunSpec) -> str | None:
-    """The first field of the choices in which two records differ, and the names of the others."""
-    names = [f.name for f in fields(RunSpec) if f.name not in MEASURED]
-    differing = [name for name in names if _plain(stored, name) != _plain(asked, name)]
-    if not differing:
-        return None
-    first = differing[0]
-    return f"{first} is {_plain(stored, first)!r} there and {_plain(asked, first)!r} here" + (
-        f" (also different: {', '.join(differing[1:])})" if differing[1:] else ""
-    )
 
 
 def _plain(spec: RunSpec, name: str) -> Any:

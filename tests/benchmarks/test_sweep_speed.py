@@ -28,6 +28,7 @@ import torch
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from mafs_bench.adapters.load import load, resolve_settings
+from mafs_bench.adapters.probe import Probe
 from mafs_bench.adapters.text_towers import encode_texts
 from mafs_bench.cli.progress import Quiet
 from mafs_bench.corruptions import legacy
@@ -136,7 +137,8 @@ class Swept:
 def encoder_of(plan: Plan, adapter: Any, out: Path) -> Any:
     torch.set_num_threads(core_count())
     resources = Resources(batch_size=BATCH, workers=default_workers())
-    return make_encoder(plan, adapter, resolve_settings(), resources, out / ".partial", Quiet())
+    probe = Probe("fp32", {}, {}, {})
+    return make_encoder(plan, adapter, resolve_settings(), resources, out / ".partial", Quiet(), probe)
 
 
 def sweep(encoder: Any, cells: Sequence[Cell], out: Path) -> None:

@@ -20,13 +20,16 @@ from typing import Any
 import pytest
 
 from mafs_bench.adapters.load import load, resolve_settings
+from mafs_bench.adapters.probe import Probe
 from mafs_bench.cli.progress import Quiet
-from mafs_bench.errors import ResourceError, UnknownNameError, UsageError
+from mafs_bench.errors import ResourceError, UnknownNameError, UsageError, WeightsError
 from mafs_bench.runs.choose import choose_executor
-from mafs_bench.runs.execute import Resources, execute, weights_of
-from mafs_bench.runs.plan import Cell, RunRequest, make_plan
+from mafs_bench.runs.execute import Resources, execute
+from mafs_bench.runs.plan import Cell, Plan, RunRequest, make_plan
 from mafs_bench.runs.ray_executor import Cluster, Driver, Worker, run_on_cluster
+from mafs_bench.runs.record import make_spec, probe_of
 from mafs_bench.tasks.ranking import score_memory
+from mafs_bench.types import RunSpec
 from tests.support import survival_adapters
 from tests.support.ray_cluster import two_processes
 from tests.support.results_folder import contents
@@ -96,8 +99,14 @@ def test_a_cluster_gives_the_same_bytes_also_when_a_worker_is_lost(cluster: Any,
     assert rows_in(tmp_path / "of-spread") == rows_in(tmp_path / "of-here") > 0
 
 
+def record_of(plan: Plan) -> RunSpec:
+    settings = resolve_settings("cpu")
+    adapter = load(plan.request.model, settings)
+    return make_spec(plan, adapter, None, settings, probe_of(plan, adapter, settings), ())
+
+
 def rows_in(cache: Path) -> int:
-    with sqlite3.connect(cache / "embeddings.sqlite") as base:
+    with sqlite3.connect(cache / "embeddings-2.sqlite") as base:
         return int(base.execute("SELECT count(*) FROM rows").fetchone()[0])
 
 
@@ -105,16 +114,17 @@ def rows_in(cache: Path) -> int:
 def test_more_gpus_than_there_are_is_one_line(cluster: Any, tmp_path: Path) -> None:
     plan = make_plan(request_of(tmp_path))
     with pytest.raises(ResourceError, match="a worker needs 8 GPU, the cluster has 0"):
-        run_on_cluster(Cluster(None, 8.0), plan, plan.cells, "", Resources(), tmp_path, Quiet())
+        run_on_cluster(Cluster(None, 8.0), plan, plan.cells, record_of(plan), Resources(), tmp_path, Quiet())
 
 
 @pytest.mark.slow
 def test_other_weights_are_refused(cluster: Any, tmp_path: Path) -> None:
     plan = make_plan(request_of(tmp_path))
-    with pytest.raises(Exception, match="other weights than the driver's"):
-        run_on_cluster(
-            Cluster(), plan, plan.cells[:1], "another", Resources(workers=0), tmp_path / "out", Quiet()
-        )
+    spec = replace(record_of(plan), weights="another")
+    with pytest.raises(
+        WeightsError, match="is not as the driver: the model's weights are another there and "
+    ):
+        run_on_cluster(Cluster(), plan, plan.cells[:1], spec, Resources(workers=0), tmp_path / "out", Quiet())
 
 
 @pytest.mark.slow
@@ -141,7 +151,27 @@ def test_without_the_package_it_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setitem(sys.modules, "ray", None)
     plan = make_plan(request_of(tmp_path))
     with pytest.raises(ResourceError, match=r"pip install 'mafs-bench\[ray\]'"):
-        run_on_cluster(Cluster(), plan, plan.cells, "", Resources(), tmp_path, Quiet())
+        run_on_cluster(Cluster(), plan, plan.cells, record_of(plan), Resources(), tmp_path, Quiet())
+
+
+def test_a_worker_whose_model_is_another_says_what_differs(tmp_path: Path) -> None:
+    """Without Ray: weights, answers and package versions must be the driver's."""
+    plan = make_plan(request_of(tmp_path))
+    spec = record_of(plan)
+    probe = Probe.from_table(spec.probe)
+    other = replace(probe, numbers={name: -rows for name, rows in probe.numbers.items()})
+    for changed, words in (
+        ({"weights": "w"}, "the model's weights are w there and "),
+        (
+            {"probe": other.to_table()},
+            "the model answers differently (images, together: outputs differ by 2 ",
+        ),
+        ({"packages": {**spec.packages, "numpy": "1.0"}}, "packages is "),
+    ):
+        driver = Driver("driver", str(Path.cwd()), replace(spec, **changed))
+        error = Worker(plan.request, Resources("cpu", workers=0), driver).run([0])
+        assert isinstance(error, WeightsError)
+        assert f"{os.uname().nodename} is not as the driver: {words}" in str(error)
 
 
 def test_names_and_options_are_checked() -> None:
@@ -153,11 +183,11 @@ def test_names_and_options_are_checked() -> None:
 
 def test_a_worker_keeps_to_the_memory_and_to_a_cache_of_its_node(tmp_path: Path) -> None:
     """Without Ray: what an actor does with its resources on the driver's node and on another."""
-    plan, model = make_plan(request_of(tmp_path)), load(ADAPTER, resolve_settings("cpu"))
+    plan = make_plan(request_of(tmp_path))
     resources = Resources("cpu", workers=0, cache=tmp_path / "cache", memory=12345)
     images, captions = len(plan.dataset.samples), sum(len(s.captions) for s in plan.dataset.samples)
     for node, cache in ((os.uname().nodename, "."), ("another", os.uname().nodename)):
-        driver = Driver(node, str(Path.cwd()), plan.dataset.revision, weights_of(model, None))
+        driver = Driver(node, str(Path.cwd()), record_of(plan))
         worker, context = Worker(plan.request, resources, driver), copy_context()
         assert not isinstance(context.run(worker.run, [0]), Exception)
         assert context[score_memory] == 12345

@@ -14,6 +14,7 @@ import pytest
 
 from mafs_bench.adapters.base import Adapter, Embeddings
 from mafs_bench.adapters.object_adapter import as_adapter
+from mafs_bench.adapters.probe import Probe
 from mafs_bench.errors import StoreError, UsageError
 from mafs_bench.runs.cache import EmbeddingCache, model_key, open_caches, parse_bytes
 from mafs_bench.runs.encode import encode_texts
@@ -133,7 +134,7 @@ def fill(folder: Path, offset: int) -> None:
 
 
 def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "embeddings.sqlite").write_bytes(b"not a database" * 100)
+    (tmp_path / "embeddings-2.sqlite").write_bytes(b"not a database" * 100)
     with pytest.raises(StoreError, match="can be deleted at any time"):
         EmbeddingCache(tmp_path, b"m", 1 << 20)
 
@@ -147,6 +148,9 @@ def test_sizes(text: str, size: int) -> None:
 def test_sizes_that_are_none(text: str) -> None:
     with pytest.raises(UsageError, match="--cache-size"):
         parse_bytes(text, "--cache-size")
+
+
+PROBE = Probe("fp32", {"texts, together": np.ones((8, 2))}, {"texts, together": 2}, {})
 
 
 class Halves(Adapter):
@@ -171,9 +175,32 @@ class Halves(Adapter):
     complete_images = complete_texts
 
 
+def test_a_model_of_other_answers_gets_rows_of_its_own_and_finds_them_again(tmp_path: Path) -> None:
+    def texts_of(probe: Probe) -> EmbeddingCache:
+        return open_caches(tmp_path, 1 << 20, Halves("a"), "fp32", "cpu", probe).texts
+
+    near = replace(PROBE, numbers={name: rows * 1.0005 for name, rows in PROBE.numbers.items()})
+    other = replace(PROBE, numbers={name: -rows for name, rows in PROBE.numbers.items()})
+    encode_texts(Halves("a"), ["one"], texts_of(PROBE))
+    digest = hashlib.sha256(b"one").digest()
+    assert digest in texts_of(PROBE).get([digest])
+    assert digest in texts_of(near).get([digest])
+    assert texts_of(other).get([digest]) == {}
+    encode_texts(Halves("a"), ["one"], texts_of(other))
+    assert digest in texts_of(other).get([digest])
+    fused = replace(PROBE, numbers={**PROBE.numbers, "fused queries, together": np.zeros((8, 2))})
+    assert digest in texts_of(fused).get([digest])  # what comes after encoding is not the cache's concern
+
+
+def test_a_cache_of_version_0_1_is_ignored(tmp_path: Path) -> None:
+    (tmp_path / "embeddings.sqlite").write_bytes(b"old")
+    open_caches(tmp_path, 1 << 20, Halves("a"), "fp32", "cpu", PROBE)
+    assert (tmp_path / "embeddings.sqlite").read_bytes() == b"old"
+
+
 def test_fusions_on_one_encoder_share_its_rows_and_keep_their_own_states(tmp_path: Path) -> None:
     first, second = Halves("a"), Halves("b")
-    caches = [open_caches(tmp_path, 1 << 20, model, "fp32", "cpu") for model in (first, second)]
+    caches = [open_caches(tmp_path, 1 << 20, model, "fp32", "cpu", PROBE) for model in (first, second)]
     texts = ["one", "three", "one", "four"]
     encode_texts(first, texts[:2], caches[0].texts)
     shared = encode_texts(second, texts, caches[1].texts)
@@ -185,7 +212,7 @@ def test_fusions_on_one_encoder_share_its_rows_and_keep_their_own_states(tmp_pat
     assert digest in caches[1].texts.get([digest])
     assert caches[1].images.get([digest]) == {}
     second.encoder = "encoder 2"
-    assert open_caches(tmp_path, 1 << 20, second, "fp32", "cpu").texts.get([digest]) == {}
+    assert open_caches(tmp_path, 1 << 20, second, "fp32", "cpu", PROBE).texts.get([digest]) == {}
 
 
 def test_a_models_own_error_is_not_reported_as_a_damaged_cache(tmp_path: Path) -> None:

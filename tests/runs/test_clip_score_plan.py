@@ -9,7 +9,7 @@ from mafs_bench.adapters.load import resolve_settings
 from mafs_bench.adapters.probe import Probe
 from mafs_bench.errors import UnknownNameError, UsageError
 from mafs_bench.report.commands import run_command
-from mafs_bench.runs.execute import load_judge, weights_of
+from mafs_bench.runs.execute import load_judge
 from mafs_bench.runs.plan import RunRequest, make_plan
 from mafs_bench.runs.record import make_spec
 from mafs_bench.runs.store import spec_of
@@ -43,7 +43,6 @@ def test_the_judge_is_in_the_record() -> None:
     writer = Writer()
     spec = make_spec(plan, writer, judge, SETTINGS, PROBE, [])
     assert spec.clipscore == {"model": TOY_ADAPTER, "weights": judge.weights}
-    assert weights_of(writer, judge) == ("w", judge.weights)
     assert spec.digest() != make_spec(plan, writer, None, SETTINGS, PROBE, []).digest()
     command = {"dataset": "scenes", "split": "test", "tasks": ["captioning"], "suite": "core@1"}
     options = {"corruption": "clean", "severities": [1], "seed": 0, "limit": 4}
