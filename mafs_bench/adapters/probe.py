@@ -21,8 +21,9 @@ import numpy.typing as npt
 from PIL import Image as PILImage
 
 from mafs_bench.adapters.base import DUAL_ENCODER, Adapter, Answer, Embeddings
+from mafs_bench.adapters.memory import free_device_memory, is_out_of_memory
 from mafs_bench.adapters.vectors import as_embeddings
-from mafs_bench.errors import AdapterError, MafsBenchError
+from mafs_bench.errors import AdapterError, MafsBenchError, ResourceError
 from mafs_bench.types import Image
 
 TOLERANCES = {"fp32": 1e-3, "bf16": 3e-2, "fp16": 3e-2}
@@ -183,14 +184,15 @@ def take_probe(
 
     precision: what it was loaded in. batch_size: most inputs at once. needed: the capabilities that the tasks at hand
     use; of those whose calls are slow (answers, captions) only they are asked; None: all. compared: see ``Probe``.
-    Raises ``AdapterError`` in one line where the model fails. Afterwards the answers to choose from are the probe's:
+    Raises ``AdapterError`` in one line where the model fails, ``ResourceError`` where one input is too much for the
+    memory. Afterwards the answers to choose from are the probe's:
     call ``prepare_answers`` again before the model is asked anything else.
     """
     able = adapter.capabilities - (frozenset() if needed is None else GENERATING - frozenset(needed))
     made: dict[str, Numbers] = {}
     words: dict[str, tuple[str, ...]] = {}
     for size, how in ((max(1, min(batch_size, N_INPUTS)), _TOGETHER), (1, _ALONE)):
-        outputs = [_ask(adapter, able, slice(i, i + size)) for i in range(0, N_INPUTS, size)]
+        outputs = _ask_all(adapter, able, size)
         for name, first in outputs[0].items():
             parts = [output[name] for output in outputs]
             if isinstance(first, list):
@@ -205,8 +207,19 @@ Outputs = dict[str, Any]
 """What one call gave, by name: an array (n, …), or a list of n words."""
 
 
+def _ask_all(adapter: Adapter, able: Collection[str], size: int) -> list[Outputs]:
+    """Ask with ``size`` inputs at once, or half as many where memory runs out."""
+    try:
+        return [_ask(adapter, able, slice(i, i + size)) for i in range(0, N_INPUTS, size)]
+    except ResourceError:
+        if size == 1:
+            raise
+    free_device_memory()
+    return _ask_all(adapter, able, size // 2)
+
+
 def _ask(adapter: Adapter, able: Collection[str], part: slice) -> Outputs:
-    """Everything that a model says of some of the inputs. Raises ``AdapterError``."""
+    """Everything that a model says of some of the inputs. Raises ``AdapterError`` or ``ResourceError``."""
     images, texts, questions = list(probe_images()[part]), list(_TEXTS[part]), list(_QUESTIONS[part])
     said: Outputs = {}
     try:
@@ -226,6 +239,10 @@ def _ask(adapter: Adapter, able: Collection[str], part: slice) -> Outputs:
     except MafsBenchError:
         raise
     except Exception as error:  # a user's code may raise anything
+        if is_out_of_memory(error):
+            raise ResourceError(
+                f"out of memory when {adapter.name} is probed with {len(images)} images"
+            ) from error
         reason = " ".join(str(error).split())[:300]
         raise AdapterError(f"{adapter.name} cannot be probed: {type(error).__name__}: {reason}") from error
     return said

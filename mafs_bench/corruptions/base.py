@@ -6,8 +6,10 @@ draw serves all five. ``apply`` is deterministic, leaves its input untouched and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,15 @@ import numpy.typing as npt
 
 from mafs_bench.seeding import KeyedStream
 from mafs_bench.types import Box, Image, Params
+
+
+def digest_of_files(files: Iterable[Path]) -> str:
+    """SHA-256 over the names and contents of files, in this order."""
+    state = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            state.update(path.name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
+    return state.hexdigest()
 
 
 def no_assets(params: Params) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mafs_bench.adapters.base import Adapter, Embeddings
+from mafs_bench.adapters.memory import free_device_memory, is_out_of_memory
 from mafs_bench.adapters.vectors import as_embeddings
 from mafs_bench.errors import ResourceError
 from mafs_bench.runs.cache import EmbeddingCache
@@ -68,7 +69,7 @@ class Forward:
                 raise
             if self.halved or self.batch_size == 1:
                 raise memory_error(self.batch_size) from error
-        _free_device_memory()
+        free_device_memory()
         self.note(f"out of memory at {self.batch_size} images a batch; going on with {self.batch_size // 2}")
         self.batch_size, self.halved = self.batch_size // 2, True
         return self._encode(rows)
@@ -108,21 +109,3 @@ def memory_in_one_line(batch_size: int) -> Iterator[None]:
 def memory_error(batch_size: int) -> ResourceError:
     """What to say when half a batch is still too much."""
     return ResourceError(f"out of memory at {batch_size} images a batch; choose a smaller --batch-size")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether it is CUDA's out-of-memory error, the CPU allocator's, or Python's."""
-    import torch
-
-    words = str(error)
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError)
-        and ("DefaultCPUAllocator" in words or "not enough memory" in words or "out of memory" in words)
-    )
-
-
-def _free_device_memory() -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -195,3 +195,20 @@ def test_clean_up():
     assert clean_caption(" The  dog's <person> re-run/it: OK!\n") == "the dogs person re run it ok"
     assert clean_question("Is  it-so?  ") == "is  it so"
     assert len(clean_caption("word " * 50).split()) == 30
+
+
+def test_the_identity_covers_settings_and_vocabulary(tmp_path, retrieval_state):
+    path = write(tmp_path / "m", "retrieval", retrieval_state)
+    before = Albef.load(str(path), Settings()).weights
+    assert Albef.load(str(path), Settings()).weights == before
+    for name, old, new in (
+        ("vocab.txt", VOCABULARY[-1], "other"),
+        ("config_bert.json", '"layer_norm_eps": 1e-12', '"layer_norm_eps": 1e-05'),
+        ("retrieval.json", '"heads": 2', '"heads": 4'),
+    ):
+        file = path.with_name(name)
+        text = file.read_text()
+        assert old in text, text
+        file.write_text(text.replace(old, new))
+        assert Albef.load(str(path), Settings()).weights != before, name
+        file.write_text(text)

@@ -11,6 +11,7 @@ from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.engine import corrupt_text
 from mafs_bench.corruptions.text import translation
 from mafs_bench.errors import UsageError
+from mafs_bench.runs.record import assets_of
 
 BLOCK = suites.load("mm-robustness-2022@1").corruptions["back_translation"]
 CAPTION = "a man is riding a horse"
@@ -71,3 +72,20 @@ def test_what_is_missing_is_said_in_one_line(folder: Path) -> None:
     with pytest.raises(UsageError, match=r"back_translation is not available: .*opus-mt-en-de") as refused:
         corrupt_text(CAPTION, BLOCK, (1,), seed=0, sample_id="1#0")
     assert "\n" not in str(refused.value)
+
+
+def test_both_models_are_hashed_for_the_record(folder: Path) -> None:
+    with pytest.raises(UsageError, match="back_translation is not available"):
+        assets_of([BLOCK])
+    write_model(folder / "opus-mt-en-de", 0)
+    write_model(folder / "opus-mt-de-en", 1)
+    recorded = assets_of([BLOCK])
+    assert recorded.keys() == {"opus-mt-en-de", "opus-mt-de-en"}
+    assert len(set(recorded.values())) == 2
+    translation._digest.cache_clear()
+    (folder / "opus-mt-de-en" / "model.safetensors").write_bytes(
+        (folder / "opus-mt-en-de" / "model.safetensors").read_bytes()
+    )
+    changed = assets_of([BLOCK])
+    assert changed["opus-mt-en-de"] == recorded["opus-mt-en-de"]
+    assert changed["opus-mt-de-en"] != recorded["opus-mt-de-en"]

@@ -14,6 +14,7 @@ from mafs_bench.corruptions.check import example_picture
 from mafs_bench.corruptions.engine import corrupt_image
 from mafs_bench.corruptions.image import style
 from mafs_bench.errors import UsageError
+from mafs_bench.runs.record import assets_of
 
 BLOCK = suites.load("mm-robustness-2022@2").corruptions["stylize"]
 ENCODER = {0: (3, 3, 1), 2: (3, 64, 3), 5: (64, 64, 3), 9: (64, 128, 3), 12: (128, 128, 3), 16: (128, 256, 3),
@@ -85,3 +86,14 @@ def test_without_weights_it_is_one_line(folder: Path, monkeypatch: pytest.Monkey
     monkeypatch.delenv("MAFS_BENCH_ADAIN")
     with pytest.raises(UsageError, match=r"name a folder with vgg_normalised\.pth"):
         corrupt_image(example_picture(40, 40), BLOCK, (1,), seed=0, sample_id="a")
+
+
+def test_weights_and_styles_are_hashed_for_the_record(folder: Path) -> None:
+    recorded = assets_of([BLOCK])
+    assert recorded.keys() == {"adain", "adain styles"}
+    style._digest.cache_clear()
+    torch.save(state(DECODER, 2), folder / "decoder.pth")
+    changed = assets_of([BLOCK])
+    assert changed["adain"] != recorded["adain"]
+    assert changed["adain styles"] == recorded["adain styles"]
+    assert assets_of(suites.load("core@1").corruptions.values()) == {}

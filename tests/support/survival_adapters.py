@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from multiprocessing import current_process
 from pathlib import Path
 
 import numpy as np
@@ -66,8 +67,15 @@ def _mean(image: np.ndarray) -> np.ndarray:
     return np.concatenate([image.mean((0, 1)), image.std((0, 1)), [1.0]]).astype(np.float32) - 60
 
 
+def _in_a_worker() -> bool:
+    """Whether this is a child of the process that runs the model (the probe preprocesses there)."""
+    return ":" in current_process().name
+
+
 def _kill_once(image: np.ndarray) -> np.ndarray:
     """Kill this process the first time that any worker comes here."""
+    if not _in_a_worker():
+        return _mean(image)
     mark = Path(os.environ["SURVIVAL_MARK"])
     try:
         mark.touch(exist_ok=False)
@@ -78,8 +86,9 @@ def _kill_once(image: np.ndarray) -> np.ndarray:
 
 
 def _kill(image: np.ndarray) -> np.ndarray:
-    os.kill(os.getpid(), signal.SIGKILL)
-    return image
+    if _in_a_worker():
+        os.kill(os.getpid(), signal.SIGKILL)
+    return _mean(image)
 
 
 class _Pixels:

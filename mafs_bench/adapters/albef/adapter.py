@@ -49,13 +49,14 @@ class Albef(Adapter):
         retrieval = self._checkpoints.get(False, checkpoints[0])
         self.name = name
         self.domain = domain
-        self.weights = digest(list(files))
+        vocabulary = find_vocabulary(files[0].parent)
+        self.weights = digest(files, vocabulary)
         self.rerank = retrieval.k_test
         self.unsupported = self._without_checkpoint()
         self.preprocess = Preprocess(retrieval.vision.size)
         self._settings = settings
         self._rows = tile_rows(torch.device(settings.device))
-        self._tokenizer = Tokenizer.load(find_vocabulary(files[0].parent))
+        self._tokenizer = Tokenizer.load(vocabulary)
         self._vocabulary: tuple[str, ...] = ()
 
     @classmethod

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -107,12 +107,16 @@ def find_vocabulary(folder: Path) -> Path:
         raise WeightsError(f"{beside} is missing: put the vocab.txt of bert-base-uncased there") from error
 
 
-def digest(paths: list[Path]) -> str:
-    """SHA-256 over the bytes of files, in this order."""
+def digest(checkpoints: Sequence[Path], vocabulary: Path) -> str:
+    """SHA-256 over the bytes of checkpoints, in this order, of the settings beside each and of the vocabulary."""
+    files = [file for path in checkpoints for file in (path, _vision_file(path), _bert_file(path))]
     state = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
-            state.update(hashlib.file_digest(file, "sha256").digest())
+    for path in (*files, vocabulary):
+        if path.is_file():
+            with path.open("rb") as file:
+                state.update(hashlib.file_digest(file, "sha256").digest())
+        else:
+            state.update(b"absent: as in the published models")
     return state.hexdigest()
 
 
@@ -153,13 +157,21 @@ def _vision_config(path: Path, state: State, config: Mapping[str, Any]) -> Visio
         patch=patch,
         width=width,
         depth=_depth(state, "visual_encoder.blocks."),
-        heads=_json(path.with_suffix(".json")).get("vision", {}).get("heads", width // _HEAD_WIDTH),
+        heads=_json(_vision_file(path)).get("vision", {}).get("heads", width // _HEAD_WIDTH),
     )
 
 
-def _bert_config(path: Path) -> BertConfig:
+def _vision_file(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _bert_file(path: Path) -> Path:
     own = path.with_name(f"{path.stem}_bert.json")
-    stored = _json(own if own.is_file() else path.with_name("config_bert.json"))
+    return own if own.is_file() else path.with_name("config_bert.json")
+
+
+def _bert_config(path: Path) -> BertConfig:
+    stored = _json(_bert_file(path))
     known = {field.name for field in fields(BertConfig)}
     return BertConfig(**{name: value for name, value in stored.items() if name in known})
 

@@ -18,7 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mafs_bench.corruptions.base import ImageOperator
+from mafs_bench.corruptions.base import ImageOperator, digest_of_files
 from mafs_bench.corruptions.image.files import read_colour
 from mafs_bench.errors import DataError, UsageError
 from mafs_bench.types import Image, Params
@@ -145,4 +145,17 @@ def _style_of(file: Path) -> Image:
     return cv2.resize(read, size, interpolation=cv2.INTER_AREA)
 
 
-stylize = ImageOperator(_sample, _apply, {"strength": (0.0, 1.0)})
+def _assets(params: Params) -> dict[str, str]:
+    """SHA-256 of encoder, decoder and styles. Raises ``UsageError`` without them."""
+    folder = _folder()
+    _networks(folder)  # says in one line what is missing
+    networks = [folder / "vgg_normalised.pth", folder / "decoder.pth"]
+    return {"adain": _digest(tuple(networks)), "adain styles": _digest(_styles(folder))}
+
+
+@lru_cache(maxsize=4)
+def _digest(files: tuple[Path, ...]) -> str:
+    return digest_of_files(files)
+
+
+stylize = ImageOperator(_sample, _apply, {"strength": (0.0, 1.0)}, _assets)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mafs_bench.corruptions.base import TextOperator
+from mafs_bench.corruptions.base import TextOperator, digest_of_files
 from mafs_bench.errors import UsageError
 from mafs_bench.seeding import KeyedStream
 from mafs_bench.types import Params
@@ -55,8 +55,7 @@ def _translate(name: str, text: str, rank: int) -> str:
 def _model(name: str) -> tuple[Any, Any]:
     from transformers import MarianMTModel, MarianTokenizer
 
-    folder = os.environ.get(_FOLDER)
-    source = str(Path(folder) / name) if folder else f"Helsinki-NLP/{name}"
+    source = _source(name)
     try:
         tokenizer = MarianTokenizer.from_pretrained(source, local_files_only=True)
         return tokenizer, MarianMTModel.from_pretrained(source, local_files_only=True, use_safetensors=True)
@@ -68,4 +67,32 @@ def _model(name: str) -> tuple[Any, Any]:
         ) from error
 
 
-back_translation = TextOperator(_nothing, _apply)
+def _source(name: str) -> str:
+    folder = os.environ.get(_FOLDER)
+    return str(Path(folder) / name) if folder else f"Helsinki-NLP/{name}"
+
+
+def _assets(params: Params) -> dict[str, str]:
+    """SHA-256 of both models' files: weights, configuration and tokenizer. Raises ``UsageError`` without them."""
+    pivot = params["pivot"]
+    names = (f"opus-mt-en-{pivot}", f"opus-mt-{pivot}-en")
+    for name in names:
+        _model(name)  # says in one line what is missing
+    return {name: _digest(_source(name)) for name in names}
+
+
+@lru_cache(maxsize=4)
+def _digest(source: str) -> str:
+    """SHA-256 of the files in a model's folder, or in its cached snapshot."""
+    from huggingface_hub import hf_hub_download
+
+    local = Path(source)
+    folder = (
+        local
+        if local.is_dir()
+        else Path(hf_hub_download(source, "config.json", local_files_only=True)).parent
+    )
+    return digest_of_files(sorted(file for file in folder.iterdir() if file.is_file()))
+
+
+back_translation = TextOperator(_nothing, _apply, _assets)
