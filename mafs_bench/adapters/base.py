@@ -144,7 +144,7 @@ class Adapter:
     @classmethod
     def overridden(cls) -> frozenset[str]:
         """The capabilities of the class, known before any weight is read."""
-        return _with_implied(
+        return with_implied(
             frozenset(name for name in CAPABILITIES if getattr(cls, name) is not _DEFAULTS[name])
         )
 
@@ -152,7 +152,7 @@ class Adapter:
     def capabilities(self) -> frozenset[str]:
         """What this model can do: the methods that its class overrides, less those that are unsupported."""
         absent = self.unsupported.keys()
-        return _with_implied(type(self).overridden() - absent) - absent
+        return with_implied(type(self).overridden() - absent) - absent
 
     def supports(self, *capabilities: str) -> bool:
         """Whether the model can do all of these."""
@@ -254,6 +254,6 @@ class Adapter:
 _DEFAULTS = {name: getattr(Adapter, name) for name in CAPABILITIES}
 
 
-def _with_implied(methods: frozenset[str]) -> frozenset[str]:
+def with_implied(methods: frozenset[str]) -> frozenset[str]:
     """``encode_images`` works through ``encode_pixels``."""
     return methods | {"encode_images"} if "encode_pixels" in methods else methods

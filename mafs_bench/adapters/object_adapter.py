@@ -8,7 +8,16 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from mafs_bench.adapters.base import CAPABILITIES, Adapter, Answer, Caption, Embeddings, Fused, Settings
+from mafs_bench.adapters.base import (
+    CAPABILITIES,
+    Adapter,
+    Answer,
+    Caption,
+    Embeddings,
+    Fused,
+    Settings,
+    with_implied,
+)
 from mafs_bench.errors import UsageError
 from mafs_bench.types import FloatArray, Image
 
@@ -32,7 +41,7 @@ def capabilities_of_class(cls: type) -> frozenset[str]:
     """The capabilities of any class: of an ``Adapter``, or of a plain class with methods of the same names."""
     if issubclass(cls, Adapter):
         return cls.overridden()
-    return frozenset(name for name in CAPABILITIES if callable(getattr(cls, name, None)))
+    return with_implied(frozenset(name for name in CAPABILITIES if callable(getattr(cls, name, None))))
 
 
 def build_adapter(cls: type, argument: str, settings: Settings) -> Adapter:
