@@ -119,7 +119,8 @@ class Worker:
         judge = load_judge(plan, settings)
         probe = probe_of(plan, adapter, settings)
         spec = make_spec(plan, adapter, judge, settings, probe, ())
-        difference = record_difference(driver.spec, spec)
+        left_out = replace(spec, excluded=driver.spec.excluded, skipped=driver.spec.skipped)
+        difference = record_difference(driver.spec, left_out)
         if difference is not None:
             raise WeightsError(f"{node} is not as the driver: {difference}")
         self._devices = spec.device
@@ -167,16 +168,11 @@ def run_on_cluster(
     """
     numbers = {id(cell): number for number, cell in enumerate(plan.cells)}
     waiting = [[numbers[id(cell)] for cell in group] for group in _groups(todo)]
-<<<<<<< HEAD
-    driver = Driver(os.uname().nodename, str(Path.cwd()), plan.dataset.revision, weights)
+    driver = Driver(os.uname().nodename, str(Path.cwd()), spec)
+    devices: dict[str, None] = {}
     # A worker plans again, without what the driver found that it cannot use.
     request = replace(plan.request, excluded=(*plan.request.excluded, *plan.skipped))
     given = (request, resources, driver)
-=======
-    driver = Driver(os.uname().nodename, str(Path.cwd()), spec)
-    devices: dict[str, None] = {}
-    given = (plan.request, resources, driver)
->>>>>>> d847a5f (Compare the probe in the embedding cache and on Ray workers; hash what an adapter imports from its own folder)
     with _connected(cluster) as ray:
         actor_class = ray.remote(Worker).options(
             num_cpus=1 + resources.workers, num_gpus=cluster.gpus_per_worker, max_restarts=0
