@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -113,6 +113,39 @@ class Dataset:
     read_boxes: Callable[[Dataset], Dataset] | None = field(default=None, repr=False, compare=False)
     """Gives this data set with the boxes of its samples, where they lie in a file that is too large to be read
     unless a corruption needs it; picklable."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """What something was trained on, as its card or its file states it.
+
+    name, split, revision: those of the data set; the split may be a part such as ``val[0:500]``. images: how many.
+    """
+
+    name: str
+    split: str
+    revision: str
+    images: int
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> TrainingData:
+        """What is trained on this data set."""
+        return cls(dataset.name, dataset.split, dataset.revision, len(dataset.samples))
+
+    @classmethod
+    def read(cls, tables: Iterable[Mapping[str, object]]) -> tuple[TrainingData, ...]:
+        """From plain JSON. Raises ``ValueError``."""
+        try:
+            return tuple(
+                cls(str(t["name"]), str(t["split"]), str(t["revision"]), int(str(t["images"])))
+                for t in tables
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no training data: {type(error).__name__}: {error}") from error
+
+    def to_table(self) -> dict[str, str | int]:
+        """As plain JSON."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mafs_bench.errors import AdapterError, UsageError
-from mafs_bench.types import FloatArray, Image
+from mafs_bench.types import FloatArray, Image, TrainingData
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,7 @@ class Adapter:
     others (as ALBEF and BLIP do). pairs_at_once: how many pairs ``score_pairs`` takes at most (None: the default).
     encoder: what adapters that encode alike share; ``--cache`` keeps one copy of its rows. derived: states that
     ``complete_images`` and ``complete_texts`` compute from the rest, which the cache does not keep.
+    training_data: what the model was trained on: scores on it are noted.
     preprocess: goes with ``encode_pixels``; picklable, turns one image into an array of fixed shape, in a worker.
     """
 
@@ -132,6 +133,7 @@ class Adapter:
     pairs_at_once: int | None = None
     encoder: str = ""
     derived: frozenset[str] = frozenset()
+    training_data: tuple[TrainingData, ...] = ()
     preprocess: Callable[[Image], npt.NDArray[Any]]
 
     @classmethod

@@ -6,6 +6,7 @@ CLIP: Radford et al., ICML 2021. open_clip: Cherti et al., CVPR 2023.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -13,8 +14,9 @@ import numpy.typing as npt
 from open_clip.utils import to_2tuple
 
 from mafs_bench.adapters.base import Adapter, Answer, Embeddings, Fused, Settings
+from mafs_bench.adapters.cards import training_data_of
 from mafs_bench.adapters.inference import inference, to_device, to_host
-from mafs_bench.adapters.open_clip_models import OpenClipModel, load_model
+from mafs_bench.adapters.open_clip_models import BUNDLED, OpenClipModel, load_model
 from mafs_bench.adapters.ranked_answers import AnswerRanker
 from mafs_bench.adapters.text_signals import piece_splitter, text_signals
 from mafs_bench.adapters.text_towers import encode_texts
@@ -50,7 +52,11 @@ class Clip(Adapter):
         """
         name = f"clip:{argument}" if argument else "clip"
         domain = "" if argument else "scenes"
-        return cls(name, load_model(argument, settings.device), settings, domain)
+        adapter = cls(name, load_model(argument, settings.device), settings, domain)
+        if not argument or argument.startswith("local-dir:"):
+            folder = Path(argument.removeprefix("local-dir:")).expanduser() if argument else BUNDLED
+            adapter.training_data = training_data_of(folder)
+        return adapter
 
     def encode_pixels(self, pixels: npt.NDArray[Any]) -> FloatArray:
         """Encode float32 (n, 3, h, w) of ``preprocess`` to float32 (n, d), unit length."""

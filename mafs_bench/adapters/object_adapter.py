@@ -32,6 +32,7 @@ _DESCRIPTION = (
     "pairs_at_once",
     "encoder",
     "derived",
+    "training_data",
     "preprocess",
 )
 """Attributes that a plain object may have, as in ``Adapter``."""

@@ -2,48 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from mafs_bench.datasets import DATASETS
 from mafs_bench.datasets.content import UNREADABLE, file_digests
 from mafs_bench.datasets.images import FileImage
 from mafs_bench.datasets.slices import parse_slice
-from mafs_bench.types import Dataset
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingData:
-    """What something was trained on, as its card or its file states it.
-
-    name, split, revision: those of the data set; the split may be a part such as ``val[0:500]``. images: how many.
-    """
-
-    name: str
-    split: str
-    revision: str
-    images: int
-
-    @classmethod
-    def of(cls, dataset: Dataset) -> TrainingData:
-        """What is trained on this data set."""
-        return cls(dataset.name, dataset.split, dataset.revision, len(dataset.samples))
-
-    @classmethod
-    def read(cls, tables: Iterable[Mapping[str, object]]) -> tuple[TrainingData, ...]:
-        """From plain JSON. Raises ``ValueError``."""
-        try:
-            return tuple(
-                cls(str(t["name"]), str(t["split"]), str(t["revision"]), int(str(t["images"])))
-                for t in tables
-            )
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"no training data: {type(error).__name__}: {error}") from error
-
-    def to_table(self) -> dict[str, str | int]:
-        """As plain JSON."""
-        return asdict(self)
+from mafs_bench.types import Dataset, TrainingData
 
 
 def overlap_notes(model: str, trained_on: Sequence[TrainingData], dataset: Dataset) -> list[str]:

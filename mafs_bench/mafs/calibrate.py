@@ -17,7 +17,7 @@ import json
 import time
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -27,6 +27,7 @@ from mafs_bench.adapters.base import Adapter
 from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UsageError, WeightsError
+from mafs_bench.mafs.backbone import probe_encoder
 from mafs_bench.mafs.bank import EmbeddingBank
 from mafs_bench.mafs.cards import check_output, command_line, describe_data
 from mafs_bench.mafs.catalogue import FUSIONS
@@ -39,7 +40,7 @@ from mafs_bench.mafs.train_fusion import BANK, PROTOTYPES, Trained
 from mafs_bench.mafs.training import fit_standardise
 from mafs_bench.mafs.weights import FusionWeights, file_name, save, search_path
 from mafs_bench.mafs.weights import load as load_fusion
-from mafs_bench.types import Dataset
+from mafs_bench.types import Dataset, TrainingData
 
 HELD_OUT = 5
 """One image in so many is held out to choose W_v and W_t."""
@@ -83,14 +84,16 @@ def calibrate(request: CalibrationRequest, say: Callable[[str], None]) -> Traine
         raise UsageError(f"{dataset.name}: {bare:,} of {len(dataset.samples):,} images have no text")
     folder = search_path()[0] if request.out is None else request.out
     check_output(folder)
-    adapter = load(request.backbone, resolve_settings())
+    settings = resolve_settings()
+    adapter = load(request.backbone, settings)
     require_one_space(adapter, dataset)
     bank = embed_clean(adapter, dataset)
     say(f"embedded {len(bank.images)} images and {len(bank.texts)} texts in {time.monotonic() - began:.0f} s")
     weights, chosen = transfer(source, adapter.weights, bank, request.seed)
     say(f"W_v, W_t: {chosen.describe()}")
     path = folder / file_name(weights.fusion, adapter.weights)
-    save(weights, path)
+    data = tuple(dict.fromkeys((*source.data, TrainingData.of(dataset))))
+    save(replace(weights, probe=probe_encoder(adapter, settings.precision).to_table(), data=data), path)
     card = _card(request, source, dataset, adapter, chosen, time.monotonic() - began)
     return Trained.write(path, card)
 

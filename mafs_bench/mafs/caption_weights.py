@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mafs_bench.errors import WeightsError
@@ -15,6 +16,7 @@ from mafs_bench.mafs.fusion import WeightedFusion
 from mafs_bench.mafs.signals import Prototypes
 from mafs_bench.mafs.weights import file_name, search_path
 from mafs_bench.mafs.words import Words
+from mafs_bench.types import TrainingData
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class CaptionerWeights:
     """A trained captioner with its vocabulary.
 
     fusion: its name among ``FUSIONS``. backbone: SHA-256 of the weights it was trained on. digest: SHA-256 of
-    the file, "" before it is written.
+    the file, "" before it is written. probe, data: as of ``FusionWeights``.
     """
 
     fusion: str
@@ -30,6 +32,8 @@ class CaptionerWeights:
     captioner: Captioner
     words: Words
     digest: str = ""
+    probe: Mapping[str, object] = field(default_factory=dict)
+    data: tuple[TrainingData, ...] = ()
 
 
 def captioner_file(fusion: str, backbone: str) -> str:
@@ -55,6 +59,8 @@ def save_captioner(weights: CaptionerWeights, path: Path) -> None:
         "dim": prototypes.image.shape[1],
         "length": decoder.length,
         "words": weights.words.words,
+        "probe": weights.probe,
+        "data": [data.to_table() for data in weights.data],
     }
     tensors = {
         name: tensor.half().contiguous()
@@ -88,7 +94,9 @@ def load_captioner(path: Path) -> CaptionerWeights:
         not_stored = _not_stored(captioner.fusion)
         if lacking := [name for name in missing if not name.startswith(not_stored)] + unexpected:
             raise KeyError(*lacking[:1])
+        data = TrainingData.read(shape.get("data", ()))
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
         raise WeightsError(f"{path} does not hold a captioner: {error}") from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return CaptionerWeights(shape["fusion"], shape["backbone"], captioner.eval(), words, digest)
+    probe = shape.get("probe", {})
+    return CaptionerWeights(shape["fusion"], shape["backbone"], captioner.eval(), words, digest, probe, data)

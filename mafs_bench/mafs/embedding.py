@@ -6,6 +6,7 @@ What is embedded is kept in the user's folder, named by everything that it depen
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,10 +17,12 @@ import torch
 
 from mafs_bench.adapters.base import DUAL_ENCODER, Adapter
 from mafs_bench.adapters.load import adapter_class, capabilities
+from mafs_bench.adapters.probe import Probe
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.engine import corrupt_text
 from mafs_bench.errors import UsageError
 from mafs_bench.files import home, replacing
+from mafs_bench.mafs.backbone import difference
 from mafs_bench.mafs.bank import EmbeddingBank
 from mafs_bench.metrics.vqa import soft_accuracy
 from mafs_bench.runs.encode import encode_images, encode_texts
@@ -57,8 +60,10 @@ def require_one_space(adapter: Adapter, dataset: Dataset) -> None:
         )
 
 
-def embed(adapter: Adapter, dataset: Dataset, seed: int, say: Callable[[str], None]) -> EmbeddingBank:
-    """Embed a training split, clean and corrupted; found in the cache where it was done before."""
+def embed(
+    adapter: Adapter, probe: Probe, dataset: Dataset, seed: int, say: Callable[[str], None]
+) -> EmbeddingBank:
+    """Embed a training split, clean and corrupted; found in the cache where a model of this probe did it before."""
     suite = suites.load("core@1")
     image_corruptions = [suite.corruptions[name] for name in SEEN_IMAGE]
     text_corruptions = [suite.corruptions[name] for name in SEEN_TEXT]
@@ -68,22 +73,30 @@ def embed(adapter: Adapter, dataset: Dataset, seed: int, say: Callable[[str], No
         return {"images": images} | _embed_texts(adapter, caption_pairs(dataset), text_corruptions, seed)
 
     cache = _cache_file("bank", adapter, dataset, suite.digest, seed)
-    return _bank(dataset, _computed_once(cache, make, say))
+    return _bank(dataset, _computed_once(cache, probe, make, say))
 
 
-def _computed_once(cache: Path, make: Callable[[], Arrays], say: Callable[[str], None]) -> Arrays:
-    """What ``make`` gives, from the cache where it was made before; a damaged cache is made again."""
+def _computed_once(
+    cache: Path, probe: Probe, make: Callable[[], Arrays], say: Callable[[str], None]
+) -> Arrays:
+    """What ``make`` gives, from the cache where a model of the same probe made it before.
+
+    What is damaged, or was made by a model that answers otherwise, is made again.
+    """
     if cache.is_file():
         try:
             arrays = dict(np.load(cache, allow_pickle=False))
+            other = difference(json.loads(str(arrays.pop("probe"))), probe)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            other = f"damaged: {type(error).__name__}"
+        if other is None:
             say(f"embeddings found in {cache}")
             return arrays
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            say(f"{cache} is damaged ({type(error).__name__}); it is made again")
+        say(f"{cache} is not used ({other}); it is made again")
     arrays = make()
     try:
         with replacing(cache) as temporary, temporary.open("wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, probe=np.array(json.dumps(probe.to_table())), **arrays)
     except OSError as error:
         say(f"the embeddings are not kept: cannot write {cache}: {error.strerror}")
     return arrays
@@ -163,15 +176,15 @@ def _embed_texts(
 
 
 def embed_questions(
-    adapter: Adapter, dataset: Dataset, seed: int, say: Callable[[str], None]
+    adapter: Adapter, probe: Probe, dataset: Dataset, seed: int, say: Callable[[str], None]
 ) -> tuple[EmbeddingBank, torch.Tensor]:
     """A bank whose texts are the questions, and the soft accuracy of every answer to each, (m, answers)."""
-    images = embed(adapter, dataset, seed, say).images
+    images = embed(adapter, probe, dataset, seed, say).images
     pairs = [Pair(q.id, i, q.text) for i, sample in enumerate(dataset.samples) for q in sample.questions]
     suite = suites.load("core@1")
     seen = [suite.corruptions[name] for name in SEEN_TEXT]
     cache = _cache_file("questions", adapter, dataset, suite.digest, seed)
-    arrays = _computed_once(cache, lambda: _embed_texts(adapter, pairs, seen, seed), say)
+    arrays = _computed_once(cache, probe, lambda: _embed_texts(adapter, pairs, seen, seed), say)
     tokens = {n.partition(".")[2]: torch.from_numpy(x) for n, x in arrays.items() if n.startswith("tokens.")}
     owner = torch.tensor([pair.sample for pair in pairs])
     true_of = owner[None] == torch.arange(len(images))[:, None]

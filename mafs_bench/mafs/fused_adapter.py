@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
@@ -15,9 +16,11 @@ from torch import Tensor
 
 from mafs_bench.adapters.base import DUAL_ENCODER, Adapter, Answer, Embeddings, Fused, Settings
 from mafs_bench.adapters.load import adapter_class, capabilities, load
+from mafs_bench.adapters.probe import Probe
 from mafs_bench.adapters.tiles import run_in_tiles
 from mafs_bench.errors import UsageError, WeightsError
 from mafs_bench.mafs.answering import AnswerHead
+from mafs_bench.mafs.backbone import difference, probe_encoder
 from mafs_bench.mafs.fusion import FusionInput
 from mafs_bench.mafs.signals import pair_signals
 from mafs_bench.mafs.weights import FusionWeights, find
@@ -38,6 +41,8 @@ class FusedBackbone(Adapter):
     backbone: ClassVar[str] = "clip"
     fusion: ClassVar[str]
     missing = MappingProxyType({"image": "masked", "text": "masked"})
+    _probe: Probe | None = None
+    """What the backbone answers, where it was loaded with its fusion."""
 
     def __init__(self, name: str, backbone: Adapter, weights: FusionWeights) -> None:
         """Wrap a loaded backbone; ``load`` is the usual way in."""
@@ -46,6 +51,7 @@ class FusedBackbone(Adapter):
         self.sources = backbone.sources
         self.weights = hashlib.sha256(f"{backbone.weights}{weights.digest}".encode()).hexdigest()
         self.encoder = f"{backbone.qualified_name} {backbone.weights}, fused"
+        self.training_data = (*backbone.training_data, *weights.data)
         self._backbone = backbone
         self._fusion = weights
         self.public = f"a {self.fusion!r} fusion trained on {backbone.public}" if backbone.public else ""
@@ -69,16 +75,23 @@ class FusedBackbone(Adapter):
         backbone = load(spec, settings)
         file = find(cls.fusion, backbone.weights)
         if file is None:
-            raise WeightsError(cls._no_fusion(spec))
+            raise WeightsError(f"no {cls.fusion!r} fusion has been trained for {spec}; {cls._remedy(spec)}")
         name = f"{cls.spec_name()}:{argument}" if argument else cls.spec_name()
-        return cls(name, backbone, load_fusion(file))
+        adapter = cls(name, backbone, load_fusion(file))
+        adapter._probe = probe_encoder(backbone, settings.precision)
+        adapter._require_same_backbone(file, adapter._fusion.probe, cls._remedy(spec))
+        return adapter
+
+    def _require_same_backbone(self, file: Path, trained_on: Mapping[str, object], remedy: str) -> None:
+        """Raise ``WeightsError`` where a file was trained on another backbone than the one that is loaded."""
+        if self._probe is not None and (found := difference(trained_on, self._probe)) is not None:
+            raise WeightsError(
+                f"{file} was trained on other weights than {self._backbone.name} has now ({found}); {remedy}"
+            )
 
     @classmethod
-    def _no_fusion(cls, spec: str) -> str:
-        return (
-            f"no {cls.fusion!r} fusion has been trained for {spec}; train one with: mafs-bench train "
-            f"scheduler --backbone {spec} --fusion {cls.fusion} --dataset DATASET"
-        )
+    def _remedy(cls, spec: str) -> str:
+        return f"train one with: mafs-bench train scheduler --backbone {spec} --fusion {cls.fusion} --dataset DATASET"
 
     @classmethod
     def backbone_spec(cls, argument: str) -> str:
@@ -170,10 +183,10 @@ class ScheduledBackbone(FusedBackbone):
     pairs_at_once = 16384
 
     @classmethod
-    def _no_fusion(cls, spec: str) -> str:
+    def _remedy(cls, spec: str) -> str:
         option = "" if cls.fusion == "mafs" else f" --fusion {cls.fusion}"
         return (
-            f"{super()._no_fusion(spec)}, or take a trained scheduler over, in a minute, with: mafs-bench "
+            f"{super()._remedy(spec)}, or take a trained scheduler over, in a minute, with: mafs-bench "
             f"calibrate --backbone {spec}{option} --dataset DATASET"
         )
 

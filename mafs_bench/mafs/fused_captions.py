@@ -35,6 +35,8 @@ class CaptioningBackbone(FusedBackbone):
             adapter.unsupported = {**adapter.unsupported, "caption_embedded": adapter._no_captioner()}
         else:
             adapter._captioner = load_captioner(file)
+            adapter._require_same_backbone(file, adapter._captioner.probe, adapter._caption_remedy())
+            adapter.training_data = (*adapter.training_data, *adapter._captioner.data)
             both = f"{adapter.weights}{adapter._captioner.digest}"
             adapter.weights = hashlib.sha256(both.encode()).hexdigest()
         return adapter
@@ -71,9 +73,12 @@ class CaptioningBackbone(FusedBackbone):
         ]
 
     def _no_captioner(self) -> str:
-        fusion = self.captions or self.fusion
+        spec = self.backbone_spec(self.name.partition(":")[2])
+        return f"no {self.captions or self.fusion!r} captioner has been trained for {spec}; {self._caption_remedy()}"
+
+    def _caption_remedy(self) -> str:
         spec = self.backbone_spec(self.name.partition(":")[2])
         return (
-            f"no {fusion!r} captioner has been trained for {spec}; train one with: mafs-bench train scheduler "
-            f"--backbone {spec} --fusion {fusion} --task captioning --dataset DATASET"
+            f"train one with: mafs-bench train scheduler --backbone {spec} --fusion {self.captions or self.fusion} "
+            "--task captioning --dataset DATASET"
         )

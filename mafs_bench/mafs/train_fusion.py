@@ -15,10 +15,12 @@ import torch
 
 from mafs_bench.adapters.base import Adapter
 from mafs_bench.adapters.load import load, resolve_settings
+from mafs_bench.adapters.probe import Probe
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UnknownNameError, UsageError, WeightsError
 from mafs_bench.files import write_text
 from mafs_bench.mafs.answering import AnswerHead, train_answers
+from mafs_bench.mafs.backbone import probe_encoder
 from mafs_bench.mafs.bank import MODES, EmbeddingBank
 from mafs_bench.mafs.caption_training import make_captioner, train_captioner
 from mafs_bench.mafs.caption_weights import CaptionerWeights, captioner_file, save_captioner
@@ -38,7 +40,7 @@ from mafs_bench.mafs.signals import Prototypes, fit_prototypes
 from mafs_bench.mafs.training import Budget, fit_standardise, train_cross_modal, train_fused
 from mafs_bench.mafs.weights import FusionWeights, file_name, save, search_path
 from mafs_bench.tasks.base import caption_pairs
-from mafs_bench.types import Dataset
+from mafs_bench.types import Dataset, TrainingData
 
 TASKS = ("all", "fused-retrieval", "retrieval", "vqa", "captioning")
 PROTOTYPES = 64
@@ -94,12 +96,14 @@ def train_scheduler(request: TrainingRequest, budget: Budget, say: Callable[[str
     check_output(folder)
     dataset = resolve(request.dataset, request.split, request.data_root, request.limit)
     _check_data(request, dataset)
-    adapter = load(request.backbone, resolve_settings())
+    settings = resolve_settings()
+    adapter = load(request.backbone, settings)
     require_one_space(adapter, dataset)
     began = time.monotonic()
-    bank = embed(adapter, dataset, request.seed, say)
+    probe = probe_encoder(adapter, settings.precision)
+    bank = embed(adapter, probe, dataset, request.seed, say)
     say(f"embedded in {time.monotonic() - began:.0f} s")
-    job = _Job(request, folder, dataset, adapter, bank, budget, say)
+    job = _Job(request, folder, dataset, adapter, probe, bank, budget, say)
     made = [] if request.task == "captioning" else [_train_fusion(job)]
     if request.task == "captioning" or (request.task == "all" and request.fusion in CAPTIONING):
         made.append(_train_captioner(job))
@@ -114,6 +118,7 @@ class _Job:
     folder: Path
     dataset: Dataset
     adapter: Adapter
+    probe: Probe
     bank: EmbeddingBank
     budget: Budget
     say: Callable[[str], None]
@@ -123,11 +128,13 @@ def _train_fusion(job: _Job) -> Trained:
     request, weights, began = job.request, job.adapter.weights, time.monotonic()
     trained, curves = fit(request.fusion, weights, job.bank, job.budget, request.seed)
     if job.dataset.answer_vocabulary and request.task in ("all", "vqa"):
-        trained, curves["vqa"] = fit_answers(
-            trained, job.adapter, job.dataset, job.budget, request.seed, job.say
+        asked = embed_questions(job.adapter, job.probe, job.dataset, request.seed, job.say)
+        head, curves["vqa"] = fit_head(
+            FUSIONS[request.fusion], trained.prototypes, *asked, job.budget, request.seed
         )
+        trained = replace(trained, head=head, answers=job.dataset.answer_vocabulary)
     path = job.folder / file_name(request.fusion, weights)
-    save(trained, path)
+    save(replace(trained, probe=job.probe.to_table(), data=(TrainingData.of(job.dataset),)), path)
     return Trained.write(path, _card(job, curves, time.monotonic() - began))
 
 
@@ -137,7 +144,7 @@ def _train_captioner(job: _Job) -> Trained:
     captions = [pair.text for pair in caption_pairs(job.dataset)]
     captioner, curve = fit_captioner(request.fusion, weights, job.bank, captions, job.budget, request.seed)
     path = job.folder / captioner_file(request.fusion, weights)
-    save_captioner(captioner, path)
+    save_captioner(replace(captioner, probe=job.probe.to_table(), data=(TrainingData.of(job.dataset),)), path)
     return Trained.write(path, _card(job, {"captioning": curve}, time.monotonic() - began))
 
 
@@ -223,20 +230,6 @@ def fit_fused(
     curve = train_fused(fused, prototypes, bank, budget, seed)
     prior = torch.nn.functional.normalize(bank.texts[:, 0].mean(0), dim=0)
     return FusionWeights(name, backbone, prototypes, fused.eval(), None, prior), curve
-
-
-def fit_answers(
-    trained: FusionWeights,
-    adapter: Adapter,
-    dataset: Dataset,
-    budget: Budget,
-    seed: int,
-    say: Callable[[str], None],
-) -> tuple[FusionWeights, list[float]]:
-    """Add an answer head, trained on the split's questions with a fusion of its own; and the loss curve."""
-    asked, targets = embed_questions(adapter, dataset, seed, say)
-    head, curve = fit_head(FUSIONS[trained.fusion], trained.prototypes, asked, targets, budget, seed)
-    return replace(trained, head=head, answers=dataset.answer_vocabulary), curve
 
 
 def fit_head(

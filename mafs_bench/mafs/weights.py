@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mafs_bench.mafs.catalogue import FUSIONS
 from mafs_bench.mafs.cross_modal import CrossModalFusion
 from mafs_bench.mafs.fusion import WeightedFusion
 from mafs_bench.mafs.signals import Prototypes
+from mafs_bench.types import TrainingData
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class FusionWeights:
     fusion: its name among ``FUSIONS``. backbone: SHA-256 of the weights it was trained on. fused is for fused
     retrieval; cross is for cross-modal retrieval and only MA-AFS has one. prior: (d,) unit, the answer where
     both modalities are missing. digest: SHA-256 of the file, "" before it is written. head is for visual
-    question answering over ``answers``, where questions were there to train it.
+    question answering over ``answers``, where questions were there to train it. probe: what the backbone answered, a
+    table of ``adapters.probe.Probe``. data: what the fusion, and a scheduler that it took over, were trained on.
     """
 
     fusion: str
@@ -39,6 +42,8 @@ class FusionWeights:
     digest: str = ""
     head: AnswerHead | None = None
     answers: tuple[str, ...] = ()
+    probe: Mapping[str, object] = field(default_factory=dict)
+    data: tuple[TrainingData, ...] = ()
 
 
 def search_path() -> list[Path]:
@@ -47,8 +52,10 @@ def search_path() -> list[Path]:
 
 
 def file_name(fusion: str, backbone: str) -> str:
-    """The name under which a fusion for that backbone is found: it can never meet another's weights."""
-    return f"{fusion}-{backbone[:16]}.safetensors"
+    """The name under which a fusion for a backbone's weights is found; what they are called may be anything."""
+    hexadecimal = re.fullmatch("[0-9a-f]{64}", backbone)
+    digest = backbone if hexadecimal else hashlib.sha256(backbone.encode()).hexdigest()
+    return f"{fusion}-{digest[:16]}.safetensors"
 
 
 def find(fusion: str, backbone: str) -> Path | None:
@@ -84,6 +91,8 @@ def save(weights: FusionWeights, path: Path) -> None:
         "bank": bank,
     }
     shape["answers"] = list(weights.answers)
+    shape["probe"] = weights.probe
+    shape["data"] = [data.to_table() for data in weights.data]
     try:
         with replacing(path) as temporary:
             save_file(
@@ -125,11 +134,22 @@ def load(path: Path) -> FusionWeights:
             if module is not None:
                 _fill(module, tensors, part, _not_stored(fused))
                 module.eval()
+        data = TrainingData.read(shape.get("data", ()))
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, AttributeError) as error:
         raise WeightsError(f"{path} does not hold a fusion: {error}") from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return FusionWeights(
-        shape["fusion"], shape["backbone"], prototypes, fused, cross, tensors["prior"], digest, head, answers
+        shape["fusion"],
+        shape["backbone"],
+        prototypes,
+        fused,
+        cross,
+        tensors["prior"],
+        digest,
+        head,
+        answers,
+        shape.get("probe", {}),
+        data,
     )
 
 

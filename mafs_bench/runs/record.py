@@ -14,6 +14,7 @@ from mafs_bench.adapters.probe import TOLERANCES, Probe, take_probe
 from mafs_bench.corruptions import OPERATORS
 from mafs_bench.corruptions.base import ImageOperator, TextOperator
 from mafs_bench.datasets.images import decoder_versions
+from mafs_bench.datasets.overlap import overlap_notes
 from mafs_bench.metrics.java_metrics import java_programs
 from mafs_bench.runs.frame import frame_name, native_note
 from mafs_bench.runs.plan import Plan
@@ -102,13 +103,19 @@ def run_notes(plan: Plan, adapter: Adapter, judge: Adapter | None, settings: Set
     n_skipped, n_excluded = len(plan.skipped), len(plan.request.excluded)
     skipped = [skipped_note(plan.skipped, n_skipped + len(plan.dataset.samples))] if n_skipped else []
     excluded = [f"{n_excluded:,} samples are left out of all cells (--exclude)"] if n_excluded else []
+    trained_on = [
+        note
+        for model in (adapter, judge)
+        if model is not None
+        for note in overlap_notes(model.name, model.training_data, plan.dataset)
+    ]
     return [
         *plan.dataset.notes,
         *excluded,
         *skipped,
         *compiled,
         *filter(None, [own_size]),
-        *dict.fromkeys([*(note for note in foreign if note), *asked]),
+        *dict.fromkeys([*(note for note in foreign if note), *asked, *trained_on]),
     ]
 
 

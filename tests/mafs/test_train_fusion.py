@@ -150,7 +150,7 @@ def test_a_damaged_cache_is_made_again(toy: Path, home: Path) -> None:
     cache.write_bytes(cache.read_bytes()[:1000])
     lines: list[str] = []
     train_scheduler(request(toy), QUICK, lines.append)
-    assert "is damaged" in lines[0]
+    assert "is not used (damaged: " in lines[0]
     assert made.weights.read_bytes() == first
     lines.clear()
     train_scheduler(request(toy), QUICK, lines.append)

@@ -20,6 +20,7 @@ from mafs_bench.adapters.albef.images import Preprocess
 from mafs_bench.adapters.albef.model import AlbefRetrieval, AlbefVqa
 from mafs_bench.adapters.albef.text import Tokenizer
 from mafs_bench.adapters.base import Adapter, Answer, Embeddings, Fused, Settings
+from mafs_bench.adapters.cards import training_data_of
 from mafs_bench.adapters.inference import inference, to_device, to_host
 from mafs_bench.adapters.matching import RETRIEVAL, STATES, kept_for_matching, matching_logits
 from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
@@ -51,6 +52,7 @@ class Albef(Adapter):
         self.domain = domain
         vocabulary = find_vocabulary(files[0].parent)
         self.weights = digest(files, vocabulary)
+        self.training_data = training_data_of(files[0].parent)
         self.rerank = retrieval.k_test
         self.unsupported = self._without_checkpoint()
         self.preprocess = Preprocess(retrieval.vision.size)

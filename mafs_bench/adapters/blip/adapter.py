@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -35,6 +36,7 @@ from mafs_bench.adapters.blip.text import (
     padded,
     unpadded,
 )
+from mafs_bench.adapters.cards import training_data_of
 from mafs_bench.adapters.inference import inference, to_device, to_host
 from mafs_bench.adapters.matching import RETRIEVAL, STATES, kept_for_matching, matching_logits
 from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
@@ -70,6 +72,7 @@ class Blip(Adapter):
         self.name = name
         self.domain = domain
         self.weights = digest(sources)
+        self.training_data = training_data_of(Path(next(iter(sources.values())).location).parent)
         self.sources = {part: str(source) for part, source in sources.items() if source.revision is not None}
         self.preprocess: Preprocess = load_preprocess(next(iter(sources.values())))
         self.rerank = sources.get("itm", next(iter(sources.values()))).k_test

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mafs_bench.adapters.base import Adapter, Embeddings
 from mafs_bench.adapters.clip import Clip
+from mafs_bench.adapters.probe import Probe
 from mafs_bench.adapters.vectors import as_embeddings
 from mafs_bench.errors import StoreError
 from mafs_bench.files import replacing
@@ -91,12 +92,12 @@ class TrainingSet:
     answers: tuple[str, ...]
 
     @classmethod
-    def of(cls, backbone: Adapter, dataset: Dataset, say: Callable[[str], None]) -> TrainingSet:
-        """Embed a training split, or find it in the cache."""
-        bank = embed(backbone, dataset, 0, say)
+    def of(cls, backbone: Adapter, probe: Probe, dataset: Dataset, say: Callable[[str], None]) -> TrainingSet:
+        """Embed a training split, or find it in the cache; ``probe`` is the backbone's."""
+        bank = embed(backbone, probe, dataset, 0, say)
         if not dataset.answer_vocabulary:
             return cls(bank, None, None, ())
-        questions, targets = embed_questions(backbone, dataset, 0, say)
+        questions, targets = embed_questions(backbone, probe, dataset, 0, say)
         return cls(bank, questions, targets, dataset.answer_vocabulary)
 
 

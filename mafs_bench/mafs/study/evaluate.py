@@ -14,9 +14,10 @@ import torch
 
 from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.corruptions import suite as suites
-from mafs_bench.datasets.overlap import shared_images
+from mafs_bench.datasets.overlap import overlap_notes, shared_images
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UsageError
+from mafs_bench.mafs.backbone import probe_encoder
 from mafs_bench.mafs.cards import check_output
 from mafs_bench.mafs.embedding import require_dual_encoder, require_one_space
 from mafs_bench.mafs.study.candidates import Candidate, SharedView, TrainingSet, cost, train_candidates
@@ -51,16 +52,20 @@ def evaluate(request: StudyRequest, budget: Budget, out: Path, say: Callable[[st
     suite = suites.load(request.suite)
     cells = study_cells(suite, 0, request.severities)
     train, test = _load_splits(request)
-    backbone = load(request.backbone, resolve_settings())
+    settings = resolve_settings()
+    backbone = load(request.backbone, settings)
     require_one_space(backbone, train)
+    probe = probe_encoder(backbone, settings.precision)
     identity = identity_of(request, budget, backbone.weights, suite.digest, train, test)
     tasks = (FUSED, VQA) if test.answer_vocabulary else (FUSED,)
-    record = open_study(out, StudyRecord(request, budget, identity, tasks, (), {}))
+    notes = tuple(overlap_notes(backbone.name, backbone.training_data, test))
+    asked = StudyRecord(request, budget, identity, probe.to_table(), tasks, notes, {})
+    record = open_study(out, asked, probe)
     todo = [c for c in cells if not all(score_file(out, task, c).is_file() for task in tasks)]
     spool = out / ".partial"
     if todo:
         candidates = train_candidates(
-            TrainingSet.of(backbone, train, say), backbone, budget, request.seeds, out / "weights", say
+            TrainingSet.of(backbone, probe, train, say), backbone, budget, request.seeds, out / "weights", say
         )
         replace(record, cost=cost(backbone, candidates["mafs#0"])).write(out)
         test = with_boxes(test, [cell.corruption for cell in cells if cell.corruption is not None])

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import mafs_bench
+from mafs_bench.adapters.probe import Probe
 from mafs_bench.errors import StoreError
+from mafs_bench.mafs.backbone import difference
 from mafs_bench.mafs.cards import command_line
 from mafs_bench.mafs.training import Budget
 from mafs_bench.runs.store import write_atomically
@@ -87,11 +89,16 @@ def identity_of(
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """``study.json``. cost: what scheduling adds to encoding, empty until it was measured."""
+    """``study.json``.
+
+    probe: what the backbone answered. notes: what a reader of the numbers must know. cost: what scheduling adds to
+    encoding, empty until it was measured.
+    """
 
     request: StudyRequest
     budget: Budget
     identity: Mapping[str, Any]
+    probe: Mapping[str, object]
     tasks: tuple[str, ...]
     notes: tuple[str, ...]
     cost: Mapping[str, float]
@@ -128,14 +135,15 @@ def read_record(out: Path) -> StudyRecord:
         request,
         Budget(**table["budget"]),
         table["identity"],
+        table["probe"],
         tuple(table["tasks"]),
         tuple(table["notes"]),
         table["cost"],
     )
 
 
-def open_study(out: Path, record: StudyRecord) -> StudyRecord:
-    """Begin a study in a folder, or go on with the one that was begun there; its record.
+def open_study(out: Path, record: StudyRecord, probe: Probe) -> StudyRecord:
+    """Begin a study in a folder, or go on with the one that was begun there; its record. ``probe``: the backbone's.
 
     Raises ``StoreError`` naming what differs where the folder belongs to another study.
     """
@@ -155,5 +163,9 @@ def open_study(out: Path, record: StudyRecord) -> StudyRecord:
         raise StoreError(
             f"{out} holds another study: {first} was {there.get(first)!r} there and is {here.get(first)!r} now{also}; "
             "choose another --out"
+        )
+    if (other := difference(stored.probe, probe)) is not None:
+        raise StoreError(
+            f"{out} holds a study of other weights of the backbone ({other}); choose another --out"
         )
     return stored
