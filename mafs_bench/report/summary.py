@@ -32,9 +32,10 @@ from mafs_bench.types import CellResult, Estimate, Metric
 Array = npt.NDArray[np.float64]
 
 LEGEND = f"""\
-Numbered columns are severities; below each value its 95 % interval, clustered by image (Korn-Graubard for recall
-and accuracy, logit for AUROC, bootstrap-t for the rest from 20 images on; below, "too few").
-· marks a drop against clean whose 95 % interval (paired) holds 0 or is not known.
+Numbered columns are severities; below each value its 95 % interval over images:
+Korn-Graubard for recall and accuracy, logit for AUROC, bootstrap-t for the rest
+from 20 images on (below: {TOO_FEW}).
+· marks a drop against clean whose 95 % interval holds 0 or is not known.
 MMI: (clean - mean over severities) / clean. RA: mean over severities / clean.
 AUC: mean height of the curve from 0 to the last severity.
 n: rows that are scored clean and at every severity; all numbers of a line are over them. * fewer than 30.

@@ -18,6 +18,7 @@ and where resamples are undefined. ``RULE`` says this in a sentence for the lege
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
@@ -44,7 +45,8 @@ Method = Literal["percentile", "bca"]
 _LEAST_DEFINED = 0.95
 """The share of resamples that must give a value: below it there is no interval."""
 _ROUNDING = 1e-9
-_LEAST_P, _BISECTIONS = 1e-15, 40
+_LEAST_P, _BISECTIONS = 1e-15, 22
+"""p is found to 1e-5 of itself."""
 
 
 def estimate(replicates: Replicates, level: float = 0.95, method: Method | None = None) -> Estimate:
@@ -111,8 +113,10 @@ def tail(replicates: Replicates, null: float, sign: Literal[1, -1]) -> float | N
     if np.isnan(replicates.value) or found(0.95) is None:
         return None
     p = _excluded(found, null, sign)
+    if p is not None:
+        return p
     other = _excluded(found, null, -1 if sign == 1 else 1)
-    return p if p is not None else 0.5 if other is None else 1 - other
+    return 0.5 if other is None else 1 - other
 
 
 def _excluded(found: Interval, null: float, sign: Literal[1, -1]) -> float | None:
@@ -128,7 +132,7 @@ def _excluded(found: Interval, null: float, sign: Literal[1, -1]) -> float | Non
     if excludes(least):
         return least
     for _ in range(_BISECTIONS):
-        middle = float(np.sqrt(least * most))
+        middle = math.sqrt(least * most)
         least, most = (least, middle) if excludes(middle) else (middle, most)
     return most
 
@@ -144,8 +148,8 @@ def korn_graubard(share: float, variance: float, n_rows: int, n_clusters: int, l
     share = min(1.0, max(0.0, share))
     rows = float(n_clusters)
     if variance > _ROUNDING**2 and 0 < share < 1:
-        t = stdtrit([max(1, n_rows - 1), n_clusters - 1], 1 - tail_)
-        rows = share * (1 - share) / variance * float(t[0] / t[1]) ** 2
+        freedom = stdtrit(max(1, n_rows - 1), tail_) / stdtrit(n_clusters - 1, tail_)
+        rows = share * (1 - share) / variance * float(freedom) ** 2
     hits, misses = share * rows, (1 - share) * rows
     low = float(betaincinv(hits, misses + 1, tail_)) if hits > _ROUNDING else 0.0
     high = float(betaincinv(hits + 1, misses, 1 - tail_)) if misses > _ROUNDING else 1.0
@@ -160,7 +164,7 @@ def mover(values: Bounds, bounds: tuple[Bounds, Bounds], correlation: float = 0.
     (a, b), ((low_a, high_a), (low_b, high_b)) = values, bounds
 
     def reach(first: float, second: float) -> float:
-        return float(np.sqrt(max(0.0, first**2 + second**2 - 2 * correlation * first * second)))
+        return math.sqrt(max(0.0, first**2 + second**2 - 2 * correlation * first * second))
 
     return a - b - reach(a - low_a, high_b - b), a - b + reach(high_a - a, b - low_b)
 

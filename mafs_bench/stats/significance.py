@@ -159,13 +159,15 @@ def t_test(replicates: Replicates, null: float = 0.0) -> TestResult:
     p is never below 2 ** (1 - clusters), the least that swapping clusters can give: where all differ by the same,
     the standard error is 0 and says nothing.
     """
-    above, below = _one_sided(replicates, -null, 1), _one_sided(replicates, null, -1)
     least = 2.0 ** (1 - replicates.n_clusters)
-    if above.p is not None and below.p is not None:
-        return replace(above, p=min(1.0, max(least, 2 * min(above.p, below.p))))
-    if replicates.n_clusters < 2 or np.isnan(replicates.value) or np.isnan(above.statistic):
-        return above
-    return replace(above, p=1.0 if above.statistic == 0 else least)
+    if replicates.value < null:
+        side = _one_sided(replicates, null, -1)
+        side = replace(side, statistic=-side.statistic)
+    else:
+        side = _one_sided(replicates, -null, 1)
+    if side.p is not None:
+        return replace(side, p=min(1.0, max(least, 2 * side.p)))
+    return side if np.isnan(side.statistic) else replace(side, p=least)
 
 
 def standard_error(replicates: Replicates) -> float | None:
@@ -214,13 +216,14 @@ def clusters_that_decide(
 
 def _one_sided(difference: Replicates, bound: float, sign: Literal[1, -1]) -> TestResult:
     """Test sign * difference + bound > 0."""
-    n, error = difference.n_clusters, standard_error(difference)
+    n, exact = difference.n_clusters, has_exact_tail(difference)
     distance = sign * difference.value + bound
-    if error is None or np.isnan(distance):
+    error = float(np.sqrt(difference.variance)) if exact else standard_error(difference)
+    if n < 2 or error is None or np.isnan(distance):
         return TestResult(float("nan"), None, n, False)
     spread = error > _ROUNDING
     t = distance / error if spread else float(np.copysign(np.inf, distance)) if distance else 0.0
-    if has_exact_tail(difference):
+    if exact:
         return TestResult(t, tail(difference, -sign * bound, sign), n, False)
     if not spread:
         return TestResult(t, 1.0 if distance <= 0 else None, n, False)
