@@ -95,3 +95,9 @@ class UnknownNameError(MafsBenchError):
         super().__init__(f"unknown {kind} {asked!r}.{hint} Allowed: {shown}")
         self.asked = asked
         self.close = tuple(close)
+
+
+def one_line(error: OSError) -> str:
+    """An error of the operating system in one line: which file, and why."""
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {reason}" if error.filename else reason

@@ -6,14 +6,18 @@ Users add to a registry by an entry point of its group, or name ``path/to/file.p
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from mafs_bench.errors import AdapterError, MafsBenchError, UnknownNameError
@@ -75,24 +79,79 @@ def load_attribute(reference: str) -> Any:
 def load_from_file(reference: str) -> Any:
     """Import ``path/to/file.py:Attribute``. Raises ``AdapterError`` naming what is wrong with it."""
     file, _, attribute = reference.rpartition(":")
-    path = Path(file)
+    path = Path(file).expanduser()
     if not path.is_file():
         raise AdapterError(f"{file}: no such file (asked for {attribute!r} of it)")
-    module_name = f"_mafs_bench_user_{path.stem}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None:
-        raise AdapterError(f"{file}: not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    try:
-        spec.loader.exec_module(module)
-    except MafsBenchError:
-        raise
-    except SyntaxError as error:
-        raise AdapterError(f"{file}, line {error.lineno}: {error.msg}") from error
-    except Exception as error:
-        raise AdapterError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
-    if not hasattr(module, attribute):
-        public = [name for name in vars(module) if not name.startswith("_")]
+    found = vars(_user_module(path.resolve(), file))
+    if attribute not in found:
+        public = [name for name in found if not name.startswith("_")]
         raise UnknownNameError(f"attribute of {file}", attribute, public)
-    return getattr(module, attribute)
+    return found[attribute]
+
+
+def _user_module(path: Path, shown: str) -> ModuleType:
+    """The module of a user's file, executed once per process; its folder is on the import path."""
+    name = f"_mafs_bench_user_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise AdapterError(f"{shown}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        with _first_on_path(path.parent):
+            spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        if isinstance(error, MafsBenchError | KeyboardInterrupt):
+            raise
+        raise AdapterError(_import_failure(error, path, shown)) from error
+    return module
+
+
+@contextmanager
+def _first_on_path(folder: Path) -> Iterator[None]:
+    """Look for modules in ``folder`` first, and last from then on, so that it hides no installed package.
+
+    A module of the same name that another user's file imported from its own folder is set aside, and kept under
+    another name.
+    """
+    for name in [name for name in sys.modules if "." not in name and not name.startswith("_")]:
+        source = _source(sys.modules[name])
+        beside = (folder / f"{name}.py").is_file() or (folder / name / "__init__.py").is_file()
+        if (
+            beside
+            and source is not None
+            and any(root in source.parents for root in _user_folders if root != folder)
+        ):
+            sys.modules[f"_mafs_bench_aside_{len(sys.modules)}_{name}"] = sys.modules.pop(name)
+    _user_folders.add(folder)
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+
+
+_user_folders: set[Path] = set()
+
+
+def _source(module: ModuleType) -> Path | None:
+    """The file of a module, None where it has none."""
+    file = vars(module).get("__file__")
+    return Path(file).resolve() if isinstance(file, str) else None
+
+
+def _import_failure(error: BaseException, path: Path, shown: str) -> str:
+    """What went wrong in a user's file, with the line of it."""
+    reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    if isinstance(error, SyntaxError):
+        return f"{error.filename or shown}, line {error.lineno}: {error.msg}"
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
+    ]
+    return f"{shown} cannot be imported{f', line {lines[-1]}' if lines else ''}: {reason}"

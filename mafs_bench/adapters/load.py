@@ -6,12 +6,14 @@ of a model that stands on another (``mafs-clip``, ``clip+mean``) may be such a f
 
 from __future__ import annotations
 
+import difflib
 import re
 
 from mafs_bench.adapters import ADAPTERS
 from mafs_bench.adapters.base import CAPABILITIES, Adapter, Settings
 from mafs_bench.adapters.identity import default_weights
 from mafs_bench.adapters.object_adapter import build_adapter, capabilities_of_class
+from mafs_bench.adapters.user_code import check_signatures, describe, failure_in_user_code
 from mafs_bench.adapters.vectors import validated
 from mafs_bench.errors import AdapterError, MafsBenchError, ResourceError, UnknownNameError, UsageError
 
@@ -53,9 +55,10 @@ def adapter_class(spec: str) -> type:
         raise AdapterError(f"{name} is not a class but a {type(found).__name__}")
     if not capabilities(found):
         raise AdapterError(
-            f"{name} has none of the methods of a model; it needs encode_images and encode_texts, or one of: "
-            f"{', '.join(CAPABILITIES)}"
+            f"{name} has none of the methods of a model; it needs encode_images and encode_texts, or answer, or "
+            f"caption{_misspelt(found)}"
         )
+    check_signatures(found, name)
     return found
 
 
@@ -82,12 +85,21 @@ def load(spec: str, settings: Settings) -> Adapter:
     except MafsBenchError:
         raise
     except Exception as error:
-        raise AdapterError(f"{name} cannot be built: {type(error).__name__}: {error}") from error
+        hint = "" if "load" in vars(cls) else "; a class with arguments needs a 'load(argument, settings)'"
+        takes = hint if isinstance(error, TypeError) and failure_in_user_code(error) is None else ""
+        raise AdapterError(f"{name} cannot be built: {describe(error)}{takes}") from error
     adapter.name = adapter.name or spec
     adapter.weights = adapter.weights or default_weights(cls, argument)
     if settings.compile:
         _compile(adapter)
     return adapter
+
+
+def _misspelt(cls: type) -> str:
+    """Which of a class's methods look like those that are needed, "" for none."""
+    near = {name: difflib.get_close_matches(name, CAPABILITIES, 1, 0.85) for name in vars(cls)}
+    pairs = [f"{name} for {close[0]}" for name, close in near.items() if close]
+    return f"; it has {' and '.join(pairs)}" if pairs else ""
 
 
 def _compile(adapter: Adapter) -> None:

@@ -22,6 +22,7 @@ from PIL import Image as PILImage
 
 from mafs_bench.adapters.base import DUAL_ENCODER, Adapter, Answer, Embeddings
 from mafs_bench.adapters.memory import free_device_memory, is_out_of_memory
+from mafs_bench.adapters.user_code import describe
 from mafs_bench.adapters.vectors import as_embeddings
 from mafs_bench.errors import AdapterError, MafsBenchError, ResourceError
 from mafs_bench.types import Image
@@ -243,8 +244,7 @@ def _ask(adapter: Adapter, able: Collection[str], part: slice) -> Outputs:
             raise ResourceError(
                 f"out of memory when {adapter.name} is probed with {len(images)} images"
             ) from error
-        reason = " ".join(str(error).split())[:300]
-        raise AdapterError(f"{adapter.name} cannot be probed: {type(error).__name__}: {reason}") from error
+        raise AdapterError(f"{adapter.name} cannot be probed: {describe(error)}") from error
     return said
 
 

@@ -46,7 +46,7 @@ def validated(vectors: Any, n: int, name: str) -> FloatArray:
     """
     if not isinstance(vectors, np.ndarray) or vectors.ndim != 2:
         got = f"shape {vectors.shape}" if isinstance(vectors, np.ndarray) else type(vectors).__name__
-        raise AdapterError(f"{name}: embeddings must be an array (n, d), got {got}")
+        raise AdapterError(f"{name}: embeddings must be a numpy array (n, d), got {got}")
     if len(vectors) != n:
         raise AdapterError(f"{name}: {n} items went in, {len(vectors)} embeddings came out")
     if vectors.dtype != np.float32:

@@ -16,7 +16,7 @@ import typer
 
 from mafs_bench import __version__
 from mafs_bench.cli.encoding import make_output_safe
-from mafs_bench.errors import INTERRUPTED, InterruptedRunError, MafsBenchError, failure_code
+from mafs_bench.errors import INTERRUPTED, InterruptedRunError, MafsBenchError, failure_code, one_line
 
 _COMMANDS = (
     "run",
@@ -56,8 +56,12 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
+_DEBUG = "--debug"
+
+
 @app.callback()
 def _root(
+    debug: bool = typer.Option(False, _DEBUG, help="Show the traceback of an error; may stand anywhere."),
     version: bool = typer.Option(
         False, "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
     ),
@@ -78,17 +82,16 @@ def main() -> None:
     # Threads that spin at OpenMP's barriers would take from the workers the time in which they corrupt images.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     make_output_safe()
-    sys.exit(_run(failure_code(sys.argv[1:])))
+    words = [word for word in sys.argv[1:] if word != _DEBUG]
+    sys.exit(_run(words, failure_code(words), debug=_DEBUG in sys.argv[1:]))
 
 
-def _run(failed: int) -> int | None:
-    """Run the command; ``failed`` is the exit code where it fails."""
+def _run(words: list[str], failed: int, debug: bool) -> int | None:
+    """Run the command; ``failed`` is the exit code where it fails. ``debug`` shows the traceback of every error."""
     try:
-        code = cast("int | None", app(standalone_mode=False))
+        code = cast("int | None", app(words, standalone_mode=False))
     except InterruptedRunError as error:
         return _say(str(error), INTERRUPTED)
-    except MafsBenchError as error:
-        return _say(str(error), failed)
     except _UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             error.show()
@@ -101,10 +104,21 @@ def _run(failed: int) -> int | None:
             raise
         # By a model's own code, say: its exit code is no verdict.
         return _say(f"the program was ended from within (exit code {error.code})", failed)
-    except Exception:
-        traceback.print_exc()
-        return _say("an unforeseen error; please report the lines above", failed)
+    except Exception as error:
+        message = _known(error)
+        if debug or message is None:
+            traceback.print_exc()
+        return _say(message or "an unforeseen error; please report the lines above", failed)
     return _say("interrupted; what was finished is stored", code) if code == INTERRUPTED else code
+
+
+def _known(error: Exception) -> str | None:
+    """What to say of an error that is no fault of this program; None for one that is."""
+    from mafs_bench.adapters.user_code import failure_in_user_code
+
+    if isinstance(error, MafsBenchError):
+        return str(error)
+    return failure_in_user_code(error) or (one_line(error) if isinstance(error, OSError) else None)
 
 
 def _say(message: str, code: int) -> int:

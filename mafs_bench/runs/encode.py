@@ -299,17 +299,20 @@ def _unpack(data: bytes) -> Arrays:
         return {name: arrays[name] for name in arrays.files}
 
 
-def encode_texts(adapter: Adapter, texts: Sequence[str], cache: EmbeddingCache | None = None) -> Embeddings:
-    """Encode texts, each distinct one once, in an order that does not depend on theirs."""
+def encode_texts(
+    adapter: Adapter, texts: Sequence[str], cache: EmbeddingCache | None = None, *, batch_size: int = 64
+) -> Embeddings:
+    """Encode texts, each distinct one once, ``batch_size`` at a time, in an order that does not depend on theirs."""
     distinct = sorted(set(texts))
     digests = {text: hashlib.sha256(text.encode(errors="surrogatepass")).digest() for text in distinct}
     known = cache.get(list(digests.values())) if cache is not None else {}
     missing = [text for text in distinct if digests[text] not in known]
     parts = [known[digests[text]] for text in distinct if digests[text] in known]
-    if missing or not parts:
-        parts.append(as_embeddings(adapter.encode_texts(missing), len(missing), "texts"))
+    batches = [missing[i : i + batch_size] for i in range(0, len(missing), batch_size)]
+    for batch in batches or [[]] * (not parts):
+        parts.append(as_embeddings(adapter.encode_texts(batch), len(batch), "texts"))
         if cache is not None:
-            cache.put([digests[text] for text in missing], parts[-1])
+            cache.put([digests[text] for text in batch], parts[-1])
     made = [text for text in distinct if digests[text] in known] + missing
     row = {text: i for i, text in enumerate(made)}
     return concatenate(parts).take(np.array([row[text] for text in texts], dtype=np.int64))

@@ -104,7 +104,7 @@ class Encoder:
         if encoded is None:
             while len(self._texts) >= _TEXT_LISTS:
                 self._texts.pop(next(iter(self._texts)))
-            encoded = encode_texts(self.adapter, texts, self.text_cache)
+            encoded = encode_texts(self.adapter, texts, self.text_cache, batch_size=self.batch_size)
         self._texts[key] = encoded
         return encoded
 

@@ -14,6 +14,7 @@ from mafs_bench.adapters.base import Adapter, Settings
 from mafs_bench.adapters.identity import modules_of
 from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.adapters.probe import Probe
+from mafs_bench.adapters.user_code import user_code_in_one_line
 from mafs_bench.errors import StoreError
 from mafs_bench.metrics import metrics_of
 from mafs_bench.runs.cache import open_caches
@@ -242,7 +243,7 @@ def run_cells(encoder: Encoder, todo: Sequence[Cell], folder: Path, progress: Pr
     while left:
         cell = left[0]
         view = ConditionView(encoder, cell.condition, ConditionParts.of(cell.corruptions))
-        with memory_in_one_line(encoder.batch_size):
+        with user_code_in_one_line(encoder.adapter.name), memory_in_one_line(encoder.batch_size):
             _run_cell(view, cell, encoder, folder)
         left.pop(0)
         progress.cell(cell)

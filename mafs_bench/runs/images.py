@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mafs_bench.adapters.user_code import user_code_in_one_line
 from mafs_bench.corruptions.engine import corrupt_where_applicable
 from mafs_bench.corruptions.exact.frame import blend
 from mafs_bench.corruptions.pairs import blend_images
@@ -130,10 +131,16 @@ def make_item(job: ImageJob, position: int) -> ImageItem:
         raise DataError(f"sample {job.ids[position]}: {error} ({_GO_WITHOUT})") from error
     return ImageItem(
         position,
-        [image if job.preprocess is None else job.preprocess(image) for image in images],
+        [image if job.preprocess is None else _preprocessed(job.preprocess, image) for image in images],
         [image_digest(image) for image in images],
         [_change(clean, image) for image in images],
     )
+
+
+def _preprocessed(preprocess: Preprocess, image: Image) -> npt.NDArray[Any]:
+    """Raises ``AdapterError`` for what a user's code raises: its traceback would not leave the worker."""
+    with user_code_in_one_line("preprocess"):
+        return preprocess(image)
 
 
 def image_digest(image: Image) -> bytes:
