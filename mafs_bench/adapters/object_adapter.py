@@ -72,8 +72,9 @@ class ObjectAdapter(Adapter):
             if hasattr(model, attribute):
                 setattr(self, attribute, getattr(model, attribute))
         able = {name for name in CAPABILITIES if callable(getattr(model, name, None))}
-        if "encode_pixels" in able:
-            able = able | {"encode_images"} if hasattr(model, "preprocess") else able - {"encode_pixels"}
+        if not hasattr(model, "preprocess"):
+            able.discard("encode_pixels")
+        able |= with_implied(frozenset(able))
         self.wrapped = cast(Adapter, model)
         """The object; of its methods only those are called that it has."""
         self.unsupported = {

@@ -93,7 +93,11 @@ def test_a_users_class_with_load_gets_argument_and_settings(file):
         ("Nothing", AdapterError, "has none of the methods of a model"),
         ("function", AdapterError, "is not a class but a function"),
         ("Encodr", UnknownNameError, "Did you mean 'Encoder'"),
-        ("Broken", AdapterError, "cannot be built: RuntimeError: no such"),
+        (
+            "Broken",
+            AdapterError,
+            "cannot be built: __init__ failed in .*mine.py, line \\d+ .*: RuntimeError: no such",
+        ),
         ("Encoder:argument", UsageError, "takes no argument"),
     ],
 )
@@ -163,8 +167,8 @@ UNIT = np.eye(3, dtype=np.float32)
 @pytest.mark.parametrize(
     ("vectors", "message"),
     [
-        (UNIT.tolist(), "must be an array"),
-        (UNIT[0], "must be an array"),
+        (UNIT.tolist(), "must be a numpy array"),
+        (UNIT[0], "must be a numpy array"),
         (UNIT[:2], "3 items went in, 2 embeddings came out"),
         (UNIT.astype(np.float64), "must be float32, got float64"),
         (UNIT * np.float32([[1], [1.01], [1]]), "embedding 1 .* has length 1.01"),

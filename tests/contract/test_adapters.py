@@ -97,8 +97,29 @@ class Random(Good):
 class Writes(Good):
     def encode_images(self, images):
         for image in images:
-            image[0, 0, 0] ^= 1
-        return np.tile(np.float32([1, 0, 0]), (len(images), 1))
+            image[0, 0, 0] = 1
+        return super().encode_images(images)
+
+class Constant(Good):
+    def encode_texts(self, texts):
+        return np.tile(np.float32([1, 0, 0]), (len(texts), 1))
+
+class TextsAlone:
+    encode_texts = Good.encode_texts
+
+class SameAnswer:
+    def answer(self, images, questions, present):
+        from mafs_bench.adapters.base import Answer
+        return [Answer("yes", 1.0) for _ in questions]
+
+class SameCaption:
+    def caption(self, images, contexts):
+        return ["a dog" for _ in images]
+
+class HalfPrecision(Good):
+    def encode_texts(self, texts):
+        rows = super().encode_texts(texts) + np.float32([0, 0, 1e-3 * len(texts)])
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 class FailsOnEmpty(Good):
     def encode_texts(self, texts):
@@ -118,11 +139,16 @@ class Answers:
     ("name", "failing"),
     [
         ("Good", []),
-        ("WrongLength", ["vectors", "batch invariance", "determinism", "inputs", "missing modality"]),
+        ("WrongLength", ["vectors"]),
         ("WrongSpace", ["vectors"]),
         ("BatchNorm", ["batch invariance"]),
-        ("Random", ["batch invariance", "determinism"]),
+        ("Random", ["determinism"]),
         ("Writes", ["inputs"]),
+        ("Constant", ["dependence on the input"]),
+        ("TextsAlone", ["capabilities"]),
+        ("SameAnswer", ["answers"]),
+        ("SameCaption", ["captions"]),
+        ("HalfPrecision", []),
         ("FailsOnEmpty", ["missing modality"]),
         ("NoConvention", ["description"]),
         ("Answers", ["answers"]),

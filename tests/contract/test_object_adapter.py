@@ -47,6 +47,7 @@ def test_a_call_is_forwarded_to_the_object(method):
     adapter = as_adapter(plain())
     assert isinstance(adapter, ObjectAdapter)
     assert adapter.capabilities == capabilities_of_class(inheriting) == inheriting().capabilities
+    assert capabilities_of_class(plain) == adapter.capabilities
     result = getattr(adapter, method)(*ARGUMENTS[method])
     assert result == (None if method == "compile" else "result")
     assert len(given) == 1

@@ -16,10 +16,14 @@ import numpy as np
 
 class Mine:
     def encode_images(self, images):
-        return np.tile(np.float32([{value}, 0]), (len(images), 1))
+        return {value} * self._unit([[1, image[0, 0, 0]] for image in images])
 
     def encode_texts(self, texts):
-        return np.tile(np.float32([0, 1]), (len(texts), 1))
+        return self._unit([[1, ord((text or '0')[-1])] for text in texts])
+
+    def _unit(self, rows):
+        rows = np.float32(rows)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 """
 
 
@@ -44,7 +48,7 @@ def test_one_line_a_check(folder):
     result = check(folder, 1)
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
-    assert len(lines) == 7
+    assert len(lines) == 8
     assert all(line.startswith("ok   ") for line in lines)
 
 
