@@ -44,6 +44,9 @@ _TURNS = {
 _FIRST_SIDEWAYS = 5
 """From this orientation on width and height change places."""
 
+_PNG_EXIF = {"exif", "Raw profile type exif"}
+"""Where Pillow keeps the EXIF data of a PNG."""
+
 _HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
 
 
@@ -82,7 +85,10 @@ def picture_size(path: str | Path) -> tuple[int, int] | None:
     try:
         with _one_line(str(path), MAX_PIXELS), _open(path, str(path)) as picture:
             width, height = _stored_size(picture)
-            return (height, width) if _orientation(picture) >= _FIRST_SIDEWAYS else (width, height)
+            # Pillow would decode a PNG to look for EXIF data behind its pixels.
+            known = picture.format != "PNG" or not _PNG_EXIF.isdisjoint(picture.info)
+            sideways = known and _orientation(picture) >= _FIRST_SIDEWAYS
+            return (height, width) if sideways else (width, height)
     except DataError:
         return None
 

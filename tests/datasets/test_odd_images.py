@@ -60,6 +60,18 @@ def test_exif_orientation(tmp_path: Path, kind: str, orientation: int) -> None:
     assert picture_size(path) == (image.shape[1], image.shape[0])
 
 
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_the_size_is_read_from_the_first_bytes(tmp_path: Path, kind: str, orientation: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    made = exif(orientation) if orientation > 1 else None
+    PIL.Image.fromarray(noise).save(tmp_path / f"whole.{kind}", **({"exif": made} if made else {}))
+    cut = tmp_path / f"cut.{kind}"
+    whole = (tmp_path / f"whole.{kind}").read_bytes()
+    cut.write_bytes(whole if kind == "webp" else whole[: len(whole) // 4])
+    assert picture_size(cut) == ((300, 400) if orientation > 1 else (400, 300))
+
+
 def test_broken_exif_leaves_the_pixels(tmp_path: Path) -> None:
     path = tmp_path / "broken.png"
     PIL.Image.fromarray(COLOURS).save(path, exif=b"Exif\0\0MM\0*\0\0\xff\xff\0\x01")
