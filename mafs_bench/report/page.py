@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -19,6 +19,7 @@ from mafs_bench.report.fusion import fusion_curves
 from mafs_bench.report.html import render, rounded, script_data
 from mafs_bench.report.joint import joint_tables
 from mafs_bench.report.plots import Panel, plot_curves, plot_heat_map, plot_panels
+from mafs_bench.report.recompute import edited_line, recompute
 from mafs_bench.report.robustness_table import robustness_tables
 from mafs_bench.report.summary import summarise_run
 from mafs_bench.report.tables import RENDERERS, Column, Table, write_tables
@@ -29,7 +30,10 @@ FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
 
 @dataclass(frozen=True)
 class Section:
-    """Everything that the report says of one run; ``id`` names its files and anchors."""
+    """Everything that the report says of one run; ``id`` names its files and anchors.
+
+    edited: that ``results.json`` is not what the records give, "" where it is.
+    """
 
     id: str
     run: StoredRun
@@ -38,6 +42,7 @@ class Section:
     joint: Sequence[Table]
     fusion: dict[str, dict[str, list[Curve]]]
     examples: Examples
+    edited: str = ""
 
     @property
     def title(self) -> str:
@@ -50,14 +55,19 @@ def write_report(
     out: Path,
     data_root: Path | None = None,
     figures: Sequence[str] = FIGURE_SUFFIXES,
+    note: Callable[[str], None] = lambda line: None,
 ) -> list[Path]:
     """Write ``report.html``, ``figures/`` (in the formats of ``figures``) and ``tables/``; returns all files.
 
+    All numbers are derived from the per-sample records; ``note`` is told where ``results.json`` says otherwise.
     Raises ``StoreError`` for a damaged run or a folder that cannot be written, ``UsageError`` for none.
     """
     if not folders:
         raise UsageError("no run given; allowed: at least one results folder")
     sections = [_section(number, read_run(folder), data_root) for number, folder in enumerate(folders, 1)]
+    for section in sections:
+        if section.edited:
+            note(section.edited)
     gaps = _gap_tables(sections)
     try:
         for name in ("figures", "tables"):
@@ -73,8 +83,9 @@ def write_report(
         raise StoreError(f"cannot write {out}: {problem.strerror}") from problem
 
 
-def _section(number: int, run: StoredRun, data_root: Path | None) -> Section:
-    spec = run.spec
+def _section(number: int, stored: StoredRun, data_root: Path | None) -> Section:
+    recomputed = recompute(stored)
+    run, spec = recomputed.run, stored.spec
     plain = re.sub(r"[^A-Za-z0-9.@+-]+", "-", f"{spec.model}-{spec.dataset}").strip("-")
     title = f"{spec.model} on {spec.dataset} ({spec.split}), {spec.suite}, seed {spec.seed}"
     return Section(
@@ -85,6 +96,7 @@ def _section(number: int, run: StoredRun, data_root: Path | None) -> Section:
         joint_tables(run),
         fusion_curves(run),
         worst_examples(run, data_root),
+        edited_line(run, recomputed.differences) if recomputed.differences else "",
     )
 
 

@@ -16,8 +16,8 @@ from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.adapters.probe import Probe
 from mafs_bench.adapters.user_code import user_code_in_one_line
 from mafs_bench.errors import StoreError
-from mafs_bench.metrics import metrics_of
 from mafs_bench.runs.cache import open_caches
+from mafs_bench.runs.derive import N_RESAMPLES, derive_cell
 from mafs_bench.runs.encode import drop_spool
 from mafs_bench.runs.encoder import ClipJudge, Encoder
 from mafs_bench.runs.forward import Forward, memory_in_one_line
@@ -36,12 +36,9 @@ from mafs_bench.runs.store import (
 from mafs_bench.runs.usable import skip_unusable
 from mafs_bench.runs.view import CLEAN_IMAGES, ConditionParts, ConditionView
 from mafs_bench.runs.workers import close_workers
-from mafs_bench.stats.intervals import interval
 from mafs_bench.stats.resampling import Resampling
 from mafs_bench.tasks.ranking import score_memory
-from mafs_bench.types import CellResult, Condition, Corruption, RunSpec
-
-N_RESAMPLES = 2000
+from mafs_bench.types import CellResult, Corruption, RunSpec
 
 
 class Progress(Protocol):
@@ -308,19 +305,5 @@ def summarise(plan: Plan, folder: Path) -> list[CellResult]:
     """
     groups = sorted({sample.group for sample in plan.dataset.samples})
     resampling = Resampling(groups, n_resamples=N_RESAMPLES, seed=plan.request.seed)
-    return [_summarise_cell(folder, cell.task.name, cell.condition, resampling) for cell in plan.cells]
-
-
-def _summarise_cell(folder: Path, task: str, condition: Condition, resampling: Resampling) -> CellResult:
-    frame, meta = read_cell(cell_file(folder, task, condition))
-    metrics = {metric.name: interval(metric, frame, resampling) for metric in metrics_of(task)}
-    return CellResult(
-        meta.task,
-        meta.dataset,
-        meta.corruption,
-        meta.severity,
-        meta.seed,
-        metrics,
-        meta.content_hash,
-        meta.audit,
-    )
+    files = (cell_file(folder, cell.task.name, cell.condition) for cell in plan.cells)
+    return [derive_cell(*read_cell(file), resampling) for file in files]

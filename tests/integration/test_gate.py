@@ -12,6 +12,8 @@ import pytest
 
 from mafs_bench.errors import UnknownNameError, UsageError
 from mafs_bench.report import reproduce
+from mafs_bench.report.recompute import recompute
+from mafs_bench.runs.store import read_run
 from tests.support.toy import TOY_ADAPTER, write_toy_folder
 
 ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
@@ -49,6 +51,7 @@ def test_an_unchanged_model_runs_the_cells_of_the_baseline_and_passes(folder: Pa
     assert done.stdout.startswith("pass: ")
     old, new = (json.loads((folder / name / "results.json").read_text()) for name in ("old", "new"))
     assert new == old
+    assert recompute(read_run(folder / "old")).differences == ()
 
 
 def test_what_cannot_be_checked_is_one_line(folder: Path) -> None:
