@@ -238,6 +238,10 @@ RECORD_FORMAT = 2
 """The format of records that are written now."""
 
 
+SCORED_ON_TRAINING_DATA = "is scored on images that it was trained on"
+"""What every note of that kind says; it stands under every table."""
+
+
 @dataclass(frozen=True)
 class RunSpec:
     """A run's record: every choice that decides its numbers, resolved, and what was measured of the model.
@@ -303,6 +307,11 @@ class RunSpec:
     max_pixels: int = MAX_PIXELS
     excluded: tuple[str, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def training_notes(self) -> tuple[str, ...]:
+        """Those notes that say that the model was trained on what it is scored on."""
+        return tuple(note for note in self.notes if SCORED_ON_TRAINING_DATA in note)
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces that vary."""

@@ -9,7 +9,7 @@ from mafs_bench.datasets import DATASETS
 from mafs_bench.datasets.content import UNREADABLE, file_digests
 from mafs_bench.datasets.images import FileImage
 from mafs_bench.datasets.slices import parse_slice
-from mafs_bench.types import Dataset, TrainingData
+from mafs_bench.types import SCORED_ON_TRAINING_DATA, Dataset, TrainingData
 
 
 def overlap_notes(model: str, trained_on: Sequence[TrainingData], dataset: Dataset) -> list[str]:
@@ -19,7 +19,7 @@ def overlap_notes(model: str, trained_on: Sequence[TrainingData], dataset: Datas
     domains of ``scenes`` show the same scenes); the user's own by name and revision.
     """
     return [
-        f"{model} was trained on {data.name} {data.split} ({data.images:,} images), and is scored on images of it"
+        f"{model} {SCORED_ON_TRAINING_DATA}: {data.name} {data.split} ({data.images:,} images)"
         for data in dict.fromkeys(trained_on)
         if _overlap(data, dataset)
     ]

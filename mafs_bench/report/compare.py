@@ -114,6 +114,7 @@ def compare_runs(
     summaries: list[Comparison] = []
     grid: list[Comparison] = []
     notes: list[str | None] = [*comparable.notes]
+    notes += [note for run in comparable.runs for note in run.spec.training_notes]
     for pair in pairs:
         cells = list(_compare_cells(pair, n_resamples))
         counted = counted_keys(pair.baseline, pair.keys)

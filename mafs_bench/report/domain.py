@@ -165,8 +165,11 @@ def gap_tables(rows: Sequence[DomainGap], source: StoredRun, target: StoredRun) 
         Column("p DiD", P_VALUE, "from the interval, Holm over the grid"),
     )
     names = f"{source.spec.model}: {source.spec.dataset} (source) against {target.spec.dataset} (target)"
+    notes = (*source.spec.training_notes, *target.spec.training_notes)
     return [
-        Table(f"{task}, {metric}; {names}", columns, [_values(row) for row in rows if row.task == task])
+        Table(
+            f"{task}, {metric}; {names}", columns, [_values(row) for row in rows if row.task == task], notes
+        )
         for task, metric in dict.fromkeys((row.task, row.metric) for row in rows)
     ]
 

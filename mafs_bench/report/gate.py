@@ -114,7 +114,7 @@ def check_run(
     _require_cells(run, baseline)
     found = compare_with_baseline(run, baseline)
     claims: list[_Open] = []
-    notes: dict[str, None] = {}
+    notes = dict.fromkeys((*baseline.spec.training_notes, *run.spec.training_notes))
     for task, old in baseline.frames.items():
         cells = cells_of(run, task)
         new = {key: run.frame(cells[key]) for key in old}
