@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from mafs_bench.errors import SuiteError, UnknownNameError, UsageError
-from mafs_bench.types import SEVERITIES, Corruption, Modality
+from mafs_bench.types import SEVERITIES, Corruption, Modality, RunSpec
 
 _MODALITIES = get_args(Modality)
 _KEYS = {
@@ -138,6 +138,27 @@ def load(reference: str) -> Suite:
         raise UnknownNameError("suite", reference, ids)
     newest = max(versions, key=lambda suite: int(suite.rpartition("@")[2]))
     return parse(data_folder("corruptions") / f"{newest}.toml")
+
+
+def suite_of(spec: RunSpec) -> Suite:
+    """The suite that a run was made with: a published one, or the user's file that the record names.
+
+    Raises ``UnknownNameError`` for a published suite that this version does not have, ``SuiteError`` for a file that is
+    gone or has changed since.
+    """
+    if not spec.suite_file:
+        return load(spec.suite)
+    if not Path(spec.suite_file).is_file():
+        raise SuiteError(
+            f"{spec.suite_file}: the file of suite {spec.suite}, of which this run is, is not there"
+        )
+    found = parse(Path(spec.suite_file))
+    if found.digest != spec.suite_hash:
+        raise SuiteError(
+            f"{spec.suite_file} has changed since this run was made with it (SHA-256 {spec.suite_hash[:12]} then, "
+            f"{found.digest[:12]} now); restore the file, or run again"
+        )
+    return found
 
 
 def parse(path: Path) -> Suite:

@@ -66,7 +66,7 @@ def command_of_spec(spec: RunSpec, cells: Iterable[str | None]) -> str:
         dataset=spec.dataset,
         split=spec.split,
         tasks=spec.tasks,
-        suite=spec.suite,
+        suite=spec.suite_file or spec.suite,
         corruption=requested_corruption(spec, cells),
         severities=spec.severities,
         seed=spec.seed,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from mafs_bench.corruptions import suite as suites
-from mafs_bench.errors import MafsBenchError, UnknownNameError, UsageError
+from mafs_bench.errors import UnknownNameError, UsageError
 from mafs_bench.report.commands import command_of
 from mafs_bench.report.pairs import CLEAN, cells_of, metric_named, shared_tasks
 from mafs_bench.runs.store import StoredRun
@@ -115,8 +115,8 @@ def _shared_ids(runs: Sequence[StoredRun], task: str) -> frozenset[str]:
 def _drawn_from_others(spec: RunSpec) -> frozenset[str]:
     """The corruptions that give a sample another one's image or text; all of them where the suite is not at hand."""
     try:
-        known = suites.load(spec.suite_file or spec.suite).corruptions
-    except MafsBenchError:
+        known = suites.suite_of(spec).corruptions
+    except UnknownNameError:
         return frozenset(spec.corruptions)
     return frozenset(name for name, one in known.items() if one.family == "misalignment")
 

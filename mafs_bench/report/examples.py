@@ -71,7 +71,7 @@ def worst_examples(run: StoredRun, data_root: Path | None) -> Examples:
             keep_unusable=run.spec.on_error == "skip",
             max_pixels=run.spec.max_pixels,
         )
-        suite = suites.load(run.spec.suite)
+        suite = suites.suite_of(run.spec)
         corruptions = suite.corruptions
         dataset = with_boxes(dataset, [corruptions[name] for name in run.spec.corruptions])
         dataset = in_frame(dataset, suite.frame)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mafs_bench.corruptions import suite as suites
-from mafs_bench.errors import MafsBenchError, StoreError, UsageError
+from mafs_bench.errors import StoreError, UnknownNameError, UsageError
 from mafs_bench.report.commands import command_of
 from mafs_bench.report.curves import Curve, Row, corruption_names, curves_of, primary_metric, task_names
 from mafs_bench.report.domain import domain_gaps, gap_tables
@@ -148,8 +148,8 @@ def _run_data(section: Section) -> dict[str, Any]:
 def _meaning_changing(run: StoredRun) -> list[str]:
     """Name the corruptions under which another answer is right; none where the suite is not at hand."""
     try:
-        known = suites.load(run.spec.suite).corruptions
-    except MafsBenchError:
+        known = suites.suite_of(run.spec).corruptions
+    except UnknownNameError:
         return []
     return [name for name in run.spec.corruptions if name in known and known[name].meaning_changing]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mafs_bench.corruptions import suite as suites
-from mafs_bench.errors import MafsBenchError, UnknownNameError, UsageError
+from mafs_bench.errors import UnknownNameError, UsageError
 from mafs_bench.metrics import metrics_of
 from mafs_bench.report.joint import JOINT_NAME
 from mafs_bench.runs.store import StoredRun
@@ -81,8 +81,8 @@ def counted_keys(run: StoredRun, keys: Sequence[Key]) -> Counted:
     """
     corrupted = [key for key in keys if key != CLEAN and not JOINT_NAME.fullmatch(str(key[0]))]
     try:
-        known = suites.load(run.spec.suite).corruptions
-    except MafsBenchError:
+        known = suites.suite_of(run.spec).corruptions
+    except UnknownNameError:
         return Counted(
             corrupted, f"{run.spec.suite} is not at hand: every corruption counts as one that keeps meaning"
         )

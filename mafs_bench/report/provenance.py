@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mafs_bench.adapters.probe import Probe
 from mafs_bench.corruptions import suite as suites
-from mafs_bench.errors import MafsBenchError
+from mafs_bench.errors import UnknownNameError
 from mafs_bench.report.baseline import Baseline
 from mafs_bench.report.pairs import Key, cells_of, label
 from mafs_bench.runs.store import StoredRun, model_difference
@@ -109,8 +109,8 @@ def _other_inputs(
 def _of_pairs(spec: RunSpec) -> frozenset[str]:
     """Corruptions of the pairing, whose hashes also differ between models that take pairs and models that embed."""
     try:
-        known = suites.load(spec.suite_file or spec.suite).corruptions
-    except MafsBenchError:
+        known = suites.suite_of(spec).corruptions
+    except UnknownNameError:
         return frozenset()
     return frozenset(name for name, one in known.items() if one.modality == "pair")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mafs_bench.corruptions.suite import suite_of
 from mafs_bench.report.baseline import Baseline
 from mafs_bench.runs.store import StoredRun, read_run
 
@@ -30,6 +31,7 @@ def rerun(
     from mafs_bench.runs.plan import RunRequest
 
     spec = baseline.spec
+    suite_of(spec)  # refuses a suite file that has changed
     request = RunRequest(
         model=model,
         corruption=requested_corruption(
@@ -40,7 +42,7 @@ def rerun(
         split=spec.split,
         data_root=data_root,
         tasks=tuple(baseline.frames),
-        suite=spec.suite,
+        suite=spec.suite_file or spec.suite,
         seed=spec.seed,
         limit=spec.limit,
         engine=spec.engine,

@@ -86,7 +86,7 @@ def make_spec(
         decoders=decoder_versions(),
         device=(device_name(settings.device),),
         tf32=tf32,
-        suite_file=request.suite if request.suite.endswith(".toml") else "",
+        suite_file=str(Path(request.suite).resolve()) if request.suite.endswith(".toml") else "",
         assets=assets_of(plan.corruptions),
         max_pixels=request.max_pixels,
         excluded=request.excluded,
