@@ -180,6 +180,13 @@ class Adapter:
         """Encode n texts to float32 (n, d), unit length, in the space of the images (compared by dot product)."""
         raise self._not_supported("encode_texts")
 
+    def read_tokens(self, texts: Sequence[str], *, cut: bool = True) -> Sequence[Sequence[int]] | None:
+        """Give the token ids that ``encode_texts`` reads of n texts, without ``cut`` those behind its context too.
+
+        Runs say with them what of a corruption a model cannot see. Default: None, not told.
+        """
+        return None
+
     def encode_pixels(self, pixels: npt.NDArray[Any]) -> FloatArray | Embeddings:
         """Encode stacked outputs (n, …) of ``preprocess`` to float32 (n, d), unit length."""
         raise self._not_supported("encode_pixels")

@@ -18,7 +18,7 @@ from mafs_bench.adapters.cards import training_data_of
 from mafs_bench.adapters.inference import inference, to_device, to_host
 from mafs_bench.adapters.open_clip_models import BUNDLED, OpenClipModel, load_model
 from mafs_bench.adapters.ranked_answers import AnswerRanker
-from mafs_bench.adapters.text_signals import piece_splitter, text_signals
+from mafs_bench.adapters.text_signals import all_token_ids, piece_splitter, text_signals
 from mafs_bench.adapters.text_towers import encode_texts
 from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
 from mafs_bench.adapters.vectors import as_embeddings, mean_of_pairs, unit_rows
@@ -83,6 +83,12 @@ class Clip(Adapter):
     def tokenize(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         """Token ids (n, context), truncated to the context as open_clip does."""
         return self._loaded.tokenizer(list(texts)).numpy()
+
+    def read_tokens(self, texts: Sequence[str], *, cut: bool = True) -> Sequence[Sequence[int]]:
+        """Token ids of n texts, cut at the context or not."""
+        if cut:
+            return [row.tolist() for row in self.tokenize(texts)]
+        return [all_token_ids(self._loaded.tokenizer, text) for text in texts]
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Encode n texts, with the signals of ``text_signals``; empty ones count as not present."""

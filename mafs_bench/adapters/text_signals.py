@@ -35,6 +35,14 @@ def piece_splitter(tokenizer: Any) -> Callable[[str], list[str]]:
     return split
 
 
+def all_token_ids(tokenizer: Any, text: str) -> list[int]:
+    """The ids of a whole text, cleaned as the tokenizer does, without a cut and without added tokens."""
+    inner = getattr(tokenizer, "tokenizer", None)
+    if inner is None:
+        return list(tokenizer.encode(text))
+    return list(inner(tokenizer.clean_fn(text), add_special_tokens=False)["input_ids"])
+
+
 def text_signals(texts: Sequence[str], split: Callable[[str], list[str]]) -> dict[str, FloatArray]:
     """Signals a text, float32 (n,) each; 0 for a text without words.
 

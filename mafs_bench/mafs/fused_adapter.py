@@ -121,6 +121,10 @@ class FusedBackbone(Adapter):
     def compile(self) -> None:
         """Nothing more: the backbone was compiled when it was loaded."""
 
+    def read_tokens(self, texts: Sequence[str], *, cut: bool = True) -> Sequence[Sequence[int]] | None:
+        """Token ids that the backbone reads of n texts."""
+        return self._backbone.read_tokens(texts, cut=cut)
+
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Encode n texts to float32 (n, d), unit length, with the backbone's own signals."""
         return _as_embeddings(self._backbone.encode_texts(texts), len(texts))

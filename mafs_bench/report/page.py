@@ -21,7 +21,7 @@ from mafs_bench.report.joint import joint_tables
 from mafs_bench.report.plots import Panel, plot_curves, plot_heat_map, plot_panels
 from mafs_bench.report.recompute import edited_line, recompute
 from mafs_bench.report.robustness_table import robustness_tables
-from mafs_bench.report.summary import summarise_run
+from mafs_bench.report.summary import remarks, summarise_run
 from mafs_bench.report.tables import RENDERERS, Column, Table, write_tables
 from mafs_bench.runs.store import StoredRun, read_run
 
@@ -92,7 +92,7 @@ def _section(number: int, stored: StoredRun, data_root: Path | None) -> Section:
         f"{number}-{plain}",
         run,
         [asdict(cell) for cell in run.results],
-        robustness_tables(title, summarise_run(run), spec.severities),
+        robustness_tables(title, summarise_run(run), spec.severities, remarks(run)),
         joint_tables(run),
         fusion_curves(run),
         worst_examples(run, data_root),

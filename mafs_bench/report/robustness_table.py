@@ -11,7 +11,7 @@ from mafs_bench.stats.robustness import DEFINITIONS
 
 
 def robustness_tables(
-    title: str, summaries: Sequence[CurveSummary], severities: Sequence[int]
+    title: str, summaries: Sequence[CurveSummary], severities: Sequence[int], remarks: Sequence[str] = ()
 ) -> list[Table]:
     """One table a task, one row a curve: clean, each severity, MMI, relative accuracy, area, with intervals."""
     columns = (
@@ -30,7 +30,7 @@ def robustness_tables(
             meaning="severities whose drop against clean has a 95 % interval without 0 (paired, uncorrected)",
         ),
     )
-    notes = (RULE, FLOOR_NOTE)
+    notes = (RULE, FLOOR_NOTE, *remarks)
     named = dict.fromkeys((s.task, s.metric) for s in summaries)
     return [
         Table(

@@ -15,6 +15,7 @@ from mafs_bench.report.joint import joint_tables
 from mafs_bench.report.plots import plot_curves
 from mafs_bench.report.tables import FLOOR, FLOOR_NOTE, SCORE, TOO_FEW, Column, Table, print_tables
 from mafs_bench.runs.store import StoredRun, read_run
+from mafs_bench.runs.unseen import BEYOND_CUT, UNSEEN
 from mafs_bench.stats.intervals import estimate
 from mafs_bench.stats.resampling import (
     Replicates,
@@ -41,6 +42,9 @@ AUC: mean height of the curve from 0 to the last severity.
 n: rows that are scored clean and at every severity; all numbers of a line are over them. * fewer than 30.
 {FLOOR_NOTE}"""
 
+
+WORTH_SAYING = 0.05
+"""Share of changed texts that a model cannot tell from the clean ones, from which on that is said."""
 
 FEW = 30
 """Rows below which a row of the table is marked: its numbers say little."""
@@ -299,6 +303,21 @@ def clean_tables(run: StoredRun) -> list[Table]:
 
 
 def remarks(run: StoredRun) -> list[str]:
-    """What is said once of a run's clean cells."""
+    """What is said once of a run: of its clean cells, and of changes that the model could not see."""
     made = ((cell.task, cell.audit.get("remark")) for cell in run.results if cell.corruption is None)
-    return [f"{task}: {remark}" for task, remark in made if remark]
+    return [*(f"{task}: {remark}" for task, remark in made if remark), *_unseen(run)]
+
+
+def _unseen(run: StoredRun) -> list[str]:
+    """Of which corruptions the model could not see the changes, at the severity at which it saw least."""
+    worst: dict[str, tuple[float, float, int]] = {}
+    for cell in run.results:
+        share, beyond = (cell.audit.get(name) for name in (UNSEEN, BEYOND_CUT))
+        if cell.corruption is not None and isinstance(share, float) and share >= WORTH_SAYING:
+            found = (share, beyond if isinstance(beyond, float) else 0.0, cell.severity)
+            worst[cell.corruption] = max(found, worst.get(cell.corruption, found))
+    return [
+        f"{name}: the model reads {share:.0%} of the changed texts (severity {severity}) as it reads the clean ones"
+        + (f", {beyond:.0%} because the change lies beyond its context" if beyond else "")
+        for name, (share, beyond, severity) in worst.items()
+    ]

@@ -12,6 +12,7 @@ from mafs_bench.runs.encode import EncodedImages, drop_all_but, encode_jobs, enc
 from mafs_bench.runs.forward import Forward
 from mafs_bench.runs.images import ImageJob
 from mafs_bench.runs.texts import CorruptedTexts, TextMaker
+from mafs_bench.runs.unseen import Shares, unseen_tokens, unseen_vectors
 from mafs_bench.tasks.base import Pair
 from mafs_bench.types import Box, Corruption, Dataset, FloatArray, ImageSource
 
@@ -61,6 +62,7 @@ class Encoder:
     _clean: EncodedImages | None = None
     _corrupted: dict[str, dict[int, EncodedImages]] = field(default_factory=dict)
     _texts: dict[tuple[str, ...], Embeddings] = field(default_factory=dict)
+    _unseen: dict[bytes, Shares] = field(default_factory=dict)
     _maker: TextMaker = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,6 +77,17 @@ class Encoder:
         if corruption is None:
             return self._maker.clean(pairs)
         return self._maker.corrupted(pairs, corruption, severity, self._wanted(corruption, severity))
+
+    def unseen(self, pairs: Sequence[Pair], made: CorruptedTexts) -> Shares:
+        """Shares of the changed texts that the model reads as it reads the clean ones; see ``unseen_tokens``."""
+        if made.digest not in self._unseen:
+            clean = [pair.text for pair in pairs]
+            shares = unseen_tokens(self.adapter, clean, made.texts)
+            if shares is None:
+                before, after = self.texts(clean).vectors, self.texts(made.texts).vectors
+                shares = unseen_vectors(clean, made.texts, before, after)
+            self._unseen = {made.digest: shares}
+        return self._unseen[made.digest]
 
     def images(self, corruption: Corruption | None, severity: int) -> EncodedImages:
         """All images of the split under that corruption, or clean."""

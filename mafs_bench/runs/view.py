@@ -137,7 +137,7 @@ class ConditionView:
 
     def pair_batches(self, pairs: Sequence[Pair]) -> Iterator[PairBatch]:
         """Give the corrupted raw inputs of pairs, in order."""
-        made = self._texts(pairs)
+        made = self._texts(pairs, embedded=False)
         plan = self._plan(self._items(pairs), "pair plan")
         held = self._held(pairs, made.texts, plan)
         present = np.stack([plan.image_present, plan.text_present], axis=1)
@@ -202,11 +202,13 @@ class ConditionView:
         if applicable.any():
             self._audit["pixel_change"] = float(np.mean(np.array(changes)[applicable]))
 
-    def _texts(self, pairs: Sequence[Pair]) -> CorruptedTexts:
-        """The texts of pairs under this condition."""
+    def _texts(self, pairs: Sequence[Pair], *, embedded: bool = True) -> CorruptedTexts:
+        """The texts of pairs under this condition, on record with what an encoder of texts cannot see of them."""
         made = self.encoder.corrupted_texts(pairs, self.parts.text, self.parts.text_severity)
         self._digests["texts"] = made.digest
         self._audit.update(made.audit)
+        if self.parts.text is not None and embedded:
+            self._audit.update(self.encoder.unseen(pairs, made))
         return made
 
     def _plan(self, items: Sequence[PairItem], what: str) -> PairPlan:

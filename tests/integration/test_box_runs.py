@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from mafs_bench.adapters.object_adapter import as_adapter
 from mafs_bench.cli import app
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.datasets.images import decode
@@ -92,7 +93,7 @@ def test_raw_pairs_are_as_applicable_as_encoded_ones(root: Path) -> None:
     data = with_boxes(resolve("coco", "val2017", root), [COVERED])
     pairs = caption_pairs(data)
     condition, parts = Condition("boxes@1", "box_occlusion", 5, 0), ConditionParts.of([(COVERED, 5)])
-    encoder = Encoder(ToyEncoder(), data, 0, 4, 0)
+    encoder = Encoder(as_adapter(ToyEncoder()), data, 0, 4, 0)
     raw, encoded = (ConditionView(encoder, condition, parts) for _ in range(2))
     batches = list(raw.pair_batches(pairs))
     applicable = encoded.pair_embeddings(pairs).applicable

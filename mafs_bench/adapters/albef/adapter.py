@@ -83,6 +83,13 @@ class Albef(Adapter):
             features = self._tiles(model.image_features, states)
         return kept_for_matching(features, states, self.name, self._settings)
 
+    def read_tokens(self, texts: Sequence[str], *, cut: bool = True) -> Sequence[Sequence[int]]:
+        """Token ids of n captions, cut at 30 words and 30 tokens or not."""
+        if not cut:
+            return self._tokenizer.whole_captions(texts)
+        ids, mask = self._tokenizer.captions(texts)
+        return [row[there == 1].tolist() for row, there in zip(ids, mask, strict=True)]
+
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Encode n texts; ids and masks, int64 (n, 2, 30), are kept for the matching head."""
         tokens = np.stack(self._tokenizer.captions(texts), axis=1)

@@ -26,11 +26,14 @@ def clean_question(text: str) -> str:
     return " ".join(words[:MAX_WORDS])
 
 
-def clean_caption(text: str) -> str:
-    """Clean as a question is, with runs of white space made one and the placeholder ``<person>`` a word."""
+def clean_caption(text: str, most: int | None = MAX_WORDS) -> str:
+    """Clean as a question is, with runs of white space made one and the placeholder ``<person>`` a word.
+
+    Cut after ``most`` words, None: not cut.
+    """
     plain = text.lower().translate(_REMOVED).replace("<person>", "person")
     words = re.sub(r"\s{2,}", " ", plain).rstrip("\n").strip(" ").split(" ")
-    return " ".join(words[:MAX_WORDS])
+    return " ".join(words[:most])
 
 
 POSITIONS = 512
@@ -52,6 +55,10 @@ class Tokenizer:
         """Clean n captions to ids and mask (n, 30): ``[CLS]``, at most 29 pieces, padding."""
         rows = [self._pieces(clean_caption(text))[: MAX_TOKENS - 1] for text in texts]
         return self._pad(rows, MAX_TOKENS)
+
+    def whole_captions(self, texts: Sequence[str]) -> list[list[int]]:
+        """The pieces of n cleaned captions, not cut."""
+        return [self._pieces(clean_caption(text, None)) for text in texts]
 
     def questions(self, texts: Sequence[str], positions: int = POSITIONS) -> tuple[Ids, Ids]:
         """Clean n questions to ids and mask (n, l), padded to the longest: ``[CLS]`` and the pieces.

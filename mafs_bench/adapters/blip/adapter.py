@@ -107,6 +107,14 @@ class Blip(Adapter):
             features = run_in_tiles(part.image_features, states, self._rows)
         return kept_for_matching(features, states, self.name, self._settings)
 
+    def read_tokens(self, texts: Sequence[str], *, cut: bool = True) -> Sequence[Sequence[int]]:
+        """Token ids of n captions, cut at 30 words and 35 tokens or not."""
+        tokenizer = self._retrieval.tokenizer
+        if cut:
+            return [row.tolist() for row in padded(tokenizer, [clean_caption(text) for text in texts])[:, 0]]
+        ids: list[list[int]] = tokenizer([clean_caption(text, None) for text in texts])["input_ids"]
+        return ids
+
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Encode n texts; ids and masks, int64 (n, 2, 35), are kept for the matching head."""
         part = self._retrieval

@@ -21,10 +21,10 @@ _SPACED = str.maketrans(dict.fromkeys(_PUNCTUATION, " "))
 _REMOVED = str.maketrans(dict.fromkeys(_PUNCTUATION, ""))
 
 
-def clean_caption(text: str) -> str:
-    """Lower-case, punctuation and runs of white space as one space, cut after 30 words."""
+def clean_caption(text: str, words: int | None = MAX_WORDS) -> str:
+    """Lower-case, punctuation and runs of white space as one space, cut after 30 words (None: not cut)."""
     plain = re.sub(r"\s{2,}", " ", text.lower().translate(_SPACED)).rstrip("\n").strip(" ")
-    return " ".join(plain.split(" ")[:MAX_WORDS])
+    return " ".join(plain.split(" ")[:words])
 
 
 def clean_question(text: str) -> str:
