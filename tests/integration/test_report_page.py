@@ -24,7 +24,7 @@ from mafs_bench.report.summary import print_summary
 from mafs_bench.runs.store import StoredRun, read_run
 from tests.support.fake_run import SUITE, write_run
 
-N = 12
+N = 24
 
 
 def _scenes_run(folder: Path, **changes: Any) -> StoredRun:
