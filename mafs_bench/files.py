@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -13,6 +15,21 @@ from pathlib import Path
 def home() -> Path:
     """The user's folder for what is trained and cached: ``$MAFS_BENCH_HOME``, by default ``~/.mafs-bench``."""
     return Path(os.environ.get("MAFS_BENCH_HOME", Path.home() / ".mafs-bench"))
+
+
+_ILLEGAL = re.compile(r'[<>:"/\\|?*\x00-\x1f]|[. ]+$')
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+
+
+def legal_name(name: str) -> str:
+    """A name for a file or folder that every system takes, Windows too: ``name`` itself where it is one.
+
+    Else what is not allowed becomes ``_``, and a part of the name's hash keeps two names apart.
+    """
+    plain = _ILLEGAL.sub("_", name)
+    if plain == name and name and not _DEVICES.fullmatch(name):
+        return name
+    return f"{plain.replace('.', '_')}-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mafs_bench.errors import UnknownNameError, UsageError
+from mafs_bench.files import legal_name
 from mafs_bench.report.rerun import run_request
 from mafs_bench.report.tables import CHANGE, SCORE, Column, Table
 from mafs_bench.types import Estimate
@@ -56,7 +57,7 @@ def reproduce(
         request = RunRequest(
             model, CLEAN_ONLY, dataset=dataset, data_root=roots[dataset], tasks=("retrieval",)
         )
-        folder = out / f"{model}-{dataset}".replace(":", "-").replace("/", "-")
+        folder = out / legal_name(f"{model}-{dataset}".replace(":", "-").replace("/", "-"))
         found = run_request(request, folder, resources, progress).results[0].metrics
         for metric in _METRICS:
             published, ours = float(row[metric]), found[metric]

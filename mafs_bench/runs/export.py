@@ -38,6 +38,7 @@ from mafs_bench.corruptions.suite import Suite
 from mafs_bench.datasets.annotations import name_some
 from mafs_bench.datasets.folder import IMAGE_ENDINGS
 from mafs_bench.errors import DataError, StoreError, UsageError
+from mafs_bench.files import legal_name
 from mafs_bench.runs.frame import frame_name, load_with_boxes
 from mafs_bench.runs.images import image_digest
 from mafs_bench.runs.store import write_atomically
@@ -200,9 +201,13 @@ def _stems(dataset: Dataset) -> list[str]:
 
 
 def _below(name: str) -> PurePosixPath:
-    """A sample's id as a path that stays below the folder that it is written to."""
+    """A sample's id as a path that stays below the folder that it is written to, of names that every system takes."""
     parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("/", "..")]
-    return PurePosixPath(*(part.replace(":", "_") for part in parts)) if parts else PurePosixPath("_")
+    return (
+        PurePosixPath(*(legal_name(part.replace(":", "_")) for part in parts))
+        if parts
+        else PurePosixPath("_")
+    )
 
 
 def _bare(path: PurePosixPath) -> PurePosixPath:
@@ -362,7 +367,7 @@ def _pair_record(items: Sequence[PairItem], plan: PairPlan, i: int) -> dict[str,
 
 
 def _folder(out: Path, corruption: Corruption | None, severity: int) -> Path:
-    return out / "clean" if corruption is None else out / corruption.name / str(severity)
+    return out / "clean" if corruption is None else out / legal_name(corruption.name) / str(severity)
 
 
 def _relative(out: Path, path: Path) -> str:

@@ -19,6 +19,7 @@ import pandas as pd
 
 from mafs_bench.adapters.probe import Probe, compare
 from mafs_bench.errors import StoreError
+from mafs_bench.files import legal_name
 from mafs_bench.types import MEASURED, RECORD_FORMAT, CellResult, Condition, Estimate, RunSpec
 
 _META = b"mafs_bench"
@@ -52,8 +53,14 @@ class StoredRun:
 
 
 def cell_file(folder: Path, task: str, condition: Condition) -> Path:
-    """Where a cell is kept: ``cells/<task>--<corruption>-<severity>.parquet``."""
-    return folder / "cells" / f"{task}--{condition.label}.parquet"
+    """Where a cell is kept: ``cells/<task>--<corruption>-<severity>.parquet``, by a name that every system takes.
+
+    A cell that 0.1 stored under a name that not every system takes stays where it is.
+    """
+    name = f"{task}--{condition.label}"
+    path = folder / "cells" / f"{legal_name(name)}.parquet"
+    before = folder / "cells" / f"{name}.parquet"
+    return before if before != path and before.exists() else path
 
 
 def write_atomically(path: Path, data: bytes) -> None:
