@@ -18,6 +18,7 @@ ADAPTERS = Registry(
         "clip+static": "mafs_bench.mafs.fusion_baselines:Static",
         "clip+tmc": "mafs_bench.mafs.fusion_baselines:TMC",
         "clip+text-only": "mafs_bench.mafs.fusion_baselines:TextOnly",
+        "hf": "mafs_bench.adapters.hf:HuggingFace",
         "mafs-albef": "mafs_bench.mafs.mafs_towers:MafsAlbef",
         "mafs-blip": "mafs_bench.mafs.mafs_towers:MafsBlip",
         "mafs-clip": "mafs_bench.mafs.mafs_clip:MafsClip",

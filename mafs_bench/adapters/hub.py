@@ -21,8 +21,7 @@ def at_commit(name: str, file: str, or_folder: str) -> tuple[str, str, Path]:
     except Exception as error:  # the hub, the network and the cache each have their own
         pinned = f" --revision {revision}" if revision else ""
         raise WeightsError(
-            f"{name} is not in the local cache and cannot be fetched ({type(error).__name__}); "
-            f"fetch it where there is a network with 'hf download {repository}{pinned}', "
-            f"or name a folder: {or_folder}"
+            f"{name} is not in the local cache and cannot be fetched ({type(error).__name__}). Name a folder "
+            f"({or_folder}), or fetch it where there is a network: hf download {repository}{pinned}"
         ) from error
     return repository, path.parent.name, path

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from pathlib import Path
 
 from mafs_bench.adapters import ADAPTERS
 from mafs_bench.adapters.base import CAPABILITIES, Adapter, Settings
@@ -29,6 +30,7 @@ __all__ = [
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("fp32", "bf16", "fp16")
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 _USER_FILE = re.compile(r"(?P<name>.*\.py:[^:]+)(?::(?P<argument>.*))?")
 
 
@@ -49,6 +51,10 @@ def adapter_class(spec: str) -> type:
     name, _ = parse(spec)
     try:
         found = ADAPTERS.get(name)
+    except UnknownNameError as error:
+        if (hint := _what_it_is(spec)) is not None:
+            raise UsageError(hint) from error
+        raise
     except (ImportError, AttributeError) as error:
         raise AdapterError(f"model {name!r} cannot be imported: {error}") from error
     if not isinstance(found, type):
@@ -93,6 +99,21 @@ def load(spec: str, settings: Settings) -> Adapter:
     if settings.compile:
         _compile(adapter)
     return adapter
+
+
+def _what_it_is(spec: str) -> str | None:
+    """What a spec that names no model is, and what to type instead; None where it is nothing known."""
+    folder = Path(spec).expanduser()
+    if folder.is_dir():
+        for file, form in (("open_clip_config.json", "clip:local-dir:"), ("config.json", "hf:")):
+            if (folder / file).is_file():
+                return f"{spec} is a folder with {file}; a model of that kind is --model {form}{spec}"
+        return f"{spec} is a folder without a model (no config.json and no open_clip_config.json)"
+    if folder.is_file():
+        return f"{spec} is a file; a class of it is --model {spec}:ClassName"
+    if _REPOSITORY.fullmatch(spec):
+        return f"no model {spec!r}; a repository of the Hugging Face hub is --model hf:{spec}"
+    return None
 
 
 def _misspelt(cls: type) -> str:

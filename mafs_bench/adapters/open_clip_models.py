@@ -115,7 +115,8 @@ def parse_source(argument: str) -> Source:
     if not (slash and architecture and rest):
         raise UsageError(f"clip model {argument!r} has none of the forms {_FORMS}")
     if architecture not in open_clip.list_models():
-        raise UnknownNameError("open_clip architecture", architecture, open_clip.list_models())
+        unknown = UnknownNameError("open_clip architecture", architecture, open_clip.list_models())
+        raise UsageError(f"{unknown}. A repository of the Hugging Face hub is hf:{argument}")
     if rest.endswith(_CHECKPOINT_SUFFIXES):
         return _checkpoint_file(architecture, Path(rest).expanduser())
     return _tag(architecture, rest)
@@ -186,7 +187,8 @@ def _tag(architecture: str, tag: str) -> Source:
     config = open_clip.get_pretrained_cfg(architecture, tag)
     if not config:
         allowed = open_clip.list_pretrained_tags_by_model(architecture)
-        raise UnknownNameError(f"pretrained tag of {architecture}", tag, allowed)
+        unknown = UnknownNameError(f"pretrained tag of {architecture}", tag, allowed)
+        raise UsageError(f"{unknown}. A repository of the Hugging Face hub is hf:{architecture}/{tag}")
     return Source(architecture, tag, quick_gelu=bool(config.get("quick_gelu", False)))
 
 
