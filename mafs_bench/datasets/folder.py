@@ -15,12 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mafs_bench.datasets.annotations import Entry, name_some, read_entries, refuse_unwritable
-from mafs_bench.datasets.local import image_root, locate, read_local, visible
+from mafs_bench.datasets.local import ANNOTATION_FOLDERS, image_root, locate, read_local, visible
 from mafs_bench.datasets.vqav2 import most_common_answers
 from mafs_bench.errors import DataError
 from mafs_bench.types import Dataset
 
-ANNOTATION_FOLDERS = ("", "annotations")
 _PRECEDENCE = (
     "dataset_*.json",
     "captions_*.json",
@@ -139,7 +138,7 @@ def find_annotations(folder: Path, split: str | None) -> Path | None:
     Raises ``DataError`` where several are there and none stands out.
     """
     for pattern in _PRECEDENCE:
-        found = [path for sub in ANNOTATION_FOLDERS for path in visible(folder / sub, pattern)]
+        found = [path for sub in ("", *ANNOTATION_FOLDERS) for path in visible(folder / sub, pattern)]
         if len(found) == 1:
             return found[0]
         if found:

@@ -28,6 +28,8 @@ IMAGE_FOLDERS = (
     "Flicker8k_Dataset",
     "Flickr8k_Dataset",
 )
+ANNOTATION_FOLDERS = ("annotations", "Flickr8k_text")
+"""Folders beside the images in which official layouts have their annotations."""
 _COCO_NAME = re.compile(r"(?:COCO_(?:train|val|test)201[45]_)?(?P<number>\d{12}\.jpg)")
 _COCO_FOLDERS = {
     "images",
@@ -53,8 +55,9 @@ class UnusableImage:
 
 
 def image_root(annotations: Path) -> Path:
-    """The folder that image names are relative to: the one around ``annotations/``, or the file's own."""
-    return annotations.parent.parent if annotations.parent.name == "annotations" else annotations.parent
+    """The folder that image names are relative to: the one around ``ANNOTATION_FOLDERS``, or the file's own."""
+    own = annotations.absolute().parent
+    return own.parent if own.name in ANNOTATION_FOLDERS else annotations.parent
 
 
 def locate(root: Path, names: Sequence[str]) -> list[Path | None]:

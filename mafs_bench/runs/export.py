@@ -230,11 +230,21 @@ def _write_images(
             manifest.add(dict(zip(row, digests, strict=True)))
     records = [
         {"id": sample.id, "image": f"{stem}.png", "captions": list(sample.captions)}
+        | _with_questions(sample, [question.text for question in sample.questions])
         | _image_applicability(sample, corruption)
         for sample, stem in zip(job.dataset.samples, stems, strict=True)
     ]
     for folder in folders:
         manifest.write_lines(folder / "captions.jsonl", records)
+
+
+def _with_questions(sample: Sample, texts: Sequence[str]) -> dict[str, Any]:
+    """A sample's questions with these texts, as a data set of JSON lines has them; nothing where it has none."""
+    asked = [
+        {"id": question.id, "question": text, "answers": list(question.answers)}
+        for question, text in zip(sample.questions, texts, strict=True)
+    ]
+    return {"questions": asked} if asked else {}
 
 
 def _image_applicability(sample: Sample, corruption: Corruption | None) -> dict[str, bool]:
@@ -320,6 +330,7 @@ def _write_texts(job: Export, corruption: Corruption, stems: Sequence[str], mani
         captions, questions = [], []
         for sample, stem in zip(job.dataset.samples, stems, strict=True):
             made = [corrupted(text, sample.caption_id(k)) for k, text in enumerate(sample.captions)]
+            asked = [corrupted(question.text, question.id) for question in sample.questions]
             captions.append(
                 {
                     "id": sample.id,
@@ -329,15 +340,17 @@ def _write_texts(job: Export, corruption: Corruption, stems: Sequence[str], mani
                     ],
                     "not_applicable": [k for k, text in enumerate(made) if text is None],
                 }
+                | _with_questions(
+                    sample, [q.text if t is None else t for q, t in zip(sample.questions, asked, strict=True)]
+                )
             )
-            for question in sample.questions:
-                text = corrupted(question.text, question.id)
-                asked = {
+            for question, text in zip(sample.questions, asked, strict=True):
+                record = {
                     "id": question.id,
                     "sample": sample.id,
                     "question": question.text if text is None else text,
                 }
-                questions.append(asked | {"not_applicable": text is None})
+                questions.append(record | {"not_applicable": text is None})
         manifest.write_lines(folder / "captions.jsonl", captions)
         if questions:
             manifest.write_lines(folder / "questions.ndjson", questions)

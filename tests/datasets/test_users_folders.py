@@ -62,11 +62,15 @@ def test_kaggles_table_of_flickr8k(tmp_path: Path) -> None:
     }
 
 
-def test_flickr8ks_token_file_names_an_image_that_was_never_published(tmp_path: Path) -> None:
+@pytest.mark.parametrize("below", [".", "Flickr8k_text"])
+def test_flickr8ks_token_file_names_an_image_that_was_never_published(tmp_path: Path, below: str) -> None:
     image(tmp_path / "Flicker8k_Dataset" / "2258277193_586949ec62.jpg")
     text = "2258277193_586949ec62.jpg.1#0\tSome people\n2258277193_586949ec62.jpg#0\tPeople waiting .\n"
-    (tmp_path / "Flickr8k.token.txt").write_text(text)
-    (tmp_path / "Flickr8k.lemma.token.txt").write_text(text)
+    texts = tmp_path / below
+    texts.mkdir(exist_ok=True)
+    (texts / "Flickr8k.token.txt").write_text(text)
+    (texts / "Flickr8k.lemma.token.txt").write_text(text)
+    (texts / "readme.txt").write_text("hello")
     data = resolve(str(tmp_path))
     assert captions(data) == {"2258277193_586949ec62.jpg": ("People waiting .",)}
     assert any("2258277193_586949ec62.jpg.1" in note for note in data.notes)

@@ -77,6 +77,18 @@ def test_a_folder_of_images_alone(tmp_path: Path) -> None:
     assert sheet.is_file()
 
 
+def test_questions_can_be_read_again(written: tuple[Path, dict[str, str]]) -> None:
+    out, _ = written
+    for folder, key in ((out / "gaussian_noise" / "1", ""), (out / "keyboard" / "4", "keyboard")):
+        for sample, own in zip(resolve(str(folder)).samples, DATASET.samples, strict=True):
+            for question, before in zip(sample.questions, own.questions, strict=True):
+                text = before.text
+                if key:
+                    made = corrupt_text(text, SUITE.corruptions[key], (4,), seed=SEED, sample_id=before.id)
+                    text = made[0] or text
+                assert (question.id, question.text, question.answers) == (before.id, text, before.answers)
+
+
 def lines(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
