@@ -58,9 +58,8 @@ def test_a_check_runs_with_the_file(run: StoredRun, tmp_path: Path, monkeypatch:
     write_baseline(run, tmp_path / "base.parquet")
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    again = rerun(
-        read_baseline(tmp_path / "base.parquet"), TOY_ADAPTER, tmp_path / "again", RESOURCES, Quiet()
-    )
+    baseline, toy = read_baseline(tmp_path / "base.parquet"), str(tmp_path / "toy")
+    again = rerun(baseline, TOY_ADAPTER, tmp_path / "again", RESOURCES, Quiet(), dataset=toy)
     assert again.spec.suite_hash == run.spec.suite_hash
     assert [cell.content_hash for cell in again.results] == [cell.content_hash for cell in run.results]
 
