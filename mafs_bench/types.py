@@ -247,8 +247,8 @@ class RunSpec:
     """A run's record: every choice that decides its numbers, resolved, and what was measured of the model.
 
     What is in ``MEASURED`` was found while the model ran: ``probe`` compares within a tolerance, ``device``,
-    ``modules`` and ``images`` say where and on what. The rest must be equal where two runs share a folder. Equal
-    records of two devices give equal scores up to rounding.
+    ``modules`` and ``images`` say where and on what. The rest must be equal where two runs share a folder. On
+    another device, rounding can still change a score.
 
     format: of the record; 1 for runs of mafs-bench 0.1, whose identity is the hash of one file.
     weights: SHA-256 of the model's weights as it declares them, else of its source, class and argument.
@@ -264,6 +264,7 @@ class RunSpec:
     suite_file: path of a suite that is the user's own; "" for a published one. Its hash is ``suite_hash``.
     sources: ``ORG/NAME@COMMIT`` of each part of the model that comes from the hub.
     clipscore: the judge of CLIPScore, its spec (``model``) and the hash of its ``weights``; empty for none.
+    clipscore_probe: the judge's answers, as ``probe``.
     max_pixels: images of more pixels were refused.
     assets: SHA-256 of the weights that corruptions use (style transfer, translation).
     excluded: ids of samples that the user left out of all cells. skipped: ids of those that cannot be used, with the
@@ -293,6 +294,7 @@ class RunSpec:
     notes: tuple[str, ...] = ()
     format: int = RECORD_FORMAT
     probe: Mapping[str, object] = field(default_factory=dict)
+    clipscore_probe: Mapping[str, object] = field(default_factory=dict)
     modules: Mapping[str, str] = field(default_factory=dict)
     frame: str = "native"
     decoders: Mapping[str, str] = field(default_factory=dict)
@@ -323,7 +325,7 @@ class RunSpec:
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
-MEASURED = frozenset({"probe", "modules", "images", "device", "notes"})
+MEASURED = frozenset({"probe", "clipscore_probe", "modules", "images", "device", "notes"})
 """Fields of ``RunSpec`` that are measured while a model runs, or say in words what other fields and measurements do."""
 
 

@@ -71,6 +71,7 @@ class Spec(Schema):
     notes: tuple[LongText, ...]
     format: Literal[1, 2] = 1
     probe: Annotated[dict[Text, Any], Field(default_factory=dict)]
+    clipscore_probe: Annotated[dict[Text, Any], Field(default_factory=dict)]
     modules: Annotated[dict[Text, Digest], Field(default_factory=dict, max_length=1000)]
     frame: Text = "native"
     decoders: Annotated[dict[Text, Text], Field(default_factory=dict, max_length=100)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -154,11 +154,22 @@ def _execute(
             encoder = make_encoder(plan, adapter, settings, resources, spool, progress, probe, judge)
             run_cells(encoder, todo, folder, progress)
         results = summarise(plan, folder)
-        spec = replace(spec, modules={**spec.modules, **modules_of(adapter)}, images=decoded_images(results))
+        modules, changed = _with_late(spec.modules, modules_of(adapter))
+        for line in changed:
+            progress.note(line)
+        said = tuple(dict.fromkeys([*spec.notes, *changed]))
+        spec = replace(spec, modules=modules, notes=said, images=decoded_images(results))
         write_spec(folder, spec)
         write_atomically(folder / "results.json", results_json(results).encode())
         drop_spool(spool)
     return FinishedRun(folder, spec, tuple(results))
+
+
+def _with_late(first: Mapping[str, str], last: Mapping[str, str]) -> tuple[Mapping[str, str], list[str]]:
+    """Modules as they were when the model was probed, with those imported since; a line for each that has changed."""
+    changed = [name for name, digest in first.items() if last.get(name, digest) != digest]
+    lines = [f"{name} was changed while the run went on; its hash is that of the start" for name in changed]
+    return {**last, **first}, lines
 
 
 @contextmanager

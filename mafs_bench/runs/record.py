@@ -46,6 +46,10 @@ def probe_of(plan: Plan, adapter: Adapter, settings: Settings) -> Probe:
     return take_probe(adapter, settings.precision, settings.batch_size, needed)
 
 
+def _probe_of_judge(judge: Adapter, settings: Settings) -> Probe:
+    return take_probe(judge, settings.precision, settings.batch_size, needed=())
+
+
 def make_spec(
     plan: Plan,
     adapter: Adapter,
@@ -82,6 +86,7 @@ def make_spec(
         packages=versions(),
         notes=(*notes, *_measured_notes(probe, tf32)),
         probe=probe.to_table(),
+        clipscore_probe={} if judge is None else _probe_of_judge(judge, settings).to_table(),
         modules=modules_of(adapter),
         decoders=decoder_versions(),
         device=(device_name(settings.device),),

@@ -24,6 +24,9 @@ from mafs_bench.types import MEASURED, RECORD_FORMAT, CellResult, Condition, Est
 
 _META = b"mafs_bench"
 
+NOT_RECORDED = "identity not recorded (a run of mafs-bench 0.1)"
+"""The note of every record of format 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class CellMeta:
@@ -203,10 +206,16 @@ def model_difference(there: RunSpec, here: RunSpec) -> str | None:
         return f"the model's module {changed[0]} has changed"
     if there.weights != here.weights:
         return f"the model's weights are {there.weights[:16]} there and {here.weights[:16]} here"
-    if not (there.probe and here.probe):
-        return None
-    found = compare(Probe.from_table(there.probe), Probe.from_table(here.probe))
-    return None if found is None else f"the model answers differently ({found})"
+    found = _probe_difference(there.probe, here.probe)
+    if found is not None:
+        return f"the model answers differently ({found})"
+    found = _probe_difference(there.clipscore_probe, here.clipscore_probe)
+    return None if found is None else f"the judge of CLIPScore answers differently ({found})"
+
+
+def _probe_difference(there: Mapping[str, object], here: Mapping[str, object]) -> str | None:
+    """What differs between two probes' tables; None also where one of them was not taken."""
+    return compare(Probe.from_table(there), Probe.from_table(here)) if there and here else None
 
 
 def _plain(spec: RunSpec, name: str) -> Any:
@@ -224,8 +233,11 @@ def spec_of(table: dict[str, Any]) -> RunSpec:
     spec = RunSpec(**{"format": 1, **values})
     if spec.format not in range(1, RECORD_FORMAT + 1):
         raise ValueError(f"record format {spec.format!r}; this version reads up to {RECORD_FORMAT}")
-    if spec.probe:
-        Probe.from_table(spec.probe)
+    for probe in (spec.probe, spec.clipscore_probe):
+        if probe:
+            Probe.from_table(probe)
+    if spec.format == 1:
+        return replace(spec, notes=tuple(dict.fromkeys([*spec.notes, NOT_RECORDED])))
     return spec
 
 

@@ -1,6 +1,7 @@
 """The record of a run: what it holds, and that runs of 0.1 stay readable and are not resumed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from mafs_bench.adapters.inference import allows_tf32
 from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.adapters.probe import Probe
 from mafs_bench.errors import StoreError
+from mafs_bench.runs.execute import _with_late
 from mafs_bench.runs.plan import RunRequest, make_plan
 from mafs_bench.runs.record import PACKAGES, make_spec, probe_of, run_notes
 from mafs_bench.runs.store import open_folder, read_run, read_spec, spec_of
@@ -67,11 +69,15 @@ def test_a_model_that_switches_tf32_on_is_noted(tmp_path: Path) -> None:
     assert any("TF32" in note for note in spec.notes)
 
 
+FORMAT_1 = (
+    "model weights dataset split revision limit tasks suite suite_hash corruptions severities seed precision engine "
+    "on_error missing sources clipscore packages notes"
+)
+
+
 def _as_format_1(folder: Path) -> Path:
     spec = json.loads((folder / "spec.json").read_text())
-    new = "format probe modules frame decoders images device tf32 prompts language trust_remote_code suite_file assets"
-    for name in new.split():
-        del spec[name]
+    spec = {name: spec[name] for name in FORMAT_1.split()}
     (folder / "spec.json").write_text(json.dumps(spec))
     return folder
 
@@ -80,6 +86,7 @@ def test_a_run_of_format_1_can_be_read_and_not_resumed(tmp_path: Path) -> None:
     folder = _as_format_1(write_run(tmp_path / "old"))
     run = read_run(folder)
     assert run.spec.format == 1
+    assert run.spec.notes == ("identity not recorded (a run of mafs-bench 0.1)",)
     assert not run.spec.probe
     with (
         pytest.raises(
@@ -97,3 +104,30 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     (folder / "spec.json").write_text(json.dumps({**spec, "format": 3}))
     with pytest.raises(StoreError, match="record format 3; this version reads up to 2"):
         read_spec(folder)
+
+
+def test_a_module_that_changes_while_a_run_goes_on_is_noted() -> None:
+    modules, lines = _with_late({"a.py": "1", "b.py": "2"}, {"a.py": "1", "b.py": "3", "late.py": "4"})
+    assert modules == {"a.py": "1", "b.py": "2", "late.py": "4"}
+    assert lines == ["b.py was changed while the run went on; its hash is that of the start"]
+
+
+def test_a_judge_that_answers_differently_is_another_run(tmp_path: Path) -> None:
+    spec = replace(_spec(), clipscore_probe=_spec().probe)
+    with open_folder(tmp_path / "out", spec):
+        pass
+    probe = Probe.from_table(spec.clipscore_probe)
+    other = replace(probe, numbers={name: -rows for name, rows in probe.numbers.items()})
+    refused = "the judge of CLIPScore answers differently"
+    changed = replace(spec, clipscore_probe=other.to_table())
+    with pytest.raises(StoreError, match=refused), open_folder(tmp_path / "out", changed):
+        pass
+
+
+def test_another_device_is_added_to_the_record(tmp_path: Path) -> None:
+    spec = _spec()
+    with open_folder(tmp_path / "out", spec):
+        pass
+    with open_folder(tmp_path / "out", replace(spec, device=("cuda: NVIDIA H100",))) as resumed:
+        assert resumed.device == (*spec.device, "cuda: NVIDIA H100")
+    assert read_spec(tmp_path / "out").device == resumed.device
