@@ -118,6 +118,11 @@ def data_folder(name: str) -> Path:
     return packed if packed.is_dir() else package.parent / name
 
 
+def is_installed(folder: Path) -> bool:
+    """Whether a folder of ``data_folder`` is a copy inside an installed package."""
+    return folder.parent.name == "_data"
+
+
 def published() -> tuple[str, ...]:
     """The ids of the suites that ship with the project, sorted."""
     return tuple(sorted(file.stem for file in data_folder("corruptions").glob("*@*.toml")))

@@ -30,6 +30,52 @@ class BoardFolder:
         """List the folders of its submissions, sorted by name."""
         return sorted(p for p in (self.path / "submissions").glob("*") if not p.name.startswith("."))
 
+    def holds(self, path: Path) -> bool:
+        """Whether a bundle lies among its submissions."""
+        return path.resolve().parent == (self.path / "submissions").resolve()
+
+    def require_changeable(self) -> None:
+        """Raise ``SubmissionError`` where other rows would make the entries of an open board invalid."""
+        if self.board.is_open and self.submissions() and not self.board.archive:
+            raise SubmissionError(
+                f"{self.name} is open and has submissions; a changed board needs a new name"
+            )
+
+    def closed(self) -> str | None:
+        """Why it takes no entries, or None where it does."""
+        if self.board.archive:
+            return f"the board {self.name} is an archive: it keeps its entries and takes no new ones"
+        if not self.board.is_open:
+            return (
+                f"the board {self.name} is defined, not open: its rows are not pinned "
+                "(a maintainer who has the data runs mafs-bench leaderboard open)"
+            )
+        return None
+
+
+def find_root(root: Path | None) -> Path:
+    """The folder of the boards: ``root``, its ``leaderboards/``, or the one that came with the project.
+
+    Raises ``SubmissionError`` where there is none.
+    """
+    folder = default_root() if root is None else root
+    if (folder / "leaderboards").is_dir():
+        folder = folder / "leaderboards"
+    if not folder.is_dir():
+        raise SubmissionError(f"{folder}: no such folder; --root names a checkout of the project")
+    return folder
+
+
+def writable_root(root: Path | None) -> Path:
+    """As ``find_root``, for what writes. Raises ``SubmissionError`` for the copy inside an installed package."""
+    folder = find_root(root)
+    if root is None and suites.is_installed(folder):
+        raise SubmissionError(
+            "boards are kept in a checkout of the project, and mafs-bench runs from an installed package; "
+            "name one with --root CHECKOUT"
+        )
+    return folder
+
 
 def default_root() -> Path:
     """``leaderboards/`` in the repository or the installed wheel."""
@@ -73,7 +119,7 @@ def new_board(
     seed: int,
     limit: int | None,
 ) -> BoardFolder:
-    """Open a board for the corruptions of ``corruption`` that apply to the task.
+    """Define a board for the corruptions of ``corruption`` that apply to the task; ``open`` pins its rows.
 
     Raises ``SubmissionError`` where there is one with submissions, or ``UnknownNameError``.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,9 +12,12 @@ from pydantic import ValidationError
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One defect. An error refuses the bundle; a warning is for a person to judge."""
+    """One line. An error refuses the bundle; a flag keeps it from being ranked until a maintainer accepts it.
 
-    level: Literal["error", "warning"]
+    A note is for information.
+    """
+
+    level: Literal["error", "flag", "note"]
     where: str
     message: str
 
@@ -28,14 +32,24 @@ def error(where: str, message: str) -> Finding:
     return Finding("error", where, message)
 
 
-def warning(where: str, message: str) -> Finding:
-    """A pattern that a person should look at."""
-    return Finding("warning", where, message)
+def flag(where: str, message: str) -> Finding:
+    """A pattern that a maintainer must accept before the entry is ranked."""
+    return Finding("flag", where, message)
+
+
+def note(where: str, message: str) -> Finding:
+    """What a reader should know."""
+    return Finding("note", where, message)
 
 
 def refused(findings: Iterable[Finding]) -> bool:
     """Whether any of them is an error."""
     return any(finding.level == "error" for finding in findings)
+
+
+def flagged(findings: Iterable[Finding]) -> bool:
+    """Whether any of them is a flag."""
+    return any(finding.level == "flag" for finding in findings)
 
 
 def schema_findings(where: str, problem: ValidationError) -> list[Finding]:
@@ -54,9 +68,10 @@ def some(names: Iterable[object], most: int = 3) -> str:
 
 def compare_sets(where: str, what: str, found: Sequence[str], wanted: Sequence[str]) -> list[Finding]:
     """One finding for names that are missing, one for those too many, one for those there twice."""
-    missing = [name for name in wanted if name not in set(found)]
-    extra = [name for name in dict.fromkeys(found) if name not in set(wanted)]
-    twice = [name for name in dict.fromkeys(found) if found.count(name) > 1]
+    counts, allowed = Counter(found), set(wanted)
+    missing = [name for name in wanted if name not in counts]
+    extra = [name for name in counts if name not in allowed]
+    twice = [name for name, count in counts.items() if count > 1]
     lists = (
         (f"{what} missing", missing),
         (f"{what} not of the board", extra),

@@ -1,4 +1,4 @@
-"""Patterns in a submission's scores that a person should look at, or that refuse it."""
+"""Patterns in one submission's scores that no model of its kind leaves behind."""
 
 from __future__ import annotations
 
@@ -6,99 +6,137 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from mafs_bench.corruptions import suite as suites
-from mafs_bench.leaderboard.findings import Finding, error, some, warning
-from mafs_bench.leaderboard.schemas import Board, Cell
+from mafs_bench.leaderboard.findings import Finding, flag, some
+from mafs_bench.leaderboard.schemas import Board
+from mafs_bench.leaderboard.similarity import wrong
 from mafs_bench.leaderboard.submission import Submission
 from mafs_bench.metrics import metrics_of
+from mafs_bench.stats.ranking import significantly_better
+from mafs_bench.stats.resampling import Replicates, Resampling, replicate_all
+from mafs_bench.tasks import TASKS
+from mafs_bench.types import Corruption, Metric
 
-Scores = npt.NDArray[np.float32]
+_WHERE = "scores.parquet"
 
+_UNCHANGED = {"image": 0.0, "text": 1 / 3}
+"""The share of a modality's corruptions that may leave every score as it is: tokenizers drop case and accents."""
 
-def within(cells: Sequence[Cell], frames: Mapping[str, pd.DataFrame], board: Board) -> list[Finding]:
-    """What is odd in one submission: severities out of order, corruptions without any effect."""
-    by_label = {cell.label: cell for cell in cells}
-    exempt = {c.name for c in suites.load(board.suite).corruptions.values() if not c.monotone}
-    findings = [
-        finding
-        for corruption in board.corruptions
-        if corruption not in exempt
-        for finding in _out_of_order(corruption, by_label, board)
-    ]
-    scores = _scores(frames)
-    same = [label for label in scores if label != "clean" and _same(scores[label], scores["clean"])]
-    if same:
-        findings.append(warning("scores.parquet", f"scores equal those of clean, row by row: {some(same)}"))
-    return findings
+_UNHARMED = 1 / 3
+"""The share of a modality's corruptions that may change fewer than 1 in 200 hits to misses or back."""
+
+_FEW, _LEAST_ROWS = 1 / 200, 50
+_N_RESAMPLES = 400
 
 
-def between(own: Submission, other: Submission) -> list[Finding]:
-    """What two submissions to a board have in common that they should not, and the reverse."""
-    name = other.name
+def within(submission: Submission, board: Board) -> list[Finding]:
+    """What is odd in one submission: corruptions without effect, or that help."""
+    chosen = suites.load(board.suite).corruptions
+    corruptions = [chosen[name] for name in board.corruptions if name in chosen]
     findings = []
-    if own.name == name:
-        findings.append(error("card.toml", f"there is a submission of the name {name}"))
-    if (own.spec.model, own.spec.weights, own.spec.precision) == (
-        other.spec.model,
-        other.spec.weights,
-        other.spec.precision,
-    ):
-        findings.append(error("spec.json", f"the same model and weights are there as {name}"))
-    mine, theirs = _scores(own.frames), _scores(other.frames)
-    shared = [label for label in mine if label in theirs]
-    same = [label for label in shared if _same(mine[label], theirs[label])]
-    if same and len(same) == len(shared):
-        findings.append(error("scores.parquet", f"all scores equal those of {name}, row by row"))
-    elif same:
-        findings.append(warning("scores.parquet", f"scores equal those of {name}, row by row: {some(same)}"))
-    hidden = [label for label in theirs if _hides(own.frames[label], other.frames[label])]
-    if hidden:
-        findings.append(
-            warning("scores.parquet", f"unscored here and scored in {name}: samples of {some(hidden)}")
-        )
-    return findings + _other_inputs(own, other)
+    for modality in ("image", "text"):
+        own = [corruption for corruption in corruptions if corruption.modality == modality]
+        if own and modality in reads(submission, board):
+            findings += _without_effect(modality, own, submission.frames, board)
+        elif own:
+            findings += _with_effect(modality, own, submission.frames, board)
+    return findings + _helped(corruptions, submission, board)
 
 
-def _other_inputs(own: Submission, other: Submission) -> list[Finding]:
-    theirs = {cell.label: cell.content_hash for cell in other.cells}
-    differing = [c.label for c in own.cells if theirs.get(c.label, c.content_hash) != c.content_hash]
-    if not differing:
+def reads(submission: Submission, board: Board) -> frozenset[str]:
+    """The modalities that the model reads: as its card says, else all that the task has."""
+    task = TASKS.get(board.task).reads
+    return frozenset(task & set(submission.card.reads)) if submission.card.reads else task
+
+
+def _without_effect(
+    modality: str, corruptions: Sequence[Corruption], frames: Mapping[str, pd.DataFrame], board: Board
+) -> list[Finding]:
+    """Corruptions of a modality that the model reads, and that change nothing."""
+    scored = [c for c in corruptions if _rows(c, frames, board) >= _LEAST_ROWS]
+    same = [c.name for c in scored if _changed(c, frames, board, "score") == 0]
+    unharmed = [c.name for c in scored if _changed(c, frames, board, "hits") < _FEW]
+    if len(same) > _UNCHANGED[modality] * len(scored):
+        found, what = same, "change no score"
+    elif len(unharmed) > _UNHARMED * len(scored):
+        found, what = unharmed, "change next to no hit"
+    else:
         return []
-    where = "clean too" if "clean" in differing else "clean not"
+    message = (
+        f"{len(found)} of {len(scored)} corruptions of the {modality}, which the card says it reads, {what}"
+    )
+    return [flag(_WHERE, f"scores of clean under corruptions: {message}: {some(found)}")]
+
+
+def _with_effect(
+    modality: str, corruptions: Sequence[Corruption], frames: Mapping[str, pd.DataFrame], board: Board
+) -> list[Finding]:
+    """Corruptions of a modality that the card says the model does not read, and that change its scores."""
+    moved = [c.name for c in corruptions if _changed(c, frames, board, "hits") >= _FEW]
+    if not moved:
+        return []
     return [
-        warning("results.json", f"other inputs (content hash) than {other.name} ({where}): {some(differing)}")
+        flag(
+            "card.toml",
+            f"says that the model does not read the {modality}; scores change under {some(moved)}",
+        )
     ]
 
 
-def _out_of_order(corruption: str, cells: Mapping[str, Cell], board: Board) -> list[Finding]:
-    """Neighbouring severities of which the harder one is better by more than both intervals allow."""
-    higher = next(m.higher_is_better for m in metrics_of(board.task) if m.name == board.metric)
-    findings = []
-    for milder, harder in pairwise(board.severities):
-        a = cells[f"{corruption}-{milder}"].metrics[board.metric]
-        b = cells[f"{corruption}-{harder}"].metrics[board.metric]
-        worse, better = (a.high, b.low) if higher else (b.high, a.low)
-        if worse is not None and better is not None and better > worse:
-            both = f"{board.metric} {b.value:.4g} against {a.value:.4g}"
-            message = f"severity {harder} is milder than severity {milder}: {both}"
-            findings.append(warning(f"results.json {corruption}", message))
-    return findings
+def _changed(corruption: Corruption, frames: Mapping[str, pd.DataFrame], board: Board, what: str) -> float:
+    """The share of rows whose score, or whether it is a hit, differs from clean; over all severities."""
+    changed = n = 0
+    for severity in board.severities:
+        pair = [frames["clean"], frames[f"{corruption.name}-{severity}"]]
+        clean, own = (f["score"].to_numpy() if what == "score" else wrong(f, board.task) for f in pair)
+        there = ~np.isnan(own) & ~np.isnan(clean)
+        changed += int(np.count_nonzero(own[there] != clean[there]))
+        n += int(np.count_nonzero(there))
+    return changed / n if n else 0.0
 
 
-def _scores(frames: Mapping[str, pd.DataFrame]) -> dict[str, Scores]:
-    """The scores of each condition that has any; rows are in the order of their keys."""
-    made = {label: frame["score"].to_numpy() for label, frame in frames.items()}
-    return {label: scores for label, scores in made.items() if not np.isnan(scores).all()}
+def _rows(corruption: Corruption, frames: Mapping[str, pd.DataFrame], board: Board) -> int:
+    return sum(int(frames[f"{corruption.name}-{s}"]["score"].notna().sum()) for s in board.severities)
 
 
-def _same(a: Scores, b: Scores) -> bool:
-    return len(a) == len(b) and np.array_equal(a, b, equal_nan=True)
+def _helped(corruptions: Sequence[Corruption], submission: Submission, board: Board) -> list[Finding]:
+    """Graded corruptions under which a model is significantly better than with less of it, by a paired test."""
+    metric = next(m for m in metrics_of(board.task) if m.name == board.metric)
+    read = reads(submission, board)
+    modalities = {*read, "pair"} if read == TASKS.get(board.task).reads else read
+    graded = [
+        c.name for c in corruptions if c.modality in modalities and c.monotone and not c.meaning_changing
+    ]
+    frames = submission.frames
+    steps = [
+        (
+            f"{name} {milder or 'clean'} to {harder}",
+            f"{name}-{milder}" if milder else "clean",
+            f"{name}-{harder}",
+        )
+        for name in graded
+        for milder, harder in pairwise((0, *board.severities))
+    ]
+    resampling = Resampling(frames["clean"]["group"].astype(str), _N_RESAMPLES, board.seed)
+    cells = [
+        (metric, frames[label].loc[frames[harder]["score"].notna()])  # the same rows on both sides
+        for _, milder, harder in steps
+        for label in (milder, harder)
+    ]
+    made = replicate_all(cells, resampling)
+    found = [
+        step
+        for (step, _, _), milder, harder in zip(steps, made[::2], made[1::2], strict=True)
+        if _is_better(harder, milder, metric)
+    ]
+    return [flag(_WHERE, f"better under more of a corruption: {some(found)}")] if found else []
 
 
-def _hides(own: pd.DataFrame, other: pd.DataFrame) -> bool:
-    """Whether a sample is unscored here that the other scored."""
-    mine, theirs = own["score"].isna().to_numpy(), other["score"].isna().to_numpy()
-    return len(mine) == len(theirs) and bool((mine & ~theirs).any())
+def _is_better(harder: Replicates, milder: Replicates, metric: Metric) -> bool:
+    """Whether it is better by more than chance."""
+    if np.isnan(harder.value) or np.isnan(milder.value):
+        return False
+    verdict = significantly_better({"harder": harder, "milder": milder})
+    return (("harder", "milder") if metric.higher_is_better else ("milder", "harder")) in verdict

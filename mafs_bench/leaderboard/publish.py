@@ -4,40 +4,40 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from mafs_bench.errors import SubmissionError
-from mafs_bench.leaderboard.boards import BoardFolder, load_board, write_board
-from mafs_bench.leaderboard.bundle import read_bundle, write_bundle
-from mafs_bench.leaderboard.findings import refused
-from mafs_bench.leaderboard.records import ids_digest
-from mafs_bench.leaderboard.submission import Submission
-from mafs_bench.leaderboard.validation import validate
+from mafs_bench.leaderboard.boards import BoardFolder, load_board
+from mafs_bench.leaderboard.bundle import LARGEST, write_bundle
+from mafs_bench.leaderboard.schemas import Verification
+from mafs_bench.leaderboard.validation import Report, read_submission, validate
+from mafs_bench.leaderboard.verification import record
 
 
-def add_submission(path: Path, root: Path, *, replace: bool = False) -> Submission:
-    """Validate a bundle and copy it to ``<board>/submissions/<name>``; the first one pins the board's samples.
+def add_submission(path: Path, root: Path, *, replace: bool = False) -> Report:
+    """Validate a bundle and store what was validated as ``<board>/submissions/<name>``.
 
     Raises ``SubmissionError`` naming the first defect.
     """
     report = validate(path, root, replacing=replace)
-    if report.submission is None or refused(report.findings):
+    submission = report.submission
+    if submission is None or not report.accepted:
         errors = [finding for finding in report.findings if finding.level == "error"]
         more = f" (and {len(errors) - 1} more; mafs-bench validate lists them)" if errors[1:] else ""
         raise SubmissionError(f"{path}: {errors[0]}{more}")
-    submission = report.submission
     board = load_board(root, submission.board)
-    if not board.board.revision:
-        _pin(board, submission)
-    files, _ = read_bundle(path)
-    write_bundle(files, board.path / "submissions" / submission.name)
-    return submission
+    kept = {name: raw for name, raw in report.files.items() if name in LARGEST}
+    write_bundle(kept, board.path / "submissions" / submission.name)
+    return report
 
 
-def _pin(folder: BoardFolder, submission: Submission) -> None:
-    """Write into ``board.toml`` what the data are, for all submissions to come."""
-    clean = submission.frames["clean"]
-    pinned = {
-        "revision": submission.spec.revision,
-        "ids_digest": ids_digest(clean, folder.board.task),
-        "n": len(clean),
-    }
-    write_board(BoardFolder(folder.path, folder.board.model_copy(update=pinned)))
+def accept_flags(path: Path, board: BoardFolder, reason: str) -> None:
+    """Record why an entry is ranked although it was flagged. Raises ``SubmissionError``."""
+    if not board.holds(path):
+        raise SubmissionError(f"{path} is not among the submissions of {board.name}")
+    submission = read_submission(path, board)
+    try:
+        verdict = Verification(manifest=submission.manifest, accepted=reason)
+    except ValidationError as problem:
+        raise SubmissionError(f"--reason {reason!r}: {problem.errors()[0]['msg']}") from problem
+    record(board.path, submission.name, verdict)

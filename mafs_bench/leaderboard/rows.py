@@ -1,69 +1,116 @@
-"""Whether every condition of a submission holds the board's samples, once each."""
+"""Whether every condition of a submission holds the board's rows, scored wherever the corruption applies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mafs_bench.leaderboard.findings import Finding, compare_sets, error, some
-from mafs_bench.leaderboard.records import columns_of, ids_digest, row_keys
+from mafs_bench.leaderboard.pins import Pins
+from mafs_bench.leaderboard.records import columns_of, row_keys
 from mafs_bench.leaderboard.schemas import Board
 
 _WHERE = "scores.parquet"
 
 
-def check_rows(frames: Mapping[str, pd.DataFrame], board: Board) -> list[Finding]:
-    """Compare all conditions with clean, and clean with the board; clean must be scored."""
-    findings = compare_sets(_WHERE, "condition", list(frames), board.conditions)
-    if "clean" not in frames:
-        return findings
-    clean = frames["clean"]
+def check_rows(
+    labels: Sequence[str],
+    frames: Mapping[str, pd.DataFrame],
+    board: Board,
+    pins: Pins,
+    keeps_extra: bool = False,
+) -> list[Finding]:
+    """Compare every condition with the board's rows; rows of ``frames`` are in the order of their keys.
+
+    labels: all conditions of the file. keeps_extra: scores where a corruption cannot apply are no defect.
+    """
+    findings = compare_sets(_WHERE, "condition", labels, board.conditions)
     fixed = [column.name for column in columns_of(board.task) if column.fixed]
     keys = row_keys(board.task)
-    findings += _check_once("clean", clean, keys)
-    for label, frame in frames.items():
-        if not _same(frame, clean, fixed):
-            findings += _differences(label, frame, clean, fixed, keys)
-    where = f"{_WHERE} clean"
-    if board.n and len(clean) != board.n:
-        findings.append(error(where, f"has {len(clean)} rows; the board has {board.n}"))
-    if board.ids_digest and ids_digest(clean, board.task) != board.ids_digest:
-        findings.append(error(where, "sample ids, groups or labels are not those of the board"))
-    unscored = int(clean["score"].isna().sum())
-    if unscored:
-        findings.append(error(where, f"{unscored} samples are unscored; allowed: 0"))
-    return findings
+    known = {label: frames[label] for label in board.conditions if label in frames}
+    if not known:
+        return findings
+    whole: list[str] = []
+    for label, frame in known.items():
+        as_before = bool(whole) and _same_codes(frame, known[whole[0]], fixed)
+        if as_before or _same_as(frame, pins.fixed, fixed):
+            whole.append(label)
+        else:
+            findings += _differences(label, frame, pins.fixed, fixed, keys)
+    return findings + _check_scored({label: known[label] for label in whole}, pins, keeps_extra)
 
 
-def _same(frame: pd.DataFrame, clean: pd.DataFrame, fixed: Sequence[str]) -> bool:
+def mask(frames: Mapping[str, pd.DataFrame], pins: Pins) -> dict[str, pd.DataFrame]:
+    """The frames, unscored wherever the board says that the corruption does not apply."""
+    return {
+        label: frame.assign(score=frame["score"].mask(pins.lacks(label)))
+        if label in pins.inapplicable
+        else frame
+        for label, frame in frames.items()
+    }
+
+
+def _check_scored(frames: Mapping[str, pd.DataFrame], pins: Pins, keeps_extra: bool) -> list[Finding]:
+    """Scores where there must be none, and none where there must be some: a finding each, over all conditions."""
+    missing = {
+        label: frame["score"].isna().to_numpy() & ~pins.lacks(label) for label, frame in frames.items()
+    }
+    extra = {label: frame["score"].notna().to_numpy() & pins.lacks(label) for label, frame in frames.items()}
+    findings = _scored_finding(missing, "null where the corruption applies")
+    return (
+        findings
+        if keeps_extra
+        else findings + _scored_finding(extra, "given where the corruption cannot apply")
+    )
+
+
+def _scored_finding(wrong: Mapping[str, npt.NDArray[np.bool_]], what: str) -> list[Finding]:
+    labels = [label for label, rows in wrong.items() if rows.any()]
+    count = sum(int(np.count_nonzero(wrong[label])) for label in labels)
+    return [error(_WHERE, f"{count} scores are {what}: {some(labels)}")] if labels else []
+
+
+def _same_codes(frame: pd.DataFrame, other: pd.DataFrame, fixed: Sequence[str]) -> bool:
     """Whether the fixed columns are equal: the categories of all frames are those of one table."""
-    return len(frame) == len(clean) and all(np.array_equal(_codes(frame[n]), _codes(clean[n])) for n in fixed)
+    return len(frame) == len(other) and all(np.array_equal(_codes(frame[n]), _codes(other[n])) for n in fixed)
 
 
 def _codes(column: pd.Series) -> np.ndarray:
     return (column.cat.codes if isinstance(column.dtype, pd.CategoricalDtype) else column).to_numpy()
 
 
+def _same_as(frame: pd.DataFrame, rows: pd.DataFrame, fixed: Sequence[str]) -> bool:
+    return len(frame) == len(rows) and all(
+        np.array_equal(_values(frame[name]), _values(rows[name])) for name in fixed
+    )
+
+
+def _values(column: pd.Series) -> np.ndarray:
+    return (
+        column.to_numpy()
+        if pd.api.types.is_float_dtype(column)
+        else column.astype(str).to_numpy(dtype=object)
+    )
+
+
 def _differences(
-    label: str, frame: pd.DataFrame, clean: pd.DataFrame, fixed: Sequence[str], keys: Sequence[str]
+    label: str, frame: pd.DataFrame, rows: pd.DataFrame, fixed: Sequence[str], keys: Sequence[str]
 ) -> list[Finding]:
-    """Say how a condition's rows differ from those of clean."""
-    where, own, wanted = f"{_WHERE} {label}", _index(frame, keys), _index(clean, keys)
-    findings = _check_once(label, frame, keys)
+    """Say how a condition's rows differ from those of the board."""
+    where, own, wanted = f"{_WHERE} {label}", _index(frame, keys), _index(rows, keys)
+    findings = []
+    twice = own[own.duplicated()].unique()
     missing, extra = wanted.difference(own), own.difference(wanted)
+    if len(twice):
+        findings.append(error(where, f"sample ids there twice: {some(twice)}"))
     if len(missing):
         findings.append(error(where, f"sample ids missing: {some(missing)}"))
     if len(extra):
-        findings.append(error(where, f"sample ids that clean does not have: {some(extra)}"))
-    return findings or [error(where, f"{' or '.join(fixed[1:])} differs from clean")]
-
-
-def _check_once(label: str, frame: pd.DataFrame, keys: Sequence[str]) -> list[Finding]:
-    own = _index(frame, keys)
-    twice = own[own.duplicated()].unique()
-    return [error(f"{_WHERE} {label}", f"sample ids there twice: {some(twice)}")] if len(twice) else []
+        findings.append(error(where, f"sample ids that the board does not have: {some(extra)}"))
+    return findings or [error(where, f"{' or '.join(fixed[1:])} differs from the board")]
 
 
 def _index(frame: pd.DataFrame, keys: Sequence[str]) -> pd.Index:

@@ -36,6 +36,10 @@ class Card(Schema):
     parameters: Count
     training_data: LongText
     contact: Text | None = None
+    reads: Annotated[tuple[Literal["image", "text"], ...], Field(min_length=1)] | None = None
+    """The modalities that the model reads; None: all that the task has."""
+    backbone: Digest | None = None
+    """The ``weights`` hash of the model that this one is built on."""
 
 
 class Manifest(Schema):
@@ -119,7 +123,8 @@ class Cell(Schema):
 class Board(Schema):
     """``board.toml``: what every submission to a board has in common.
 
-    ``revision``, ``ids_digest`` and ``n`` are empty until the first submission is accepted, which pins them.
+    ``revision``, ``rows`` and ``n`` are empty until the board is opened. rows: SHA-256 of ``rows.parquet``, which
+    says which rows exist and where each corruption applies. n: rows per condition. archive: takes no new entry.
     """
 
     title: Text
@@ -133,15 +138,43 @@ class Board(Schema):
     corruptions: tuple[Text, ...]
     severities: tuple[Severity, ...]
     seed: Count
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     limit: Annotated[int, Field(ge=1)] | None = None
+    archive: bool = False
     revision: str = ""
-    ids_digest: str = ""
+    rows: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")] = ""
     n: Count = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its rows are pinned."""
+        return bool(self.rows)
 
     @property
     def conditions(self) -> tuple[str, ...]:
         """The labels of all conditions, clean first."""
         return ("clean", *(f"{c}-{s}" for c in self.corruptions for s in self.severities))
+
+
+class Verification(Schema):
+    """What the maintainers know of an entry, in ``verified.toml``.
+
+    manifest: SHA-256 of the ``manifest.json`` that was looked at. model, cells, agreement, version: what was run
+    again, the least share of rows of a cell that agreed, and by which mafs-bench; empty where nothing was.
+    accepted: why the entry is ranked although it was flagged.
+    """
+
+    manifest: Digest
+    model: str = ""
+    cells: tuple[Text, ...] = ()
+    agreement: Annotated[float, Field(ge=0, le=1)] | None = None
+    version: str = ""
+    accepted: Annotated[str, StringConstraints(max_length=300, pattern=r"^[^\x00-\x1f\x7f`<>|]*$")] = ""
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether a part of it was run again, and agreed."""
+        return bool(self.cells)
 
 
 Model = TypeVar("Model", bound=Schema)

@@ -59,7 +59,7 @@ def check(root: Path) -> None:
 
 
 _CSV_COLUMNS = (
-    *("family", "model", "rank", "rank_low", "rank_high", "group"),
+    *("family", "model", "status", "rank", "rank_low", "rank_high", "group"),
     *(f"{measure}{end}" for measure in ("corrupted", "clean", "mmi") for end in ("", "_low", "_high")),
     *("worst", "worst_condition", "parameters", "licence", "link", "record"),
 )
@@ -75,7 +75,7 @@ def _csv(one: Standings) -> str:
             place = own.place
             writer.writerow(
                 [
-                    *(family, entry.card.name, place.rank, place.low, place.high, place.group),
+                    *(family, entry.card.name, entry.status, place.rank, place.low, place.high, place.group),
                     *(*triple(own.corrupted), *triple(entry.cells["clean"]), *triple(own.mmi)),
                     *(rounded(own.worst_value), own.worst, entry.card.parameters, entry.card.licence),
                     *(entry.card.link, f"submissions/{entry.name}"),
@@ -111,6 +111,9 @@ def _entry_data(entry: Entry, one: Standings) -> dict[str, Any]:
         "slug": entry.name,
         "weights": entry.spec.weights,
         "notes": list(entry.spec.notes),
+        "status": entry.status,
+        "flags": list(entry.flags),
+        "packages": dict(entry.spec.packages),
         "record": f"../{one.folder.name}/submissions/{entry.name}",
         "command": board_command(entry.spec.model, board),
         "clean": triple(entry.cells["clean"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,9 +11,11 @@ import pandas as pd
 
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.leaderboard.boards import BoardFolder
-from mafs_bench.leaderboard.schemas import Card, Spec
+from mafs_bench.leaderboard.pins import read_pins
+from mafs_bench.leaderboard.schemas import Card, Spec, Verification
 from mafs_bench.leaderboard.submission import Submission
-from mafs_bench.leaderboard.validation import read_submission
+from mafs_bench.leaderboard.validation import read_submission, screen
+from mafs_bench.leaderboard.verification import read_verified
 from mafs_bench.metrics import metrics_of
 from mafs_bench.stats.intervals import estimate
 from mafs_bench.stats.ranking import Ranked, ranking
@@ -49,13 +51,25 @@ class Standing:
 
 @dataclass(frozen=True)
 class Entry:
-    """One model on a board. cells: an estimate of the primary metric a condition."""
+    """One model on a board. cells: an estimate of the primary metric per condition.
+
+    verified: a maintainer ran a part of it again, and it agreed; None where none did. flags: why it is not ranked.
+    """
 
     name: str
     card: Card
     spec: Spec
+    verified: Verification | None
+    flags: tuple[str, ...]
     cells: Mapping[str, Estimate]
     standings: Mapping[str, Standing]
+
+    @property
+    def status(self) -> str:
+        """``verified``, ``unverified`` or ``flagged``."""
+        if self.verified is not None:
+            return "verified"
+        return "flagged" if self.flags else "unverified"
 
 
 @dataclass(frozen=True)
@@ -83,26 +97,37 @@ def _sort_key(entry: Entry, family: str) -> tuple[float, str]:
 def standings(folder: BoardFolder, newcomer: Submission | None = None) -> Standings:
     """Recompute a board, with ``newcomer`` in place of whoever has its name.
 
-    Raises ``SubmissionError`` for a submission that does not pass validation.
+    Verified entries are ranked among themselves. Each other entry is ranked alone against them, so that it moves
+    nobody, and a flagged one is not ranked. Raises ``SubmissionError`` for a submission that does not pass validation.
     """
     known = {path.name: read_submission(path, folder) for path in folder.submissions()}
-    submissions = list({**known, **({newcomer.name: newcomer} if newcomer else {})}.values())
+    submissions = {**known, **({newcomer.name: newcomer} if newcomer else {})}
     if not submissions:
         return Standings(folder, families_of(folder), ())
-    resampling = Resampling(submissions[0].frames["clean"]["group"], N_RESAMPLES, folder.board.seed)
-    scored = {own.name: _Scored(own, folder, resampling) for own in submissions}
+    first = next(iter(submissions.values()))
+    resampling = Resampling(first.frames["clean"]["group"], N_RESAMPLES, folder.board.seed)
+    scored = {name: _Scored(own, folder, resampling) for name, own in submissions.items()}
     inapplicable = _inapplicable(folder, scored)
     families = families_of(folder, inapplicable)
     severities = folder.board.severities
+    verified, accepted = _verdicts(folder, submissions)
+    flags = {
+        name: _flags(own, submissions, folder) for name, own in submissions.items() if name not in verified
+    }
+    unranked = {name for name, lines in flags.items() if lines and name not in accepted}
     places = {
-        family: _places({name: one.mean(names, severities) for name, one in scored.items()})
+        family: _places(
+            {name: one.mean(names, severities) for name, one in scored.items()}, verified, unranked
+        )
         for family, names in families.items()
     }
     entries = [
         Entry(
-            one.submission.name,
+            name,
             one.submission.card,
             one.submission.spec,
+            verified.get(name),
+            flags[name] if name in unranked else (),
             {label: estimate(made) for label, made in one.cells.items()},
             {family: one.standing(names, places[family][name]) for family, names in families.items()},
         )
@@ -111,17 +136,33 @@ def standings(folder: BoardFolder, newcomer: Submission | None = None) -> Standi
     return Standings(folder, families, tuple(entries), inapplicable)
 
 
-def _inapplicable(folder: BoardFolder, scored: Mapping[str, _Scored]) -> tuple[str, ...]:
-    """The corruptions under which no submission has a score, at any severity.
+def _verdicts(
+    folder: BoardFolder, submissions: Mapping[str, Submission]
+) -> tuple[dict[str, Verification], set[str]]:
+    """The entries that maintainers verified, and those whose flags they accepted; of exactly these bundles."""
+    known = {
+        name: verdict
+        for name, verdict in read_verified(folder.path).items()
+        if name in submissions and submissions[name].manifest == verdict.manifest
+    }
+    verified = {name: verdict for name, verdict in known.items() if verdict.is_verified}
+    return verified, {name for name, verdict in known.items() if verdict.accepted}
 
-    Where one submission alone lacks them, its mean is undefined: no model gains by what it leaves out.
-    """
-    found = []
-    for name in folder.board.corruptions:
-        labels = [f"{name}-{severity}" for severity in folder.board.severities]
-        if all(one.cells[label].n == 0 for one in scored.values() for label in labels):
-            found.append(name)
-    return tuple(found)
+
+def _flags(own: Submission, submissions: Mapping[str, Submission], folder: BoardFolder) -> tuple[str, ...]:
+    others = [other for name, other in submissions.items() if name != own.name]
+    findings = screen(own, others, folder, read_pins(folder))
+    return tuple(finding.message for finding in findings if finding.level in ("flag", "error"))
+
+
+def _inapplicable(folder: BoardFolder, scored: Mapping[str, _Scored]) -> tuple[str, ...]:
+    """The corruptions under which nothing is scored: the board's rows say so, the same for every submission."""
+    one = next(iter(scored.values()))
+    return tuple(
+        name
+        for name in folder.board.corruptions
+        if all(one.cells[f"{name}-{severity}"].n == 0 for severity in folder.board.severities)
+    )
 
 
 def families_of(folder: BoardFolder, inapplicable: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
@@ -141,8 +182,20 @@ def primary(folder: BoardFolder) -> Metric:
     return next(m for m in metrics_of(folder.board.task) if m.name == folder.board.metric)
 
 
-def _places(means: Mapping[str, Replicates]) -> dict[str, Ranked]:
-    return {row.model: row for row in ranking(means)}
+def _places(
+    means: Mapping[str, Replicates], verified: Collection[str], unranked: Collection[str]
+) -> dict[str, Ranked]:
+    """Rank the verified models among themselves, and every other alone against them."""
+    judged = {name: mean for name, mean in means.items() if name in verified}
+    places = {row.model: row for row in ranking(judged)}
+    for name, mean in means.items():
+        if name in judged:
+            continue
+        if name in unranked or not judged:
+            places[name] = Ranked(name, mean.value, None, None, None, None)
+        else:
+            places[name] = next(row for row in ranking({**judged, name: mean}) if row.model == name)
+    return places
 
 
 class _Scored:

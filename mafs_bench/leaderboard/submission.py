@@ -20,12 +20,13 @@ from mafs_bench.runs.store import read_run, results_json
 from mafs_bench.types import CellResult, Condition
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Submission:
-    """A bundle that was read: ``frames`` by condition, ``cells`` in the board's order."""
+    """A bundle that was read: ``frames`` by condition. manifest: SHA-256 of its ``manifest.json``."""
 
     name: str
     board: str
+    manifest: str
     spec: Spec
     card: Card
     cells: tuple[Cell, ...]
@@ -35,9 +36,11 @@ class Submission:
 def make_bundle(run: Path, board: BoardFolder, card: Path) -> Files:
     """Take from a run what the board asks for.
 
-    Raises ``StoreError`` for a damaged run, ``SubmissionError`` for a card that does not fit or conditions
-    that the run does not have.
+    Raises ``StoreError`` for a damaged run, ``SubmissionError`` for a board that takes no entries, a card that does
+    not fit or conditions that the run does not have.
     """
+    if (closed := board.closed()) is not None:
+        raise SubmissionError(closed)
     stored = read_run(run)
     cells = {_label(cell): cell for cell in stored.results if cell.task == board.board.task}
     absent = [label for label in board.board.conditions if label not in cells]
@@ -99,5 +102,7 @@ def _read_card(path: Path) -> bytes:
         raise SubmissionError(f"{path}: {problem.strerror}") from problem
     except ValueError as problem:
         keys = ", ".join(Card.model_fields)
-        raise SubmissionError(f"{path}: {problem}; a card has {keys} (contact may be left out)") from problem
+        raise SubmissionError(
+            f"{path}: {problem}; a card has {keys} (the last three may be left out)"
+        ) from problem
     return raw

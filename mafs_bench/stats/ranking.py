@@ -1,6 +1,8 @@
 """Ranks that the data support: intervals, tie groups, and never an order that is noise.
 
 All take the replicates of one metric by model, resampled together (one ``Resampling``), better when higher.
+Every pair is tested at one fixed level, ``PAIR_LEVEL``, whatever the number of models: a model that joins changes
+no other pair's verdict.
 """
 
 from __future__ import annotations
@@ -14,7 +16,10 @@ import scipy.stats
 
 from mafs_bench.stats.resampling import Replicates, difference
 from mafs_bench.stats.robustness import Definition
-from mafs_bench.stats.significance import holm, t_test
+from mafs_bench.stats.significance import t_test
+
+PAIR_LEVEL = 0.05 / 1000
+"""The level of each paired test: at most 5 % that any of a thousand pairs (45 models) is separated by chance."""
 
 DEFINITIONS: Mapping[str, Definition] = {
     "rank": Definition(
@@ -27,7 +32,10 @@ DEFINITIONS: Mapping[str, Definition] = {
         "bootstrap of ranks",
     ),
     "tie_group": Definition(
-        "group", "cut where all above beat all below significantly", "1 and up", "pairwise tests, Holm"
+        "group",
+        "cut where all above beat all below significantly",
+        "1 and up",
+        "pairwise tests, each at .05/1000",
     ),
 }
 """name -> header, formula, range and source of every column of a ranking."""
@@ -50,12 +58,15 @@ class Ranked:
     group: int | None
 
 
-def ranking(models: Mapping[str, Replicates], alpha: float = 0.05) -> list[Ranked]:
-    """Order models by value with rank intervals and tie groups; the unscored come last, in name order."""
+def ranking(models: Mapping[str, Replicates], level: float = PAIR_LEVEL) -> list[Ranked]:
+    """Order models by value with 95 % rank intervals and tie groups; the unscored come last, in name order.
+
+    level: of each pair's test.
+    """
     scored = {name: r for name, r in models.items() if not np.isnan(r.value)}
     order = sorted(scored, key=lambda name: (-scored[name].value, name))
-    better = significantly_better(scored, alpha)
-    bounds = rank_intervals(scored, 1 - alpha)
+    better = significantly_better(scored, level)
+    bounds = rank_intervals(scored)
     group, rows = 0, []
     for place, name in enumerate(order):
         above, below = order[:place], order[place:]
@@ -83,13 +94,12 @@ def rank_intervals(models: Mapping[str, Replicates], level: float = 0.95) -> dic
     return {name: (int(np.floor(a)), int(np.ceil(b))) for name, a, b in zip(models, low, high, strict=True)}
 
 
-def significantly_better(models: Mapping[str, Replicates], alpha: float = 0.05) -> set[tuple[str, str]]:
-    """The pairs (better, worse) whose paired difference is significant: ``t_test``, Holm over all pairs."""
+def significantly_better(models: Mapping[str, Replicates], level: float = PAIR_LEVEL) -> set[tuple[str, str]]:
+    """The pairs (better, worse) whose paired difference is significant at ``level``, by ``t_test``."""
     pairs = list(combinations(models, 2))
     changes = [difference(models[a], models[b]) for a, b in pairs]
-    adjusted = holm([t_test(change).p for change in changes])
     return {
         (a, b) if change.value > 0 else (b, a)
-        for (a, b), change, p in zip(pairs, changes, adjusted, strict=True)
-        if p is not None and p <= alpha and change.value != 0
+        for (a, b), change in zip(pairs, changes, strict=True)
+        if (p := t_test(change).p) is not None and p <= level and change.value != 0
     }

@@ -46,6 +46,7 @@ function rowOf(entry, family, range, striped) {
   const rank = element("td", { class: "number" }, own.rank ?? "–");
   if (own.low !== null) rank.append(element("span", { class: "range" }, `[${places}]`));
   const model = element("th", { scope: "row" }, element("a", { href: `#record-${entry.slug}` }, entry.name));
+  if (entry.status !== "verified") model.append(element("span", { class: "range" }, entry.status));
   const worst = element("td", { class: "number" }, shown(own.worst_value), element("span", { class: "range" }, own.worst));
   return element("tr", striped ? { class: "other-group" } : {},
     rank, element("td", { class: "number" }, own.group ?? "–"), model, numberCell(own.corrupted, 3), bar(own.corrupted, range),
@@ -111,10 +112,13 @@ function showFamily() {
   history.replaceState(null, "", `#${board.name}/${family}`);
 }
 
+const packagesOf = (entry) => Object.entries(entry.packages).map((pair) => pair.join(" ")).join(", ");
+
 function recordOf(entry, board) {
   const link = element("a", { href: entry.link, rel: "nofollow noopener" }, entry.link);
   const facts = [["licence", entry.licence], ["parameters", entry.parameters.toLocaleString("en")], ["training data", entry.training_data],
-    ["weights", entry.weights], ...(entry.contact ? [["contact", entry.contact]] : []), ...entry.notes.map((note) => ["note", note])];
+    ["weights", entry.weights], ["status", entry.status], ...entry.flags.map((flag) => ["flagged", flag]),
+    [entry.status === "verified" ? "packages" : "packages, stated by the submitter", packagesOf(entry)], ...(entry.contact ? [["contact", entry.contact]] : []), ...entry.notes.map((note) => ["note", note])];
   const list = element("ul", {}, element("li", {}, link));
   for (const [key, value] of facts) list.append(element("li", {}, `${key}: ${value}`));
   const record = element("a", { href: entry.record }, "per-sample record");
