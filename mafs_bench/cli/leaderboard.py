@@ -90,7 +90,7 @@ def new(
     from mafs_bench.runs.plan import parse_severities
 
     folder = new_board(
-        writable_root(root),
+        writable_root(root, new=True),
         name,
         title=title,
         about=about,

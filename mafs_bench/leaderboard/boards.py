@@ -66,9 +66,12 @@ def find_root(root: Path | None) -> Path:
     return folder
 
 
-def writable_root(root: Path | None) -> Path:
-    """As ``find_root``, for what writes. Raises ``SubmissionError`` for the copy inside an installed package."""
-    folder = find_root(root)
+def writable_root(root: Path | None, new: bool = False) -> Path:
+    """As ``find_root``, for what writes; a ``new`` one need not be there.
+
+    Raises ``SubmissionError`` for the copy inside an installed package.
+    """
+    folder = root if new and root is not None and not root.exists() else find_root(root)
     if root is None and suites.is_installed(folder):
         raise SubmissionError(
             "boards are kept in a checkout of the project, and mafs-bench runs from an installed package; "

@@ -44,8 +44,12 @@ def check_spec(spec: Spec, board: Board) -> list[Finding]:
         findings.append(error("board.toml", f"suite_hash is not that of {board.suite} as it is published"))
     if board.task not in spec.tasks:
         findings.append(error(SPEC, f"tasks are {some(spec.tasks)}; the board has {board.task}"))
-    if spec.engine != "native":
-        findings.append(error(SPEC, f"engine is {spec.engine!r}; allowed: 'native'"))
+    fixed_values = {"engine": "native", "tf32": False, "suite_file": ""}
+    findings += [
+        error(SPEC, f"{key} is {getattr(spec, key)!r}; allowed: {value!r}")
+        for key, value in fixed_values.items()
+        if getattr(spec, key) != value
+    ]
     for key in ("corruptions", "severities"):
         absent = [name for name in getattr(board, key) if name not in getattr(spec, key)]
         if absent:

@@ -59,7 +59,7 @@ def _check_scored(frames: Mapping[str, pd.DataFrame], pins: Pins, keeps_extra: b
         label: frame["score"].isna().to_numpy() & ~pins.lacks(label) for label, frame in frames.items()
     }
     extra = {label: frame["score"].notna().to_numpy() & pins.lacks(label) for label, frame in frames.items()}
-    findings = _scored_finding(missing, "null where the corruption applies")
+    findings = _scored_finding(missing, "null where the board asks for one")
     return (
         findings
         if keeps_extra

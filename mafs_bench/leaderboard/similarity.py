@@ -25,7 +25,7 @@ DERIVED_FROM_RELATED, _ONE_SIDED = 0.9, 0.75
 """The same for entries with a common backbone, where nearly all differences are in favour of the newcomer."""
 
 _LEAST_ROWS, _LEAST_DIFFERENCES = 50, 30
-"""Rows that both get wrong, and rows that differ, below which nothing is concluded."""
+"""Rows of possible agreement (or traces), and rows that differ, below which nothing is concluded."""
 
 _EQUAL = 1e-4
 
@@ -35,12 +35,12 @@ class Likeness:
     """What two submissions share over all conditions.
 
     agreement: rows that both get wrong, beyond what the two accuracies of each condition would give by chance, as
-    a share of the most that they allow (Cohen's phi over its maximum). both_wrong: those rows. better, worse: rows
-    that only the first gets right, or wrong. equal: the share of ``traces`` that are equal.
+    a share of the most that they allow (Cohen's phi over its maximum). allowed: that most, in rows. better, worse:
+    rows that only the first gets right, or wrong. equal: the share of ``traces`` that are equal.
     """
 
     agreement: float
-    both_wrong: int
+    allowed: float
     better: int
     worse: int
     equal: float
@@ -78,7 +78,7 @@ def likeness(own: Submission, other: Submission, task: str, labels: tuple[str, .
     equal = np.isclose(a.trace[traced], b.trace[traced], rtol=_EQUAL, atol=_EQUAL)
     return Likeness(
         float((both - expected).sum()) / most if most > 0 else 0.0,
-        int(both.sum()),
+        most,
         int((theirs - both).sum()),
         int((mine - both).sum()),
         float(equal.mean()) if len(equal) else 0.0,
@@ -173,7 +173,7 @@ def _trace(frame: pd.DataFrame, task: str) -> Array:
 
 def _is_derived(alike: Likeness, related: bool) -> bool:
     differing = alike.better + alike.worse
-    if alike.both_wrong < _LEAST_ROWS:
+    if alike.allowed < _LEAST_ROWS:
         return False
     if not related:
         return alike.agreement >= DERIVED

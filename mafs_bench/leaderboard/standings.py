@@ -186,15 +186,15 @@ def _places(
     means: Mapping[str, Replicates], verified: Collection[str], unranked: Collection[str]
 ) -> dict[str, Ranked]:
     """Rank the verified models among themselves, and every other alone against them."""
-    judged = {name: mean for name, mean in means.items() if name in verified}
+    judged = {name: own for name, own in means.items() if name in verified}
     places = {row.model: row for row in ranking(judged)}
-    for name, mean in means.items():
+    for name, own in means.items():
         if name in judged:
             continue
         if name in unranked or not judged:
-            places[name] = Ranked(name, mean.value, None, None, None, None)
+            places[name] = Ranked(name, own.value, None, None, None, None)
         else:
-            places[name] = next(row for row in ranking({**judged, name: mean}) if row.model == name)
+            places[name] = next(row for row in ranking({**judged, name: own}) if row.model == name)
     return places
 
 

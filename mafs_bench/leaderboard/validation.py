@@ -91,7 +91,7 @@ def screen(
     labels, task = board.board.conditions, board.board.task
     findings = [finding for other in others for finding in similarity.between(submission, other)]
     findings += similarity.flags_of(submission, others, task, labels)
-    if set(labels) <= set(submission.frames):
+    if all(len(submission.frames.get(label, ())) == len(pins) for label in labels):
         findings += patterns.within(submission, board.board)
     return [*findings, *compare_inputs(submission, others, pins), *similarity.relatives(submission, others)]
 

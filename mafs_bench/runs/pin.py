@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mafs_bench.adapters.protocols import Answer, Caption, Embeddings, Fused
+from mafs_bench.adapters.base import Adapter, Answer, Caption, Embeddings, Fused
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UsageError
@@ -93,13 +92,10 @@ def _views(
     return made
 
 
-class _SameVector:
-    """An adapter that encodes every input to the same vector."""
+class _SameVector(Adapter):
+    """A model that encodes every input to the same vector."""
 
     name = "none"
-    weights = ""
-    missing: ClassVar[Mapping[str, str]] = {"image": "blank", "text": "empty"}
-    domain = ""
 
     def encode_images(self, images: Sequence[Image]) -> FloatArray:
         """Float32 (n, 1): one."""
@@ -112,9 +108,6 @@ class _SameVector:
     def fuse(self, images: Embeddings, texts: Embeddings) -> Fused:
         """Fuse to the same vector."""
         return Fused(np.ones((len(images), 1), dtype=np.float32))
-
-    def prepare_answers(self, vocabulary: Sequence[str]) -> None:
-        """Answers are not chosen from a vocabulary."""
 
 
 class _SameAnswer(_SameVector):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.bundle_draft import good_bundle, pinned_board
+from tests.support.bundle_draft import empty_board, good_bundle
 
 
 @pytest.fixture(scope="module")
@@ -16,6 +16,6 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def boards(good: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A board that is pinned to the good bundle's samples, without submissions."""
-    return pinned_board(tmp_path_factory.mktemp("boards"), good)
+def boards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root with an open board, without submissions."""
+    return empty_board(tmp_path_factory.mktemp("boards"))

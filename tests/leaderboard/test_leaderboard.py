@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from mafs_bench.cli import app
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.errors import SubmissionError, UnknownNameError
 from mafs_bench.leaderboard.boards import board_names, default_root, load_board
 from mafs_bench.leaderboard.bundle import read_bundle, write_bundle
 from mafs_bench.leaderboard.markdown import board_markdown
+from mafs_bench.leaderboard.pins import pins_of, write_pins
 from mafs_bench.leaderboard.records import by_condition, decode, encode
 from mafs_bench.leaderboard.schemas import Board, from_toml, to_toml
 from mafs_bench.leaderboard.site import build, check, generate, outdated
 from mafs_bench.leaderboard.standings import ALL, Standings, standings
 from mafs_bench.leaderboard.submission import manifest_json
+from mafs_bench.leaderboard.validation import validate
 from mafs_bench.runs.store import read_run
-from tests.support.fake_board import bundle_of, open_board, submit_model, write_card
-from tests.support.fake_run import write_run
+from mafs_bench.types import Condition
+from tests.support.fake_board import bundle_of, define_board, open_board, submit_model
+from tests.support.fake_run import fake_frame
 
 MODELS = {"strong": (2.6, 0.3), "twin-a": (2.0, 0.5), "twin-b": (2.0, 0.5), "weak": (0.3, 0.6)}
 
@@ -32,10 +32,10 @@ MODELS = {"strong": (2.6, 0.3), "twin-a": (2.0, 0.5), "twin-b": (2.0, 0.5), "wea
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("leaderboard")
-    board = open_board(folder / "boards")
+    board = open_board(folder / "boards", n=60)
     for name, (skill, fragility) in MODELS.items():
         submit_model(folder, board, name, model=name, skill=skill, fragility=fragility, n=60)
-    open_board(folder / "boards", "coco-retrieval", dataset="coco", title="Retrieval on COCO")
+    define_board(folder / "boards", "coco-retrieval", dataset="coco", title="Retrieval on COCO")
     build(folder / "boards")
     return folder / "boards"
 
@@ -91,28 +91,32 @@ def test_families_are_those_of_the_suite(made: Standings) -> None:
     assert made.families[ALL] == ("gaussian_noise", "keyboard")
 
 
-def test_corruption_that_changes_nothing_has_no_part_but_one_that_a_model_leaves_out_has(
-    tmp_path: Path,
-) -> None:
-    """Scores that all submissions lack are the data's; scores that one lacks are the model's."""
-    board = open_board(tmp_path / "boards")
-    for name, lacks in (("a", "keyboard"), ("b", "keyboard"), ("c", "keyboard|gaussian_noise")):
-        files, _ = read_bundle(bundle_of(tmp_path, board, name, model=name))
-        frame, _ = decode(files["scores.parquet"], "retrieval")
-        assert frame is not None
-        asked = (
-            frame["direction"] == "t2i"
-        )  # what the board ranks by; images are scored as queries all the same
-        frame.loc[asked & frame["condition"].str.match(lacks), "score"] = np.nan
-        files["scores.parquet"] = encode(by_condition(frame, "retrieval"), "retrieval")
-        files["manifest.json"] = manifest_json(board.name, files)
-        write_bundle(files, board.path / "submissions" / name)
+def test_corruption_that_can_change_nothing_has_no_part(tmp_path: Path) -> None:
+    """The board's rows say what can be scored; no submission does."""
+    folder = define_board(tmp_path / "boards")
+    conditions = [("clean", None, 0)]
+    conditions += [(f"{c}-{s}", c, s) for c in folder.board.corruptions for s in folder.board.severities]
+    frames = {k: fake_frame("retrieval", 30, 0.0, "x", Condition("", c, s, 0)) for k, c, s in conditions}
+    for label, frame in frames.items():
+        if label.startswith("keyboard"):
+            frame.loc[frame["direction"] == "t2i", "score"] = np.nan
+    board = write_pins(folder, pins_of(folder.board, frames), "r1")
+    bundle = bundle_of(tmp_path, board, "a")
+    assert any(
+        "scores are given where the corruption cannot apply: keyboard-1" in str(f)
+        for f in validate(bundle, tmp_path / "boards").findings
+    )
+    files, _ = read_bundle(bundle)
+    frame, _ = decode(files["scores.parquet"], "retrieval")
+    assert frame is not None
+    frame.loc[(frame["direction"] == "t2i") & frame["condition"].str.match("keyboard"), "score"] = np.nan
+    files["scores.parquet"] = encode(by_condition(frame, "retrieval"), "retrieval")
+    files["manifest.json"] = manifest_json(board.name, files)
+    write_bundle(files, board.path / "submissions" / "a")
     made = standings(board)
     assert made.inapplicable == ("keyboard",)
     assert made.families == {ALL: ("gaussian_noise",), "noise": ("gaussian_noise",)}
-    values = {entry.name: entry.standings[ALL].corrupted.value for entry in made.entries}
-    assert values["c"] is None
-    assert values["a"] is not None
+    assert made.entries[0].standings[ALL].corrupted.value is not None
     assert "without keyboard, which can change nothing here" in board_markdown(made)
 
 
@@ -185,36 +189,3 @@ def test_boards_of_the_project_are_up_to_date() -> None:
 
 def test_generated_files_hold_no_machine_paths(root: Path) -> None:
     assert [path for path, text in generate(root).items() if str(root) in text] == []
-
-
-def test_commands_from_run_to_board(tmp_path: Path) -> None:
-    runner, root = CliRunner(), ["--root", str(tmp_path / "boards")]
-    new = [
-        "leaderboard",
-        "new",
-        "b",
-        "--title",
-        "T",
-        "--about",
-        "A",
-        "--task",
-        "retrieval",
-        "--dataset",
-        "scenes",
-    ]
-    new += ["--suite", "smoke@1", "--corruption", "keyboard", "--severity", "1,3"]
-    assert "3 conditions" in runner.invoke(app, [*new, *root], catch_exceptions=False).output
-    run = str(write_run(tmp_path / "run", n=12))
-    card, bundle = str(write_card(tmp_path / "card.toml", "Mine")), str(tmp_path / "x.zip")
-    submit = ["submit", run, "--board", "b", "--model-card", card, "--out", bundle]
-    assert "x.zip: accepted" in runner.invoke(app, [*submit, *root], catch_exceptions=False).output
-    assert "b/submissions/mine" in runner.invoke(app, ["leaderboard", "add", bundle, *root]).output
-    with pytest.raises(SubmissionError, match=r"BOARD\.md"):
-        runner.invoke(app, ["leaderboard", "check", *root], catch_exceptions=False)
-    assert "BOARD.md" in runner.invoke(app, ["leaderboard", "build", *root]).output
-    assert "agree" in runner.invoke(app, ["leaderboard", "check", *root]).output
-    spec = tmp_path / "boards" / "b" / "submissions" / "mine" / "spec.json"
-    spec.write_text(json.dumps({**json.loads(spec.read_text()), "seed": 3}))
-    refused = runner.invoke(app, ["validate", str(spec.parent), *root])
-    assert refused.exit_code == 1
-    assert "error: spec.json: seed is 3; the board has 0" in refused.output

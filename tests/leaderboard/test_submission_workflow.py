@@ -93,9 +93,9 @@ def test_review_shows_the_board_with_the_newcomer(tmp_path: Path) -> None:
     bundle = bundle_of(tmp_path, board, "young", model="young", skill=3.0)
     text = review("young", validate(bundle, tmp_path / "boards"), tmp_path / "boards")
     rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert rows[0].startswith("| model | rank")
-    assert rows[2].startswith("| young (new) | 1 [1–1] | 1 |")
-    assert rows[3].startswith("| old | 2 [2–2] | 2 |")
+    assert rows[0].startswith("| model | status | rank")
+    assert rows[2].startswith("| young (new) | unverified | 1 [1–1] | 1 |")
+    assert rows[3].startswith("| old | verified | 1 [1–1] | 1 |")
     assert not (board.path / "submissions" / "young").exists()
 
 

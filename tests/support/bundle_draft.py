@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mafs_bench.leaderboard.bundle import write_bundle
-from mafs_bench.leaderboard.records import decode, ids_digest
 from mafs_bench.leaderboard.submission import make_bundle, manifest_json
 from mafs_bench.leaderboard.validation import Report, validate
 from tests.support.fake_board import CARD, open_board
@@ -29,15 +28,9 @@ def good_bundle(folder: Path) -> dict[str, bytes]:
     return make_bundle(run, open_board(folder / "boards"), folder / "card.toml")
 
 
-def pinned_board(root: Path, good: dict[str, bytes]) -> Path:
-    """A board that is pinned to the good bundle's samples, without submissions."""
-    frame, _ = decode(good["scores.parquet"], "retrieval")
-    assert frame is not None
-    clean = frame[frame["condition"] == "clean"]
-    folder = open_board(root)
-    lines = f'revision = "r1"\nids_digest = "{ids_digest(clean, "retrieval")}"\nn = {len(clean)}\n'
-    kept = [x for x in (folder.path / "board.toml").read_text().splitlines(True) if x.split()[0] not in lines]
-    (folder.path / "board.toml").write_text("".join(kept) + lines)
+def empty_board(root: Path) -> Path:
+    """A root with an open board, without submissions."""
+    open_board(root)
     return root
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mafs_bench.leaderboard.boards import BoardFolder, new_board
 from mafs_bench.leaderboard.bundle import write_bundle
+from mafs_bench.leaderboard.pins import pins_of, write_pins
 from mafs_bench.leaderboard.publish import add_submission
+from mafs_bench.leaderboard.schemas import Verification
 from mafs_bench.leaderboard.submission import make_bundle
-from tests.support.fake_run import SUITE, write_run
+from mafs_bench.leaderboard.verification import record
+from mafs_bench.types import Condition
+from tests.support.fake_run import SUITE, fake_frame, write_run
 
 CARD = """name = "Clip small"
 link = "https://example.org/clip"
@@ -19,8 +24,8 @@ training_data = "a million pairs"
 """
 
 
-def open_board(root: Path, name: str = "scenes-retrieval", **changes: Any) -> BoardFolder:
-    """An empty board for runs of ``write_run``."""
+def define_board(root: Path, name: str = "scenes-retrieval", **changes: Any) -> BoardFolder:
+    """An empty board for runs of ``write_run``, whose rows are not pinned."""
     settings: dict[str, Any] = {
         "title": "Retrieval on scenes",
         "about": "made by the project",
@@ -36,6 +41,22 @@ def open_board(root: Path, name: str = "scenes-retrieval", **changes: Any) -> Bo
     return new_board(root, name, **{**settings, **changes})
 
 
+def open_board(
+    root: Path,
+    name: str = "scenes-retrieval",
+    n: int = 30,
+    content_hashes: Mapping[str, tuple[str, ...]] | None = None,
+    **changes: Any,
+) -> BoardFolder:
+    """The same with the rows of runs of ``n`` images."""
+    folder = define_board(root, name, **changes)
+    board = folder.board
+    conditions = [Condition("", None, 0, 0)]
+    conditions += [Condition("", c, s, 0) for c in board.corruptions for s in board.severities]
+    frames = {c.label: fake_frame(board.task, n, 0.0, "rows", c) for c in conditions}
+    return write_pins(folder, pins_of(board, frames, content_hashes), "r1")
+
+
 def write_card(path: Path, name: str) -> Path:
     """A card of that name."""
     path.write_text(CARD.replace("Clip small", name))
@@ -49,6 +70,10 @@ def bundle_of(folder: Path, board: BoardFolder, name: str, **run: Any) -> Path:
     return out
 
 
-def submit_model(folder: Path, board: BoardFolder, name: str, **run: Any) -> None:
+def submit_model(folder: Path, board: BoardFolder, name: str, verified: bool = True, **run: Any) -> None:
     """Put a model on a board."""
-    add_submission(bundle_of(folder, board, name, **run), board.path.parent)
+    report = add_submission(bundle_of(folder, board, name, **run), board.path.parent)
+    assert report.submission is not None
+    if verified:
+        verdict = Verification(manifest=report.submission.manifest, model=name, cells=("clean",))
+        record(board.path, report.submission.name, verdict)

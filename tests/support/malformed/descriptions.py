@@ -56,6 +56,16 @@ def first_ten_only(draft: Draft) -> None:
     draft.json("spec.json", lambda spec: spec.update(limit=10))
 
 
+@malformed("spec.json: precision is 'bf16'; the board has 'fp32'")
+def other_precision(draft: Draft) -> None:
+    draft.json("spec.json", lambda spec: spec.update(precision="bf16"))
+
+
+@malformed("spec.json: tf32 is True; allowed: False")
+def rounded_products(draft: Draft) -> None:
+    draft.json("spec.json", lambda spec: spec.update(tf32=True))
+
+
 @malformed("spec.json: engine is 'reference'")
 def other_engine(draft: Draft) -> None:
     draft.json("spec.json", lambda spec: spec.update(engine="reference"))

@@ -95,19 +95,43 @@ def sample_left_out(draft: Draft) -> None:
     draft.frame(lambda frame: frame.iloc[:-1])
 
 
-@malformed("scores.parquet keyboard-5: sample ids there twice")
+@malformed("scores.parquet: has 631 rows; the board has 630")
 def sample_twice(draft: Draft) -> None:
     draft.frame(lambda frame: pd.concat([frame, frame.iloc[-1:]]))
 
 
-@malformed("scores.parquet keyboard-5: sample ids that clean does not have")
+@malformed("scores.parquet keyboard-5: sample ids that the board does not have")
 def invented_sample(draft: Draft) -> None:
     draft.frame(lambda frame: frame.loc.__setitem__((frame.index[-1], "id"), "s999"))
 
 
-@malformed("scores.parquet keyboard-5: group or direction differs from clean")
+@malformed("scores.parquet keyboard-5: group or direction differs from the board")
 def group_changed(draft: Draft) -> None:
     draft.frame(lambda frame: frame.loc.__setitem__((frame.index[-1], "group"), "g000"))
+
+
+@malformed("scores.parquet keyboard-5: sample ids there twice")
+def sample_in_place_of_another(draft: Draft) -> None:
+    draft.frame(lambda frame: pd.concat([frame.iloc[:-1], frame.iloc[-2:-1]]))
+
+
+@malformed("scores.parquet: 1 scores are given where the corruption cannot apply: keyboard-1")
+def score_where_nothing_applies(draft: Draft) -> None:
+    draft.frame(lambda frame: frame.assign(score=frame["score"].mask(_keyboard(frame, 1), 1.0)))
+
+
+@malformed("scores.parquet: 20 scores are null where the board asks for one: keyboard-3")
+def misses_left_out(draft: Draft) -> None:
+    draft.frame(lambda frame: frame.assign(score=frame["score"].mask(_first_scored(frame, 20), np.nan)))
+
+
+def _keyboard(frame: pd.DataFrame, severity: int) -> pd.Series:
+    return (frame["condition"] == f"keyboard-{severity}") & frame["score"].isna()
+
+
+def _first_scored(frame: pd.DataFrame, n: int) -> pd.Series:
+    scored = (frame["condition"] == "keyboard-3") & frame["score"].notna()
+    return scored & (scored.cumsum() <= n)
 
 
 @malformed("scores.parquet: condition missing: keyboard-5")
@@ -120,16 +144,16 @@ def without_clean(draft: Draft) -> None:
     draft.frame(lambda frame: frame[frame["condition"] != "clean"])
 
 
-@malformed("scores.parquet clean: 1 samples are unscored")
+@malformed("scores.parquet: 1 scores are null where the board asks for one: clean")
 def clean_unscored(draft: Draft) -> None:
     draft.frame(lambda frame: frame.loc.__setitem__((0, "score"), np.nan))
 
 
-@malformed("samples ids, groups or labels are not those of the board".replace("samples ids", "sample ids"))
+@malformed("scores.parquet clean: sample ids that the board does not have")
 def other_samples_everywhere(draft: Draft) -> None:
     draft.frame(lambda frame: frame.assign(id=frame["id"].astype(str).str.replace("s00", "t00")))
 
 
-@malformed("scores.parquet clean: has 87 rows; the board has 90")
+@malformed("scores.parquet clean: sample ids missing")
 def easy_samples_only(draft: Draft) -> None:
     draft.frame(lambda frame: frame[~frame["group"].isin(["g003"])])
