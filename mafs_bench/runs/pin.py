@@ -150,4 +150,4 @@ class _ImagelessEncoder(Encoder):
 
 def _no_images(n: int) -> EncodedImages:
     vectors = Embeddings(np.ones((n, 1), dtype=np.float32), np.ones(n, dtype=bool))
-    return EncodedImages(vectors, np.zeros((n, 32), np.uint8), np.zeros(n), np.zeros(n, dtype=bool))
+    return EncodedImages(vectors, np.zeros((n, 32), np.uint8), np.zeros(n))

@@ -12,7 +12,7 @@ from PIL import Image
 from mafs_bench.leaderboard.site import build
 from mafs_bench.report.page import write_report
 from tests.support.browser import CHROMIUM, Browser
-from tests.support.fake_board import open_board, submit_model
+from tests.support.fake_board import define_board, open_board, submit_model
 from tests.support.fake_run import write_run
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium or Chrome on this machine")
@@ -32,7 +32,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     board = open_board(folder / "boards")
     for name, skill in (("strong", 2.6), ("twin-a", 2.0), ("twin-b", 2.0), ("weak", 0.3)):
         submit_model(folder, board, name, model=name, skill=skill)
-    open_board(folder / "boards", "coco-retrieval", dataset="coco", title="Retrieval on COCO")
+    define_board(folder / "boards", "coco-retrieval", dataset="coco", title="Retrieval on COCO")
     build(folder / "boards")
     return folder / "boards" / "site" / "index.html"
 
