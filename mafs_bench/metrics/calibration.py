@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from mafs_bench.metrics.columns import Array
+from mafs_bench.metrics.columns import Array, run_starts
 from mafs_bench.types import Metric
 
 N_BINS = 15
@@ -43,23 +43,6 @@ def ece(task: str, confidence: Column, outcome: Column) -> Metric:
     )
 
 
-def reliability_curve(confidence: Array, outcome: Array) -> pd.DataFrame:
-    """A row a bin: ``low``, ``high``, ``n``, mean ``confidence``, mean ``outcome`` (NaN where empty)."""
-    scored = ~np.isnan(confidence + outcome)
-    count, stated, found = _binned(confidence[scored], outcome[scored]).sum(axis=0)
-    edges = np.linspace(0, 1, N_BINS + 1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return pd.DataFrame(
-            {
-                "low": edges[:-1],
-                "high": edges[1:],
-                "n": count.astype(np.int64),
-                "confidence": stated / count,
-                "outcome": found / count,
-            }
-        )
-
-
 def aurc(task: str, confidence: Column, loss: Column) -> Metric:
     """Mean loss (in [0, 1]) of what is answered, over all coverages; rows of equal confidence enter together."""
 
@@ -67,9 +50,12 @@ def aurc(task: str, confidence: Column, loss: Column) -> Metric:
         stated, lost = confidence(frame), loss(frame)
         if np.isnan(stated + lost).any():
             return np.full(len(weights), np.nan)
-        _, risk, counts = _risk_coverage(stated, lost, weights)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray((risk * counts).sum(axis=1) / counts.sum(axis=1))
+        from mafs_bench.metrics.running_sums import mean_risks  # numba: not before it is needed
+
+        order = np.argsort(-stated, kind="stable")
+        out = np.empty(len(weights))
+        mean_risks(weights, order, run_starts(stated[order]), lost, out)
+        return out
 
     return Metric(
         "aurc",
@@ -83,13 +69,6 @@ def aurc(task: str, confidence: Column, loss: Column) -> Metric:
     )
 
 
-def risk_coverage_curve(confidence: Array, loss: Array) -> pd.DataFrame:
-    """A row a distinct confidence, highest first: ``coverage`` and ``risk`` (mean loss) of answering from there."""
-    scored = ~np.isnan(confidence + loss)
-    coverage, risk, _ = _risk_coverage(confidence[scored], loss[scored], np.ones((1, int(scored.sum()))))
-    return pd.DataFrame({"coverage": coverage[0], "risk": risk[0]})
-
-
 def _binned(confidence: Array, outcome: Array) -> Array:
     """(n, 3, bins): one, confidence and outcome in the row's own bin, 0 elsewhere; NaN rows unscored."""
     scored = ~np.isnan(confidence + outcome)
@@ -99,21 +78,3 @@ def _binned(confidence: Array, outcome: Array) -> Array:
     table[rows, 0, bins], table[rows, 1, bins], table[rows, 2, bins] = 1.0, confidence, outcome
     table[~scored] = np.nan
     return table
-
-
-def _risk_coverage(confidence: Array, loss: Array, weights: Array) -> tuple[Array, Array, Array]:
-    """Coverage, risk and weight at each distinct confidence, highest first: (r, k) each."""
-    order = np.argsort(-confidence, kind="stable")
-    starts = _group_starts(confidence[order])
-    ordered = weights[:, order]
-    counts = np.add.reduceat(ordered, starts, axis=1)
-    covered = counts.cumsum(axis=1)
-    lost = np.add.reduceat(ordered * loss[order], starts, axis=1).cumsum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        risk = np.where(covered > 0, lost / covered, 0.0)
-        return covered / covered[:, -1:], risk, counts
-
-
-def _group_starts(ordered: Array) -> np.ndarray:
-    """Where each run of equal values begins."""
-    return np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))

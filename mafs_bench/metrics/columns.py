@@ -33,3 +33,9 @@ def ratio(sums: Array) -> Array:
     """First sum over the second, (..., 2) -> (...); NaN where nothing was scored."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(sums[..., 0] / sums[..., 1])
+
+
+def run_starts(ordered: Array) -> npt.NDArray[np.int64]:
+    """Where each run of equal values begins in ``ordered`` (n,), and n: int64 (k + 1,)."""
+    changes = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    return np.concatenate([[0], changes, [len(ordered)]]).astype(np.int64)

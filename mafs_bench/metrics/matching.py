@@ -11,28 +11,23 @@ import numpy as np
 import pandas as pd
 
 from mafs_bench.metrics.calibration import aurc, ece
-from mafs_bench.metrics.columns import Array, columns_of, ratio
+from mafs_bench.metrics.columns import Array, columns_of, ratio, run_starts
 from mafs_bench.types import Metric
 
 
 def auroc(frame: pd.DataFrame, weights: Array) -> Array:
     """Weighted area under the ROC curve, weights (r, n) -> (r,): P(matched > mismatched) + P(equal) / 2.
 
-    NaN where a resample holds one of the two classes only. Scores are sorted once; a resample then costs one
-    running sum of its mismatched weights, read at the place of each matched score.
+    NaN where a resample holds one of the two classes only. Scores are sorted once; a resample then costs one running
+    sum of its mismatched weights.
     """
+    from mafs_bench.metrics.running_sums import rank_sums  # numba: not before it is needed
+
     score, matched = _column(frame, "score"), _column(frame, "label") == 1
     order = np.argsort(score, kind="stable")
-    positive, negative = order[matched[order]], order[~matched[order]]
-    running = np.zeros((len(weights), len(negative) + 1))
-    np.cumsum(weights[:, negative], axis=1, out=running[:, 1:])
-    below, up_to = (np.searchsorted(score[negative], score[positive], side) for side in ("left", "right"))
-    won = running[:, below]
-    if (below != up_to).any():
-        won = (won + running[:, up_to]) / 2
-    own = weights[:, positive]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.einsum("rp,rp->r", own, won) / (own.sum(axis=1) * running[:, -1]))
+    out = np.empty(len(weights))
+    rank_sums(weights, order, run_starts(score[order]), matched, out)
+    return out
 
 
 def auroc_influence(frame: pd.DataFrame) -> Array:

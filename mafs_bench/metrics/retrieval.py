@@ -57,14 +57,13 @@ def _rank(rank: Array) -> Array:
 
 def median_rank(frame: pd.DataFrame, weights: Array) -> Array:
     """Median of the ranks, weights (r, n) of whole numbers -> (r,): the mean of the two middle ones where n is even."""
-    values, place = np.unique(frame["score"].to_numpy(dtype=np.float64), return_inverse=True)
-    order = np.argsort(place, kind="stable")
-    starts = np.searchsorted(place[order], np.arange(len(values)))
-    up_to = np.add.reduceat(weights[:, order], starts, axis=1).cumsum(axis=1)
-    half = up_to[:, -1:] / 2
-    lower, upper = (up_to < half).sum(axis=1), (up_to <= half).sum(axis=1)
-    medians = (values[lower] + values[np.minimum(upper, len(values) - 1)]) / 2
-    return np.where(half[:, 0] > 0, medians, np.nan)
+    from mafs_bench.metrics.running_sums import medians  # numba: not before it is needed
+
+    rank = frame["score"].to_numpy(dtype=np.float64)
+    order = np.argsort(rank, kind="stable")
+    out = np.empty(len(weights))
+    medians(weights, order, rank[order], out)
+    return out
 
 
 def _median(direction: str) -> Metric:
