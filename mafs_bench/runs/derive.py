@@ -6,7 +6,7 @@ import pandas as pd
 
 from mafs_bench.metrics import metrics_of
 from mafs_bench.runs.store import CellMeta
-from mafs_bench.stats.intervals import interval
+from mafs_bench.stats.intervals import intervals
 from mafs_bench.stats.resampling import Resampling
 from mafs_bench.types import CellResult
 
@@ -15,7 +15,7 @@ N_RESAMPLES = 2000
 
 def derive_cell(frame: pd.DataFrame, meta: CellMeta, resampling: Resampling) -> CellResult:
     """Every metric of a cell with its interval. ``resampling`` is shared by all cells of a run."""
-    metrics = {metric.name: interval(metric, frame, resampling) for metric in metrics_of(meta.task)}
+    metrics = intervals(metrics_of(meta.task), frame, resampling)
     return CellResult(
         meta.task,
         meta.dataset,

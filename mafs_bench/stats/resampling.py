@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, partial
+from functools import cache, cached_property, lru_cache, partial
 from typing import Literal
 
 import numpy as np
@@ -47,13 +47,8 @@ class Resampling:
 
     @cached_property
     def counts(self) -> npt.NDArray[np.uint16]:
-        """How often each cluster is in each resample; drawn when first asked for."""
-        n = len(self.clusters)
-        rng = stream(self.seed, "bootstrap", "clusters", str(n))
-        counts = np.empty((self.n_resamples, n), dtype=np.uint16)
-        for row in counts:
-            row[:] = np.bincount(rng.integers(0, n, size=n, dtype=np.int32), minlength=n)
-        return counts
+        """How often each cluster is in each resample; drawn when first asked for, and read-only."""
+        return _counts(len(self.clusters), self.n_resamples, self.seed)
 
     def positions(self, groups: npt.NDArray[np.object_]) -> npt.NDArray[np.intp]:
         """The cluster of each row, (n,). Raises ``DataError`` for a cluster that is not among them."""
@@ -79,6 +74,17 @@ class Resampling:
         step = max(1, memory // (8 * max(row_length, len(self.clusters))))
         for start in range(0, self.n_resamples, step):
             yield self.counts[start : start + step].astype(np.float64)
+
+
+@lru_cache(maxsize=2)
+def _counts(n: int, n_resamples: int, seed: int) -> npt.NDArray[np.uint16]:
+    """Kept: the tasks of a run, its results and its table have the same."""
+    rng = stream(seed, "bootstrap", "clusters", str(n))
+    counts = np.empty((n_resamples, n), dtype=np.uint16)
+    for row in counts:
+        row[:] = np.bincount(rng.integers(0, n, size=n, dtype=np.int32), minlength=n)
+    counts.flags.writeable = False
+    return counts
 
 
 @dataclass(frozen=True)
