@@ -14,9 +14,9 @@ from typing import Any, cast
 
 import typer
 
-from mafs_bench import __version__
 from mafs_bench.cli.encoding import make_output_safe
 from mafs_bench.errors import INTERRUPTED, InterruptedRunError, MafsBenchError, failure_code, one_line
+from mafs_bench.version import __version__
 
 _COMMANDS = (
     "run",

@@ -27,15 +27,14 @@ def compare(
     resamples: _RESAMPLES = 2000,
 ) -> None:
     """Compare runs with the first one: robustness measures, paired tests over the grid, corrected, effect sizes."""
-    from mafs_bench.report.compare import compare_runs, names_of
+    from mafs_bench import api
+    from mafs_bench.report.compare import names_of
     from mafs_bench.report.comparison_tables import comparison_tables, write_comparison
     from mafs_bench.report.measures import measure_runs, measure_tables
     from mafs_bench.report.tables import check_suffixes, print_tables
-    from mafs_bench.runs.store import read_run
 
     check_suffixes(out or [])
-    stored = [read_run(path) for path in runs]
-    compared = compare_runs(stored, metric, resamples, tasks=task or ())
+    compared = api.compare(*runs, metric=metric, task=task or (), resamples=resamples)
     measures = measure_tables(measure_runs(compared.runs, names_of(compared.runs), metric, resamples))
     print_tables([*measures, *comparison_tables(compared)])
     write_comparison(compared, measures, out or [])
@@ -49,13 +48,11 @@ def domain_gap(
     resamples: _RESAMPLES = 2000,
 ) -> None:
     """Score lost between two domains, and whether corruption hurts more off the source."""
-    from mafs_bench.report.domain import domain_gaps, gap_tables
+    from mafs_bench import api
     from mafs_bench.report.tables import check_suffixes, print_tables, write_tables
-    from mafs_bench.runs.store import read_run
 
     check_suffixes(out or [])
-    runs = read_run(source), read_run(target)
-    tables = gap_tables(domain_gaps(*runs, metric, resamples), *runs)
+    tables = api.domain_gap(source, target, metric=metric, resamples=resamples).tables()
     print_tables(tables)
     for path in out or []:
         write_tables(tables, path)

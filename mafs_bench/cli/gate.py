@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from mafs_bench.report.baseline import Baseline
-    from mafs_bench.runs.store import StoredRun
 
 
 def register(app: typer.Typer) -> None:
@@ -23,11 +19,10 @@ def baseline(
     out: Annotated[Path, typer.Option(help="the file that later checks read")],
 ) -> None:
     """Store a run as the baseline of later checks."""
-    from mafs_bench.report.baseline import write_baseline
-    from mafs_bench.runs.store import read_run
+    from mafs_bench import api
 
-    write_baseline(read_run(run), out)
-    typer.echo(f"{out}  {out.stat().st_size / 1e3:.0f} kB")
+    written = api.write_baseline(run, out)
+    typer.echo(f"{written}  {written.stat().st_size / 1e3:.0f} kB")
 
 
 def check(
@@ -46,45 +41,29 @@ def check(
     batch_size: Annotated[int, typer.Option(min=1, help="images a forward pass")] = 64,
 ) -> None:
     """Has a model lost more than the margin? Ends 0: pass, 1: regression, 2: inconclusive."""
-    from mafs_bench.report.baseline import read_baseline
-    from mafs_bench.report.gate import check_run, require_settings
+    from mafs_bench import api
     from mafs_bench.report.gate_output import gate_table, write_junit, write_step_summary
     from mafs_bench.report.tables import print_tables
+    from mafs_bench.runs.progress import make_progress
 
-    stored = read_baseline(baseline)
-    require_settings(stored, margin, alpha, metric or ())
-    candidate = _candidate(stored, model, run, out, dataset, data_root, device, batch_size)
-    result = check_run(candidate, stored, margin, alpha, metric or ())
+    with make_progress(quiet=run is not None) as progress:
+        result = api.check(
+            baseline,
+            model=model,
+            run=run,
+            margin=margin,
+            alpha=alpha,
+            metric=metric or (),
+            dataset=dataset,
+            data_root=data_root,
+            out=out,
+            device=device,
+            batch_size=batch_size,
+            progress=progress,
+        )
     print_tables([gate_table(result)])
     if junit is not None:
         write_junit(result, junit)
     if github:
         write_step_summary(result)
     raise typer.Exit(result.verdict)
-
-
-def _candidate(
-    stored: Baseline,
-    model: str | None,
-    run: Path | None,
-    out: Path | None,
-    dataset: str | None,
-    data_root: Path | None,
-    device: str,
-    batch_size: int,
-) -> StoredRun:
-    from mafs_bench.errors import UsageError
-    from mafs_bench.runs.store import read_run
-
-    if (model is None) == (run is None):
-        raise UsageError("check needs --model SPEC or --run FOLDER, one of the two")
-    if run is not None:
-        return read_run(run)
-
-    from mafs_bench.cli.progress import make_progress
-    from mafs_bench.report.rerun import rerun
-    from mafs_bench.runs.execute import Resources, default_workers
-
-    resources = Resources(device, stored.spec.precision, batch_size, default_workers())
-    with make_progress(quiet=False) as progress:
-        return rerun(stored, str(model), out, resources, progress, dataset, data_root)

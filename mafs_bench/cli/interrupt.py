@@ -6,8 +6,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mafs_bench.cli.progress import Quiet
 from mafs_bench.errors import InterruptedRunError
+from mafs_bench.runs.progress import Quiet
 
 
 @contextmanager

@@ -25,10 +25,10 @@ def reproduce(
     batch_size: Annotated[int, typer.Option(min=1, help="images a forward pass")] = 64,
 ) -> None:
     """Run public checkpoints on clean data and hold them against published numbers; ends 1 where one differs."""
-    from mafs_bench.cli.progress import make_progress
     from mafs_bench.report import reproduce as published
     from mafs_bench.report.tables import print_tables
     from mafs_bench.runs.execute import Resources, default_workers
+    from mafs_bench.runs.progress import make_progress
 
     resources = Resources(device, "fp32", batch_size, default_workers())
     roots = published.parse_roots(data_root or [])

@@ -57,56 +57,44 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="print nothing but errors")] = False,
 ) -> None:
     """Run a model under corruptions: a table, a curve and a results folder."""
-    from mafs_bench.adapters.load import resolve_settings
-    from mafs_bench.cli.progress import make_progress
-    from mafs_bench.datasets.exclude import read_excluded
-    from mafs_bench.runs.plan import RunRequest, make_plan
-
-    request = RunRequest(
-        model,
-        corruption,
-        severity,
-        dataset,
-        split,
-        data_root,
-        tuple(task or ()),
-        suite,
-        seed,
-        limit,
-        engine,
-        on_error,
-        clipscore,
-        max_pixels,
-        read_excluded(exclude) if exclude else (),
-    )
-    plan = make_plan(request)
-    settings = resolve_settings(device, precision, batch_size)
-
+    from mafs_bench import api
     from mafs_bench.cli.interrupt import stoppable
-    from mafs_bench.report.summary import print_summary, write_curve
-    from mafs_bench.runs.cache import parse_bytes
-    from mafs_bench.runs.choose import choose_executor
-    from mafs_bench.runs.execute import Resources, default_workers, execute
+    from mafs_bench.runs.progress import make_progress
 
     progress = make_progress(quiet=quiet or as_json)
-    for line in plan.left_out:
-        progress.note(f"left out: {line}")
-    elsewhere = choose_executor(executor, ray_address, gpus_per_worker)
-    here = default_workers(settings.device) if elsewhere is None or gpus_per_worker else 0
-    resources = Resources(
-        device,
-        precision,
-        batch_size,
-        here if workers is None else workers,
-        cache,
-        parse_bytes(cache_size, "--cache-size"),
-        parse_bytes(memory, "--memory"),
-        compiled,
-    )
     with stoppable(progress), progress:
-        finished = execute(plan, resources, out, progress, elsewhere)
-    curve = write_curve(finished.folder)
+        finished = api.run(
+            model,
+            corruption,
+            severity,
+            dataset=dataset,
+            split=split,
+            data_root=data_root,
+            task=task or (),
+            suite=suite,
+            seed=seed,
+            limit=limit,
+            engine=engine,
+            on_error=on_error,
+            exclude=exclude,
+            clipscore=clipscore,
+            max_pixels=max_pixels,
+            out=out,
+            device=device,
+            precision=precision,
+            batch_size=batch_size,
+            compiled=compiled,
+            workers=workers,
+            cache=cache,
+            cache_size=cache_size,
+            memory=memory,
+            executor=executor,
+            ray_address=ray_address,
+            gpus_per_worker=gpus_per_worker,
+            progress=progress,
+        )
+    curve = finished.save_curve()
     if as_json:
         typer.echo((finished.folder / "results.json").read_text(encoding="utf-8"), nl=False)
     elif not quiet:
-        print_summary(finished.folder, curve)
+        finished.print_summary(curve)

@@ -91,6 +91,12 @@ class ComparedRuns:
     grid: tuple[Comparison, ...]
     notes: tuple[str, ...]
 
+    def table(self) -> pd.DataFrame:
+        """A row per task, model and condition: both scores, the difference with its interval, and the tests."""
+        from mafs_bench.report.comparison_tables import full_table
+
+        return full_table(self).to_frame()
+
 
 def compare_runs(
     runs: Sequence[StoredRun],

@@ -96,6 +96,12 @@ class GateResult:
         order = (Verdict.REGRESSION, Verdict.INCONCLUSIVE, Verdict.PASS)
         return next(verdict for verdict in order if verdict in verdicts)
 
+    def table(self) -> pd.DataFrame:
+        """A row per claim: both scores, the change with its interval, p-values and the verdict."""
+        from mafs_bench.report.gate_output import gate_table
+
+        return gate_table(self).to_frame()
+
 
 def check_run(
     run: StoredRun,

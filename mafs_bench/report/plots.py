@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mafs_bench.report.curves import Curve, Row, curves_of, primary_metric, task_names
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7f3c8d", "#555555")
 """Okabe and Ito's palette, told apart by colour-blind readers; without its yellow, too faint on white."""
 _MARKERS = "osD^vPX*"
+_PANELS_PER_ROW = 3
 _MOST_COLOURED = len(_COLOURS)
 
 
@@ -32,20 +36,34 @@ def plot_curves(cells: Sequence[Row], path: Path, title: str) -> None:
     One panel a task, severity 0 (clean) to 5 on x, the interval as a band, one line a corruption. Where there
     are more lines than colours, the worst ones are coloured and the others are grey.
     """
+    _save(curves_figure(cells, title), path)
+
+
+def curves_figure(cells: Sequence[Row], title: str) -> Figure:
+    """The figure that ``plot_curves`` writes."""
     panels = [
         Panel(task, f"{primary_metric(task)}, 95 % interval", curves_of(cells, task))
         for task in task_names(cells)
     ]
-    plot_panels(panels, path, title)
+    return panels_figure(panels, title)
 
 
 def plot_panels(panels: Sequence[Panel], path: Path, title: str) -> None:
-    """Draw panels side by side."""
-    columns = max(len(panels), 1)
-    figure = _figure(1.2 + 5.6 * columns, 4.2, title)
-    for panel, axes in zip(panels, figure.subplots(1, columns, squeeze=False)[0], strict=False):
+    """Draw panels into ``path``."""
+    _save(panels_figure(panels, title), path)
+
+
+def panels_figure(panels: Sequence[Panel], title: str) -> Figure:
+    """Panels side by side, three in a row."""
+    columns = min(max(len(panels), 1), _PANELS_PER_ROW)
+    rows = -(-max(len(panels), 1) // columns)
+    figure = _figure(1.2 + 5.6 * columns, 0.4 + 3.8 * rows, title)
+    cells = [axes for row in figure.subplots(rows, columns, squeeze=False) for axes in row]
+    for panel, axes in zip(panels, cells, strict=False):
         _draw_panel(axes, panel)
-    _save(figure, path)
+    for unused in cells[len(panels) :]:
+        unused.set_visible(False)
+    return figure
 
 
 def plot_heat_map(curves: Sequence[Curve], path: Path, title: str) -> None:
@@ -70,7 +88,7 @@ def plot_heat_map(curves: Sequence[Curve], path: Path, title: str) -> None:
     _save(figure, path)
 
 
-def _figure(width: float, height: float, title: str) -> Any:
+def _figure(width: float, height: float, title: str) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")

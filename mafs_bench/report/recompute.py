@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from mafs_bench import __version__
 from mafs_bench.errors import StoreError
 from mafs_bench.metrics import metrics_of
 from mafs_bench.report.pairs import label
@@ -16,6 +15,7 @@ from mafs_bench.runs.derive import N_RESAMPLES, derive_cell
 from mafs_bench.runs.store import CellMeta, StoredRun, read_cell
 from mafs_bench.stats.resampling import Resampling
 from mafs_bench.types import CellResult, Estimate
+from mafs_bench.version import __version__
 
 _ROUNDING = 1e-9
 _INTERVAL = 0.01

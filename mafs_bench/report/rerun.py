@@ -14,16 +14,10 @@ if TYPE_CHECKING:
     from mafs_bench.runs.plan import RunRequest
 
 
-def rerun(
-    baseline: Baseline,
-    model: str,
-    out: Path | None,
-    resources: Resources,
-    progress: Progress,
-    dataset: str | None = None,
-    data_root: Path | None = None,
-) -> StoredRun:
-    """Run ``model`` on the cells of a baseline. Raises ``MafsBenchError`` subclasses.
+def request_of(
+    baseline: Baseline, model: str, dataset: str | None = None, data_root: Path | None = None
+) -> RunRequest:
+    """What runs ``model`` on the cells of a baseline.
 
     ``dataset`` stands in for the baseline's name of it where that is a folder of the user's.
     """
@@ -32,7 +26,7 @@ def rerun(
 
     spec = baseline.spec
     suite_of(spec)  # refuses a suite file that has changed
-    request = RunRequest(
+    return RunRequest(
         model=model,
         corruption=requested_corruption(
             spec, (name for frames in baseline.frames.values() for name, _ in frames)
@@ -51,7 +45,6 @@ def rerun(
         max_pixels=spec.max_pixels,
         excluded=spec.excluded,
     )
-    return run_request(request, out, resources, progress)
 
 
 def run_request(request: RunRequest, out: Path | None, resources: Resources, progress: Progress) -> StoredRun:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ import pandas as pd
 
 from mafs_bench.metrics import metrics_of
 from mafs_bench.report.joint import joint_tables
-from mafs_bench.report.plots import plot_curves
+from mafs_bench.report.plots import curves_figure, plot_curves
 from mafs_bench.report.tables import FLOOR, FLOOR_NOTE, SCORE, TOO_FEW, Column, Table, print_tables
 from mafs_bench.runs.store import StoredRun, read_run
 from mafs_bench.runs.unseen import BEYOND_CUT, UNSEEN
@@ -29,6 +30,9 @@ from mafs_bench.stats.resampling import (
 from mafs_bench.stats.robustness import at_floor, chance_of, mmi, relative_accuracy, severity_auc
 from mafs_bench.tasks import TASKS
 from mafs_bench.types import CellResult, Estimate, Metric
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Array = npt.NDArray[np.float64]
 
@@ -227,6 +231,11 @@ def write_curve(folder: Path) -> Path:
     path = folder / "curves.png"
     plot_curves([_row(cell) for cell in run.results], path, _title(run))
     return path
+
+
+def curve_figure(run: StoredRun) -> Figure:
+    """The figure that ``write_curve`` draws."""
+    return curves_figure([_row(cell) for cell in run.results], _title(run))
 
 
 def _row(cell: CellResult) -> dict[str, object]:

@@ -12,9 +12,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mafs_bench.errors import UsageError
 from mafs_bench.types import Estimate
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Value = str | float | int | bool | Estimate | None
 Format = Callable[[Value], str]
@@ -88,6 +92,22 @@ class Table:
     def shown(self) -> list[list[str]]:
         """All rows as a reader sees them."""
         return [[c.shown(v) for c, v in zip(self.columns, row, strict=True)] for row in self.rows]
+
+    def to_frame(self) -> pd.DataFrame:
+        """All rows with full precision; an estimate becomes a column of its own name, and ``…_low`` and ``…_high``."""
+        import pandas as pd
+
+        columns: dict[str, list[Value]] = {}
+        for number, column in enumerate(self.columns):
+            values = [row[number] for row in self.rows]
+            if not any(isinstance(value, Estimate) for value in values):
+                columns[column.header] = values
+                continue
+            for ending, part in (("", "value"), ("_low", "low"), ("_high", "high")):
+                columns[column.header + ending] = [
+                    getattr(value, part) if isinstance(value, Estimate) else value for value in values
+                ]
+        return pd.DataFrame(columns)
 
     def legend(self) -> list[str]:
         """What the columns mean, then the notes."""

@@ -130,7 +130,7 @@ def _execute(
     _limit_threads()
     score_memory.set(resources.memory)
     settings = resources.settings()
-    adapter = load(plan.request.model, settings)
+    adapter = plan.adapter or load(plan.request.model, settings)
     plan, lines = without_unsupported(plan, adapter)
     if plan.request.on_error == "skip":
         plan = skip_unusable(plan, resources.workers, progress.note)

@@ -14,6 +14,7 @@ from mafs_bench.corruptions.suite import JOINT, Suite
 from mafs_bench.datasets.exclude import require_texts, without
 from mafs_bench.datasets.local import require_usable
 from mafs_bench.datasets.resolve import resolve
+from mafs_bench.datasets.subset import subset
 from mafs_bench.errors import UsageError
 from mafs_bench.runs.boxes import with_boxes
 from mafs_bench.runs.frame import in_frame
@@ -80,6 +81,8 @@ class Plan:
     tasks: tuple[Task, ...]
     cells: tuple[Cell, ...]
     left_out: tuple[str, ...]
+    adapter: Adapter | None = None
+    """The model, where the caller gave an object in place of a spec."""
     skipped: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -96,26 +99,33 @@ def parse_severities(text: str) -> tuple[int, ...]:
     return tuple(sorted(chosen))
 
 
-def make_plan(request: RunRequest) -> Plan:
-    """Resolve a request. Raises ``UnknownNameError``, ``UsageError``, ``SuiteError`` or ``DataError``."""
+def make_plan(request: RunRequest, adapter: Adapter | None = None, dataset: Dataset | None = None) -> Plan:
+    """Resolve a request. Raises ``UnknownNameError``, ``UsageError``, ``SuiteError`` or ``DataError``.
+
+    adapter, dataset: objects in place of what the request names.
+    """
     severities = parse_severities(request.severity)
     _check_options(request)
     suite = suites.load(request.suite)
     joint = suite.joint(request.corruption) if request.corruption.startswith(JOINT) else None
     corruptions = joint or (() if request.corruption == CLEAN_ONLY else suite.select(request.corruption))
-    able = capabilities(adapter_class(request.model))
+    able = adapter.capabilities if adapter is not None else capabilities(adapter_class(request.model))
     asked = {name: TASKS.get(name) for name in request.tasks or TASKS.names()}
     asked = {name: task for name, task in asked.items() if request.tasks or not task.on_request}
     for name in request.tasks:
         if (reason := asked[name].refuse_adapter(able)) is not None:
             raise UsageError(f"{request.model} cannot do {name}: {reason}")
-    dataset = resolve(
-        request.dataset,
-        request.split,
-        request.data_root,
-        request.limit,
-        max_pixels=request.max_pixels,
-        keep_unusable=request.on_error == "skip" or bool(request.excluded),
+    dataset = (
+        _first(dataset, request.limit)
+        if dataset is not None
+        else resolve(
+            request.dataset,
+            request.split,
+            request.data_root,
+            request.limit,
+            max_pixels=request.max_pixels,
+            keep_unusable=request.on_error == "skip" or bool(request.excluded),
+        )
     )
     dataset = without(dataset, request.excluded)
     if request.on_error == "fail":
@@ -152,7 +162,15 @@ def make_plan(request: RunRequest) -> Plan:
             *(_joint_cells(request, suite, tasks, joint, severities) if joint else ()),
         ),
         tuple(left_out + refused),
+        adapter,
     )
+
+
+def _first(dataset: Dataset, limit: int | None) -> Dataset:
+    """The first ``limit`` samples."""
+    if limit is None or limit >= len(dataset.samples):
+        return dataset
+    return subset(dataset, range(limit))
 
 
 def without_unsupported(plan: Plan, adapter: Adapter) -> tuple[Plan, list[str]]:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from mafs_bench import __version__
 from mafs_bench.adapters.base import Adapter, Settings
 from mafs_bench.adapters.identity import modules_of
 from mafs_bench.adapters.probe import TOLERANCES, Probe, take_probe
@@ -20,6 +19,7 @@ from mafs_bench.runs.frame import frame_name, native_note
 from mafs_bench.runs.plan import Plan
 from mafs_bench.runs.usable import skipped_note
 from mafs_bench.types import Corruption, Dataset, RunSpec
+from mafs_bench.version import __version__
 
 PACKAGES = (
     "torch",

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from mafs_bench.cli.progress import Quiet
 from mafs_bench.runs.choose import choose_executor
 from mafs_bench.runs.execute import Resources, execute
 from mafs_bench.runs.plan import RunRequest, make_plan
+from mafs_bench.runs.progress import Quiet
 from tests.support.ray_cluster import two_processes
 from tests.support.results_folder import contents
 

@@ -30,7 +30,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.adapters.probe import Probe
 from mafs_bench.adapters.text_towers import encode_texts
-from mafs_bench.cli.progress import Quiet
 from mafs_bench.corruptions import legacy
 from mafs_bench.runs.execute import (
     Resources,
@@ -41,6 +40,7 @@ from mafs_bench.runs.execute import (
     run_cells,
 )
 from mafs_bench.runs.plan import Cell, Plan, RunRequest, make_plan
+from mafs_bench.runs.progress import Quiet
 from mafs_bench.runs.store import cell_file, read_cell
 from mafs_bench.seeding import stream
 from mafs_bench.types import Condition

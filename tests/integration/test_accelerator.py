@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from mafs_bench.adapters.load import load, resolve_settings
-from mafs_bench.cli.progress import Quiet
 from mafs_bench.errors import UsageError
 from mafs_bench.runs.execute import Resources, default_workers, execute
 from mafs_bench.runs.plan import RunRequest, make_plan
+from mafs_bench.runs.progress import Quiet
 from mafs_bench.runs.store import read_run
 from tests.support.toy import TOY_ADAPTER
 

@@ -67,8 +67,8 @@ def test_what_cannot_be_checked_is_one_line(folder: Path) -> None:
 def test_published_numbers_are_held_against_a_run(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mafs_bench.cli.progress import Quiet
     from mafs_bench.runs.execute import Resources
+    from mafs_bench.runs.progress import Quiet
 
     toy = str(folder / "toy")
     cells = json.loads((folder / "old" / "results.json").read_text())

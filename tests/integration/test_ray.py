@@ -21,11 +21,11 @@ import pytest
 
 from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.adapters.probe import Probe
-from mafs_bench.cli.progress import Quiet
 from mafs_bench.errors import ResourceError, UnknownNameError, UsageError, WeightsError
 from mafs_bench.runs.choose import choose_executor
 from mafs_bench.runs.execute import Resources, execute
 from mafs_bench.runs.plan import Cell, Plan, RunRequest, make_plan
+from mafs_bench.runs.progress import Quiet
 from mafs_bench.runs.ray_executor import Cluster, Driver, Worker, run_on_cluster
 from mafs_bench.runs.record import make_spec, probe_of
 from mafs_bench.tasks.ranking import score_memory

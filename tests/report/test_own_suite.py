@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from mafs_bench.cli.progress import Quiet
 from mafs_bench.corruptions.suite import suite_of
 from mafs_bench.errors import SuiteError
 from mafs_bench.report.baseline import read_baseline, write_baseline
@@ -15,6 +14,7 @@ from mafs_bench.report.pairs import cells_of, counted_keys
 from mafs_bench.report.rerun import rerun
 from mafs_bench.runs.execute import Resources, execute
 from mafs_bench.runs.plan import RunRequest, make_plan
+from mafs_bench.runs.progress import Quiet
 from mafs_bench.runs.store import StoredRun, read_run
 from tests.support.toy import TOY_ADAPTER, write_toy_folder
 

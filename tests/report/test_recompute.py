@@ -5,12 +5,12 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from mafs_bench import __version__
 from mafs_bench.cli import app
 from mafs_bench.errors import StoreError
 from mafs_bench.report.page import write_report
 from mafs_bench.report.recompute import edited_line, recompute
 from mafs_bench.runs.store import read_run, results_json
+from mafs_bench.version import __version__
 from tests.support.fake_run import write_run
 
 

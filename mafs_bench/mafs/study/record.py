@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import mafs_bench
 from mafs_bench.adapters.probe import Probe
 from mafs_bench.errors import StoreError
 from mafs_bench.mafs.backbone import difference
@@ -16,6 +15,7 @@ from mafs_bench.mafs.cards import command_line
 from mafs_bench.mafs.training import Budget
 from mafs_bench.runs.store import write_atomically
 from mafs_bench.types import Dataset
+from mafs_bench.version import __version__
 
 FILE = "study.json"
 _FORMAT = 2
@@ -69,7 +69,7 @@ def identity_of(
     loss = {name: value for name, value in asdict(budget).items() if name != "steps"}
     return {
         "format": _FORMAT,
-        "mafs-bench": mafs_bench.__version__,
+        "mafs-bench": __version__,
         "--backbone": request.backbone,
         "--dataset": request.dataset,
         "--train": request.train,

@@ -1,0 +1,551 @@
+"""The Python interface. The command line calls nothing else.
+
+>>> import mafs_bench as mb
+>>> mb.corrupt_text("two dogs run", "keyboard", severity=5)
+'two digs run'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mafs_bench.errors import UnknownNameError, UsageError
+from mafs_bench.types import CellResult, Corruption, Dataset, Estimate, Image, RunSpec, Sample
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from mafs_bench.adapters.base import Adapter
+    from mafs_bench.corruptions.suite import Suite
+    from mafs_bench.report.compare import ComparedRuns
+    from mafs_bench.report.domain import DomainGap
+    from mafs_bench.report.gate import GateResult
+    from mafs_bench.report.tables import Table
+    from mafs_bench.runs.execute import Elsewhere, Resources
+    from mafs_bench.runs.plan import RunRequest
+    from mafs_bench.runs.progress import Quiet
+    from mafs_bench.runs.store import StoredRun
+
+DEFAULT_SUITE = "core@1"
+Samples = Sequence[Sample | Mapping[str, object]]
+"""Samples, or what one consists of: ``image`` (array or path), ``captions``, ``questions``, ``id``, ``group``."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: where it is stored, its record, and what it found.
+
+    >>> import mafs_bench as mb
+    >>> run = mb.run("chance", corruption="gaussian", severity=5, limit=8, task="retrieval", progress=False)
+    >>> run.table()[["corruption", "severity", "n"]].drop_duplicates().values.tolist()
+    [[None, 0, 40], [None, 0, 8], ['gaussian_noise', 5, 40], ['gaussian_noise', 5, 8]]
+    """
+
+    stored: StoredRun
+
+    @property
+    def folder(self) -> Path:
+        """The results folder."""
+        return self.stored.path
+
+    @property
+    def spec(self) -> RunSpec:
+        """The record: everything that decides the numbers."""
+        return self.stored.spec
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that were run."""
+        return self.spec.tasks
+
+    @property
+    def corruptions(self) -> tuple[str, ...]:
+        """The corruptions of its cells, in order; clean is none."""
+        return tuple(dict.fromkeys(c.corruption for c in self.stored.results if c.corruption is not None))
+
+    @property
+    def command(self) -> str:
+        """The command that makes this run again."""
+        from mafs_bench.report.commands import command_of
+
+        return command_of(self.stored)
+
+    def table(self) -> pd.DataFrame:
+        """All metrics of all cells.
+
+        Returns a frame with the columns task, corruption (None: clean), severity, metric, value, low, high (95 %
+        interval, NaN where there are too few images) and n (scored rows).
+        """
+        import pandas as pd
+
+        rows = [
+            (cell.task, cell.corruption, cell.severity, name, found.value, found.low, found.high, found.n)
+            for cell in self.stored.results
+            for name, found in cell.metrics.items()
+        ]
+        columns = ["task", "corruption", "severity", "metric", "value", "low", "high", "n"]
+        frame = pd.DataFrame(rows, columns=columns)
+        return frame.astype(dict.fromkeys(("value", "low", "high"), float))
+
+    def scores(self, task: str, corruption: str | None = None, severity: int | None = None) -> pd.DataFrame:
+        """Per-sample scores of one cell, a row per sample; ``corruption`` None: the clean cell.
+
+        Raises ``UnknownNameError`` or ``UsageError`` for a cell that the run does not have.
+        """
+        return self.stored.frame(self._cell(task, corruption, severity))
+
+    def _cell(self, task: str, corruption: str | None, severity: int | None) -> CellResult:
+        if task not in self.tasks:
+            raise UnknownNameError("task of this run", task, self.tasks)
+        name = None if corruption in (None, "clean") else corruption
+        if name is not None and name not in self.corruptions:
+            raise UnknownNameError("corruption of this run", name, self.corruptions)
+        cells = [cell for cell in self.stored.results if (cell.task, cell.corruption) == (task, name)]
+        severities = [cell.severity for cell in cells]
+        wanted = severity if severity is not None else (severities[0] if len(severities) == 1 else None)
+        for cell in cells:
+            if cell.severity == wanted:
+                return cell
+        if not cells:
+            raise UsageError(f"{name} was not run on {task}: it does not apply there")
+        raise UsageError(f"severity {severity!r} of {name}; this run has {', '.join(map(str, severities))}")
+
+    def robustness(self) -> pd.DataFrame:
+        """The primary metric of every task under every corruption: clean, mean, MMI, RA, AUC, each with its interval.
+
+        Returns a row per task and corruption; ``at_floor`` marks a clean score that is not above chance, for which
+        MMI and RA are NaN.
+        """
+        import pandas as pd
+
+        from mafs_bench.report.summary import summarise_run
+
+        rows = []
+        for found in summarise_run(self.stored):
+            row: dict[str, object] = {
+                "task": found.task,
+                "metric": found.metric,
+                "corruption": found.corruption,
+                "n": found.n,
+                "at_floor": found.floor,
+            }
+            row |= _spread("clean", found.levels[0])
+            row |= _spread("mmi", None if found.floor else found.mmi)
+            row |= _spread("ra", None if found.floor else found.relative)
+            row |= _spread("auc", found.auc)
+            rows.append(row)
+        return pd.DataFrame(rows)
+
+    def plot(self) -> Figure:
+        """Severity curves of each task's primary metric, as a matplotlib figure that is not shown."""
+        from mafs_bench.report.summary import curve_figure
+
+        return curve_figure(self.stored)
+
+    def save_curve(self) -> Path:
+        """Write the figure of ``plot`` as ``curves.png`` into the results folder; returns the file."""
+        from mafs_bench.report.summary import write_curve
+
+        return write_curve(self.folder)
+
+    def print_summary(self, curve: Path | None = None) -> None:
+        """Print what ``mafs-bench run`` prints at its end: a table per task, and where everything is."""
+        from mafs_bench.report.summary import print_summary
+
+        print_summary(self.folder, curve or self.folder / "curves.png")
+
+    def save_report(self, out: str | Path | None = None, *, data_root: str | Path | None = None) -> Path:
+        """Write ``report.html`` with figures and tables beside it; returns the page.
+
+        out: a folder, ``report`` in the results folder where None. data_root: where the data set lies, for examples.
+        """
+        from mafs_bench.report.page import write_report
+
+        folder = self.folder / "report" if out is None else Path(out)
+        return write_report([self.folder], folder, None if data_root is None else Path(data_root))[0]
+
+    def _repr_html_(self) -> str:
+        frame = self.robustness()
+        body = self.table() if frame.empty else frame
+        title = f"{self.spec.model} on {self.spec.dataset} ({self.spec.split}), {self.spec.suite}"
+        return f"<p><strong>{title}</strong></p>{body.round(3).to_html(index=False, na_rep='')}"
+
+
+def _spread(name: str, estimate: Estimate | None) -> dict[str, float | None]:
+    if estimate is None:
+        return {name: None, f"{name}_low": None, f"{name}_high": None}
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+
+
+def run(
+    model: str | object,
+    corruption: str = "all",
+    severity: str | int | Sequence[int] = "1-5",
+    *,
+    dataset: str | Path | Dataset | Samples = "scenes",
+    split: str | None = None,
+    data_root: str | Path | None = None,
+    task: str | Sequence[str] = (),
+    suite: str = DEFAULT_SUITE,
+    seed: int = 0,
+    limit: int | None = None,
+    engine: str = "native",
+    on_error: str = "fail",
+    exclude: str | Path | None = None,
+    clipscore: str = "",
+    max_pixels: int | None = None,
+    out: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "fp32",
+    batch_size: int = 64,
+    compiled: bool = False,
+    workers: int | None = None,
+    cache: str | Path | None = None,
+    cache_size: str = "10G",
+    memory: str = "2G",
+    executor: str = "local",
+    ray_address: str | None = None,
+    gpus_per_worker: float = 0.0,
+    progress: bool | Quiet = True,
+) -> Run:
+    """Run a model under corruptions, and store per-sample scores.
+
+    model: a spec (``clip``, ``mafs-clip``, ``clip:ViT-B-32/openai``, ``file.py:Class``), or an object: an ``Adapter``,
+    or anything with ``encode_images`` and ``encode_texts``. corruption: name, alias, family, modality, ``joint:A+B``, a
+    comma list, ``all``, or ``clean``. severity: ``3``, ``"1-5"`` or ``[1, 3, 5]``. dataset: a name, a folder, or a list
+    of samples. task: one or several; all that the model can do where none is named. out: the results folder; a run
+    that is stored there is resumed. progress: False for none. The others are those of ``mafs-bench run``.
+
+    Raises ``mafs_bench.errors.MafsBenchError``: each in one line with what is allowed.
+
+    >>> import mafs_bench as mb
+    >>> mb.run("chance", corruption="fog", severity=1, limit=4, task="matching", progress=False).tasks
+    ('matching',)
+    """
+    from mafs_bench.datasets.exclude import read_excluded
+    from mafs_bench.runs.cache import parse_bytes
+    from mafs_bench.runs.choose import choose_executor
+    from mafs_bench.runs.execute import Resources, default_workers
+    from mafs_bench.runs.plan import RunRequest
+    from mafs_bench.types import MAX_PIXELS
+
+    adapter = None if isinstance(model, str) else _adapter(model, executor)
+    data = _dataset(dataset)
+    request = RunRequest(
+        model=model if isinstance(model, str) else _object_name(model),
+        corruption=corruption,
+        severity=_severities(severity),
+        dataset=data.name if isinstance(data, Dataset) else data,
+        split=split,
+        data_root=None if data_root is None else Path(data_root),
+        tasks=(task,) if isinstance(task, str) else tuple(task),
+        suite=suite,
+        seed=seed,
+        limit=limit,
+        engine=engine,
+        on_error=on_error,
+        clipscore=clipscore,
+        max_pixels=MAX_PIXELS if max_pixels is None else max_pixels,
+        excluded=() if exclude is None else read_excluded(Path(exclude)),
+    )
+    elsewhere = choose_executor(executor, ray_address, gpus_per_worker)
+    resources = Resources(
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        workers=workers or 0,
+        cache=None if cache is None else Path(cache),
+        cache_bytes=parse_bytes(cache_size, "--cache-size"),
+        memory=parse_bytes(memory, "--memory"),
+        compile=compiled,
+    )
+    if workers is None:
+        here = elsewhere is None or gpus_per_worker
+        own = default_workers(resources.settings().device) if here else 0
+        resources = replace(resources, workers=own)
+    own_data = data if isinstance(data, Dataset) else None
+    return _execute(request, resources, out, progress, adapter, own_data, elsewhere)
+
+
+def _execute(
+    request: RunRequest,
+    resources: Resources,
+    out: str | Path | None,
+    progress: bool | Quiet,
+    adapter: Adapter | None = None,
+    dataset: Dataset | None = None,
+    elsewhere: Elsewhere | None = None,
+) -> Run:
+    from mafs_bench.runs.execute import execute
+    from mafs_bench.runs.plan import make_plan
+    from mafs_bench.runs.progress import make_progress
+
+    plan = make_plan(request, adapter, dataset)
+    shown = make_progress(quiet=not progress) if isinstance(progress, bool) else progress
+    scope: AbstractContextManager[object] = shown if isinstance(progress, bool) else nullcontext()
+    with scope:
+        for line in plan.left_out:
+            shown.note(f"left out: {line}")
+        finished = execute(plan, resources, None if out is None else Path(out), shown, elsewhere)
+    return load_run(finished.folder)
+
+
+def _adapter(model: object, executor: str) -> Adapter:
+    """Wrap an object. Raises ``UsageError`` where it has to be built again on other machines."""
+    from mafs_bench.adapters.inference import forbid_tf32
+    from mafs_bench.adapters.object_adapter import as_adapter
+
+    if executor != "local":
+        raise UsageError(
+            "an object runs in this process alone; name a file, path/to/file.py:Class, for --executor ray"
+        )
+    forbid_tf32()
+    return as_adapter(model)
+
+
+def _object_name(model: object) -> str:
+    return f"{type(model).__module__}.{type(model).__qualname__}"
+
+
+def _severities(severity: str | int | Sequence[int]) -> str:
+    if isinstance(severity, str | int):
+        return str(severity)
+    return ",".join(map(str, severity))
+
+
+def _dataset(dataset: str | Path | Dataset | Samples) -> str | Dataset:
+    from mafs_bench.datasets.memory import dataset_of
+
+    if isinstance(dataset, str | Path):
+        return str(dataset)
+    return dataset if isinstance(dataset, Dataset) else dataset_of(dataset)
+
+
+def load_run(folder: str | Path) -> Run:
+    """Read a results folder. Raises ``StoreError`` for one that is not there or damaged."""
+    from mafs_bench.runs.store import read_run
+
+    return Run(read_run(Path(folder)))
+
+
+def _stored(run: Run | str | Path) -> StoredRun:
+    return run.stored if isinstance(run, Run) else load_run(run).stored
+
+
+def compare(
+    *runs: Run | str | Path,
+    metric: str | None = None,
+    task: str | Sequence[str] = (),
+    resamples: int = 2000,
+) -> ComparedRuns:
+    """Compare runs with the first one: paired differences over shared samples, with corrected tests.
+
+    metric: a name; each task's primary one where None. Raises ``UsageError`` where runs cannot be compared (other data,
+    another suite, galleries of other sizes).
+    """
+    from mafs_bench.report.compare import compare_runs
+
+    tasks = (task,) if isinstance(task, str) else tuple(task)
+    return compare_runs([_stored(run) for run in runs], metric, resamples, tasks=tasks)
+
+
+def write_baseline(run: Run | str | Path, out: str | Path) -> Path:
+    """Store a run as the baseline of later checks; returns the file."""
+    from mafs_bench.report.baseline import write_baseline as write
+
+    write(_stored(run), Path(out))
+    return Path(out)
+
+
+def check(
+    baseline: str | Path,
+    *,
+    model: str | object | None = None,
+    run: Run | str | Path | None = None,
+    margin: float = 1.0,
+    alpha: float = 0.05,
+    metric: str | Sequence[str] = (),
+    dataset: str | Path | None = None,
+    data_root: str | Path | None = None,
+    out: str | Path | None = None,
+    device: str = "auto",
+    batch_size: int = 64,
+    progress: bool | Quiet = True,
+) -> GateResult:
+    """Has a model lost more than ``margin`` points against a baseline?
+
+    baseline: a file of ``write_baseline``. model: run on the baseline's cells; or run: one that is finished. Returns a
+    result whose ``verdict`` is 0 (pass), 1 (regression) or 2 (inconclusive). Raises ``MafsBenchError``.
+    """
+    from mafs_bench.report.baseline import read_baseline
+    from mafs_bench.report.gate import check_run, require_settings
+    from mafs_bench.report.rerun import request_of
+    from mafs_bench.runs.execute import Resources, default_workers
+
+    metrics = (metric,) if isinstance(metric, str) else tuple(metric)
+    stored = read_baseline(Path(baseline))
+    require_settings(stored, margin, alpha, metrics)
+    if (model is None) == (run is None):
+        raise UsageError("check needs --model SPEC or --run FOLDER, one of the two")
+    if run is not None:
+        return check_run(_stored(run), stored, margin, alpha, metrics)
+    request = request_of(
+        stored,
+        model if isinstance(model, str) else _object_name(model),
+        None if dataset is None else str(dataset),
+        None if data_root is None else Path(data_root),
+    )
+    resources = Resources(device, stored.spec.precision, batch_size, default_workers())
+    adapter = None if isinstance(model, str) else _adapter(model, "local")
+    finished = _execute(request, resources, out, progress, adapter)
+    return check_run(finished.stored, stored, margin, alpha, metrics)
+
+
+@dataclass(frozen=True)
+class DomainGaps:
+    """What two domains differ by, condition by condition."""
+
+    source: StoredRun
+    target: StoredRun
+    rows: Sequence[DomainGap]
+
+    def tables(self) -> list[Table]:
+        """One table per task, as the command prints them."""
+        from mafs_bench.report.domain import gap_tables
+
+        return gap_tables(self.rows, self.source, self.target)
+
+    def table(self) -> pd.DataFrame:
+        """A row per task and condition: scores, gap, drops and the difference in differences, with intervals."""
+        import pandas as pd
+
+        parts = [table.to_frame().assign(task=table.title.partition(",")[0]) for table in self.tables()]
+        return pd.concat(parts, ignore_index=True)
+
+
+def domain_gap(
+    source: Run | str | Path, target: Run | str | Path, *, metric: str | None = None, resamples: int = 2000
+) -> DomainGaps:
+    """Score lost between two domains, and whether corruption hurts more off the source.
+
+    Both runs must be of one model and suite, on different data. Raises ``UsageError`` where they are not.
+    """
+    from mafs_bench.report.domain import domain_gaps
+
+    first, second = _stored(source), _stored(target)
+    return DomainGaps(first, second, domain_gaps(first, second, metric, resamples))
+
+
+def corrupt_image(
+    image: Image,
+    corruption: str,
+    severity: int = 3,
+    *,
+    seed: int = 0,
+    sample_id: str = "",
+    suite: str = DEFAULT_SUITE,
+) -> Image:
+    """Corrupt one image as a run does, in the frame of the suite.
+
+    image: uint8 RGB (H, W, 3), at least 32 pixels a side. severity: 1 to 5, or 0 for the clean image in the frame.
+    sample_id: keys the random draws, with seed, suite and corruption. Returns uint8 RGB. Raises ``DataError`` for what
+    is no such image, ``UnknownNameError``, ``UsageError``.
+
+    >>> import mafs_bench as mb, numpy as np
+    >>> image = np.full((64, 64, 3), 127, dtype=np.uint8)
+    >>> bool((mb.corrupt_image(image, "fog", severity=3) != mb.corrupt_image(image, "fog", severity=0)).any())
+    True
+    """
+    from mafs_bench.corruptions.engine import corrupt_image as apply
+    from mafs_bench.corruptions.engine import require_picture
+    from mafs_bench.corruptions.exact.frame import to_frame
+
+    require_picture(image, sample_id or "image")
+    chosen = load_suite(suite)
+    block = _one(chosen, corruption, "image", severity)
+    framed = to_frame(image, chosen.frame)
+    return apply(framed, block, (severity,), seed=seed, sample_id=sample_id)[0]
+
+
+def corrupt_text(
+    text: str,
+    corruption: str,
+    severity: int = 3,
+    *,
+    seed: int = 0,
+    sample_id: str = "",
+    suite: str = DEFAULT_SUITE,
+) -> str | None:
+    """Corrupt one text as a run does; None where the corruption cannot change it (not applicable).
+
+    The arguments are those of ``corrupt_image``.
+
+    >>> import mafs_bench as mb
+    >>> mb.corrupt_text("two dogs", "casing", severity=5) in ("TWO DOGS", "Two Dogs", "two DOGS", "TWO dogs")
+    True
+    """
+    from mafs_bench.corruptions.engine import corrupt_text as apply
+
+    block = _one(load_suite(suite), corruption, "text", severity)
+    return apply(text, block, (severity,), seed=seed, sample_id=sample_id)[0]
+
+
+def _one(suite: Suite, name: str, modality: str, severity: int) -> Corruption:
+    found = suite.select(name)
+    if len(found) != 1 or found[0].modality != modality:
+        kinds = ", ".join(f"{block.name} ({block.modality})" for block in found[:4])
+        raise UsageError(f"corruption {name!r} of {suite.id} is {kinds}; allowed: one {modality} corruption")
+    if severity not in (0, *found[0].severities):
+        allowed = ", ".join(map(str, (0, *found[0].severities)))
+        raise UsageError(f"severity {severity!r} of {found[0].name}; allowed: {allowed}")
+    return found[0]
+
+
+def load_suite(name: str = DEFAULT_SUITE) -> Suite:
+    """Read a suite: ``name@N``, ``name`` (its newest version) or a TOML file.
+
+    >>> import mafs_bench as mb
+    >>> len(mb.load_suite("imagenet-c@1").corruptions)
+    19
+    """
+    from mafs_bench.corruptions.suite import load
+
+    return load(name)
+
+
+def list_models() -> tuple[str, ...]:
+    """The registered models; a spec may also name a checkpoint or a file (see the guide on models)."""
+    from mafs_bench.adapters import ADAPTERS
+
+    return ADAPTERS.names()
+
+
+def list_corruptions(suite: str = DEFAULT_SUITE) -> tuple[str, ...]:
+    """The corruptions of a suite, in its order."""
+    return tuple(load_suite(suite).corruptions)
+
+
+def list_datasets() -> tuple[str, ...]:
+    """The registered data sets; a folder of yours is one too."""
+    from mafs_bench.datasets import DATASETS
+
+    return DATASETS.names()
+
+
+def list_tasks() -> tuple[str, ...]:
+    """The names of the tasks, as ``task`` takes them."""
+    from mafs_bench.tasks import TASKS
+
+    return TASKS.names()
+
+
+def list_suites() -> tuple[str, ...]:
+    """The ids of the published suites, as ``suite`` takes them."""
+    from mafs_bench.corruptions.suite import published
+
+    return published()
