@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 
 from mafs_bench import __version__
-from mafs_bench.cli.progress import Quiet
 from mafs_bench.errors import SubmissionError
 from mafs_bench.leaderboard.boards import BoardFolder, load_board
 from mafs_bench.leaderboard.schemas import Verification
@@ -19,6 +18,7 @@ from mafs_bench.leaderboard.validation import validate
 from mafs_bench.leaderboard.verification import FILE, Agreement, record, share_of_equal_rows
 from mafs_bench.runs.execute import Resources
 from mafs_bench.runs.plan import RunRequest
+from mafs_bench.runs.progress import Quiet
 from mafs_bench.runs.rerun import Rerun, rerun
 from mafs_bench.stats.resampling import Resampling, replicate
 

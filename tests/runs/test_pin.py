@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from mafs_bench.cli.progress import Quiet
 from mafs_bench.errors import SubmissionError
 from mafs_bench.leaderboard.boards import BoardFolder, load_board, new_board
 from mafs_bench.leaderboard.pins import FILE, LARGEST, pins_of, read_pins, write_pins
@@ -14,6 +13,7 @@ from mafs_bench.runs import pin
 from mafs_bench.runs.execute import Resources
 from mafs_bench.runs.pin import pin_rows
 from mafs_bench.runs.plan import RunRequest
+from mafs_bench.runs.progress import Quiet
 from mafs_bench.runs.rerun import rerun
 
 TASKS = ("retrieval", "fused-retrieval", "matching", "vqa")
