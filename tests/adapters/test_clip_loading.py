@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from mafs_bench.adapters import open_clip_models
 from mafs_bench.adapters.open_clip_models import Source, load_model, parse_source
-from mafs_bench.errors import MafsBenchError, UnknownNameError, UsageError, WeightsError
+from mafs_bench.errors import MafsBenchError, UsageError, WeightsError
 
 CONFIG = {
     "embed_dim": 16,
@@ -139,11 +139,11 @@ def test_other_forms(argument):
 
 
 def test_an_unknown_architecture():
-    assert_one_line(UnknownNameError, "ViT-B-23/openai", "Did you mean 'ViT-B-32'")
+    assert_one_line(UsageError, "ViT-B-23/openai", "Did you mean 'ViT-B-32'")
 
 
 def test_an_unknown_tag():
-    assert_one_line(UnknownNameError, "ViT-B-32/openay", "Did you mean 'openai'")
+    assert_one_line(UsageError, "ViT-B-32/openay", "Did you mean 'openai'")
 
 
 @pytest.mark.parametrize("argument", ["ViT-B-32/openai", "hf-hub:no-such-organisation/no-such-model"])
