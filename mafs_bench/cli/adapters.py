@@ -1,4 +1,4 @@
-"""``mafs-bench check-adapter``."""
+"""``mafs-bench check-adapter`` and ``mafs-bench init-adapter``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,27 @@ import typer
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
     app.command("check-adapter")(check_adapter)
+    app.command("init-adapter")(init_adapter)
+
+
+def init_adapter(
+    file: Annotated[Path, typer.Argument(help="Python file to write, as in my_model.py")],
+) -> None:
+    """Write a commented template of a model of your own, which runs as it is."""
+    from importlib import resources
+
+    from mafs_bench.errors import UsageError
+    from mafs_bench.files import write_text
+
+    if file.suffix != ".py":
+        raise UsageError(f"{file}: allowed is a name that ends in .py")
+    if file.exists():
+        raise UsageError(f"{file} is there already; choose another name")
+    template = (resources.files("mafs_bench.adapters") / "template.py").read_text(encoding="utf-8")
+    write_text(file, template.replace("FILE", str(file)))
+    typer.echo(f"{file}: written; try it with: mafs-bench check-adapter {file}:MyModel")
 
 
 def check_adapter(

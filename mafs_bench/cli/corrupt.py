@@ -30,11 +30,10 @@ def corrupt(
     quiet: Annotated[bool, typer.Option("--quiet", help="print nothing but errors")] = False,
 ) -> None:
     """Write the corrupted data set losslessly, as a run would make it on the fly, with a manifest."""
-    import os
-
     from mafs_bench.corruptions import suite as suites
     from mafs_bench.datasets.resolve import resolve
     from mafs_bench.runs.boxes import with_boxes
+    from mafs_bench.runs.execute import core_count
     from mafs_bench.runs.export import Export, export
     from mafs_bench.runs.frame import in_frame
     from mafs_bench.runs.plan import parse_severities
@@ -53,7 +52,7 @@ def corrupt(
         severities,
         seed,
         out,
-        (os.cpu_count() or 1) if workers is None else workers,
+        core_count() if workers is None else workers,
         (lambda line: None) if quiet else typer.echo,
     )
     files = export(job)

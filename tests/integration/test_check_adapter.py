@@ -10,6 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from mafs_bench.cli import app
+from mafs_bench.errors import UsageError
 
 ADAPTER = """
 import numpy as np
@@ -61,3 +62,28 @@ def test_a_failing_check_ends_in_exit_code_1(folder):
 def test_specs_are_resolved_without_torch():
     code = "import sys, mafs_bench.adapters.load; assert not {'torch', 'open_clip'} & sys.modules.keys()"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_template_runs_as_it_is(folder):
+    file = folder / "my_model.py"
+    result = CliRunner().invoke(app, ["init-adapter", str(file)])
+    assert result.exit_code == 0, result.output
+    spec, data = f"{file}:MyModel", ["--dataset", str(folder), "--device", "cpu"]
+    assert f"check-adapter {spec}" in result.output
+    result = CliRunner().invoke(app, ["check-adapter", spec, *data])
+    assert result.exit_code == 0, result.output
+    out = ["--out", str(folder / "out"), "--workers", "0", "--quiet"]
+    result = CliRunner().invoke(
+        app, ["run", "--model", spec, "--corruption", "clean", "--split", "all", *data, *out]
+    )
+    assert result.exit_code == 0, result.output
+    assert (folder / "out" / "results.json").is_file()
+
+
+def test_a_template_overwrites_nothing(folder):
+    (folder / "mine.py").write_text("kept")
+    for name, words in (("mine.py", "is there already"), ("mine.txt", "ends in .py")):
+        error = CliRunner().invoke(app, ["init-adapter", str(folder / name)]).exception
+        assert isinstance(error, UsageError)
+        assert words in str(error)
+    assert (folder / "mine.py").read_text() == "kept"
