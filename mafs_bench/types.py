@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from mafs_bench.limits import MAX_PIXELS as MAX_PIXELS
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -25,8 +27,6 @@ Modality = Literal["image", "text", "pair"]
 Params = Mapping[str, Any]
 """The parameters of one severity of one corruption, as its TOML block gives them."""
 
-MAX_PIXELS = 89_478_485
-"""Images of more pixels are refused unless asked for: 256 MiB of RGB, Pillow's threshold for a decompression bomb."""
 
 SEVERITIES = (1, 2, 3, 4, 5)
 """The graded severities; 0 is the clean condition."""

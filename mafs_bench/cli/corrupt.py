@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mafs_bench.types import MAX_PIXELS
+from mafs_bench.limits import MAX_PIXELS
 
 
 def register(app: typer.Typer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import pytest
@@ -74,6 +75,15 @@ def test_a_broken_installation_is_no_verdict(
     monkeypatch.delattr(cli, "main")  # importing it fails, as where a dependency is missing
     assert exit_code(monkeypatch, command) == code
     assert "ImportError" in capsys.readouterr().err
+
+
+def test_a_closed_stderr_makes_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Closed())
+    assert exit_code(monkeypatch, "check", "--baseline", "none", "--run", "none") == 3
 
 
 def test_the_command_is_the_first_argument_that_is_no_option() -> None:
