@@ -294,7 +294,7 @@ def _subtitle(summaries: Sequence[CurveSummary]) -> str:
 
 
 def clean_tables(run: StoredRun) -> list[Table]:
-    """All metrics of the clean condition, one table per task."""
+    """All metrics that are known of the clean condition, and the primary one in any case; one table per task."""
     columns = (
         Column("metric"),
         Column("clean", SCORE, "with its 95 % interval"),
@@ -304,7 +304,11 @@ def clean_tables(run: StoredRun) -> list[Table]:
         Table(
             f"{cell.task}, clean",
             columns,
-            [(name, found, found.n) for name, found in cell.metrics.items() if found.value is not None],
+            [
+                (name, found, found.n)
+                for name, found in cell.metrics.items()
+                if found.value is not None or name == TASKS.get(cell.task).primary
+            ],
         )
         for cell in run.results
         if cell.corruption is None

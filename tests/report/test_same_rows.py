@@ -13,7 +13,7 @@ from mafs_bench.report.summary import clean_tables, print_summary, remarks, summ
 from mafs_bench.runs.store import CellMeta, StoredRun, read_run, results_json, write_atomically, write_cell
 from mafs_bench.stats.intervals import intervals
 from mafs_bench.stats.resampling import Resampling
-from mafs_bench.types import Condition
+from mafs_bench.types import Condition, Estimate
 from tests.support.fake_run import write_run
 
 SEVERITIES = (1, 3, 5)
@@ -111,6 +111,14 @@ def test_a_run_without_corruptions_prints_its_scores(
         for name, found in cell.metrics.items():
             assert found.value is None or f"{found.value:.3f}" in printed, name
     assert "MMI" not in printed
+
+
+def test_a_primary_metric_that_is_undefined_is_in_the_table(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", corruptions=(), tasks=("vqa",)))
+    undefined = Estimate(None, None, None, 0, 30)
+    cells = tuple(replace(c, metrics={"accuracy": undefined, "ece": undefined}) for c in run.results)
+    (table,) = clean_tables(replace(run, results=cells))
+    assert table.rows == [("accuracy", undefined, 0)]
 
 
 def test_a_remark_is_printed_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
