@@ -130,11 +130,11 @@ def test_gaps_of_five_against_a_hundred_images_cover(p, gap):
 @pytest.mark.parametrize("p", [0.5, 0.9, 0.98])
 def test_coverage_in_full(p):
     for n in (5, 10, 20, 50):
-        assert proportion_coverage(n, p, 2000) >= 0.93, n
+        assert proportion_coverage(n, p, 800) >= 0.93, n
         for loss in (0.0, 0.02, 0.05):
-            assert paired_coverage(n, p, loss, 1000) >= 0.9, (n, loss)
+            assert paired_coverage(n, p, loss, 300) >= 0.9, (n, loss)
     for gap in (0.0, 0.02, 0.05):
-        assert gap_coverage(p, gap, 1000) >= 0.9, gap
+        assert gap_coverage(p, gap, 300) >= 0.9, gap
 
 
 def test_mover_of_wilson_intervals_is_newcombes():
