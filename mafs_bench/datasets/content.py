@@ -7,6 +7,7 @@ done without: the hashes are computed again.
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,7 +44,9 @@ def content_revision(annotations: Iterable[Path], images: Sequence[Path]) -> str
 
 def file_digests(paths: Sequence[Path]) -> list[str]:
     """SHA-256, hexadecimal, of each file's bytes, or ``UNREADABLE``."""
-    absolute = [path.resolve() for path in paths]
+    absolute = [
+        Path(os.path.abspath(path)) for path in paths
+    ]  # resolving each link would take as long as hashing
     states = {path: _state(path) for path in absolute}
     remembered = _read(home() / "file-hashes.sqlite")
     found = {
