@@ -80,7 +80,7 @@ CASES = [
         "retrieval",
         "encode_texts",
         lambda texts: Embeddings(np.eye(len(texts), 128, dtype=np.float32), np.ones(1, dtype=bool)),
-        "texts: 12 items went in, present has 1 rows",
+        "texts: 7 items went in, present has 1 rows",
     ),
 ]
 
