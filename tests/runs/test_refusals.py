@@ -14,7 +14,11 @@ from mafs_bench.runs.plan import CLEAN_ONLY, RunRequest, make_plan
 from mafs_bench.tasks import TASKS
 
 CANNOT = {
-    *((name, task) for name in ("clip", "siglip", "chance") for task in ("captioning", "context-captioning")),
+    *(
+        (name, task)
+        for name in ("clip", "siglip", "hf", "chance")
+        for task in ("captioning", "context-captioning")
+    ),
     *(
         (name, task)
         for name in ("albef", "mafs-albef", "mafs-blip")

@@ -13,6 +13,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from mafs_bench.corruptions.compiled import prepare_cache
 from mafs_bench.corruptions.exact.draws import scale
 from mafs_bench.corruptions.exact.tables import fixed
 from mafs_bench.types import Box, Image
@@ -124,6 +125,9 @@ def _normalise(weights: _Longs) -> _Longs:
     largest = np.argmax(scaled, axis=1)
     scaled[np.arange(len(scaled)), largest] += (1 << WEIGHT_BITS) - scaled.sum(axis=1)
     return scaled
+
+
+prepare_cache()
 
 
 @numba.njit(cache=True, nogil=True, no_cfunc_wrapper=True)

@@ -1,0 +1,55 @@
+"""Parameters of a suite are refused before anything is run; those of the published suites are all read."""
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mafs_bench.corruptions import suite as suites
+from mafs_bench.corruptions.parameters import require_parameters
+from mafs_bench.errors import SuiteError, UsageError
+from mafs_bench.runs.plan import RunRequest, make_plan
+
+SUITE = "mm-robustness-2022@2"
+NEED_WEIGHTS = ("back_translation", "stylize")
+
+
+@pytest.mark.parametrize("name", ["core@1", "core@2", "mm-robustness-2022@2", "smoke@1"])
+def test_published_suites_have_the_right_parameters(name: str) -> None:
+    require_parameters([c for c in suites.load(name).corruptions.values() if c.operator not in NEED_WEIGHTS])
+
+
+def test_a_misspelt_parameter_of_a_text_corruption_is_named() -> None:
+    keyboard = suites.load("core@1").corruptions["keyboard"]
+    misspelt = replace(keyboard, levels=tuple({"rat": params["rate"]} for params in keyboard.levels))
+    with pytest.raises(SuiteError, match=r"keyboard\.levels\.rate is missing; it has rat"):
+        require_parameters([misspelt])
+    added = replace(keyboard, levels=tuple({**params, "rates": 0.5} for params in keyboard.levels))
+    with pytest.raises(SuiteError, match=r"unknown parameter 'rates'. Did you mean 'rate'"):
+        require_parameters([added])
+
+
+def test_an_image_parameter_out_of_range_is_named() -> None:
+    contrast = suites.load("core@1").corruptions["contrast"]
+    key = next(iter(contrast.levels[0]))
+    with pytest.raises(SuiteError, match=f"contrast.levels.{key} = -5"):
+        require_parameters([replace(contrast, levels=tuple({key: -5.0} for _ in range(5)))])
+
+
+def test_an_absent_reference_engine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="pip install imagecorruptions"):
+        require_parameters([], "reference")
+
+
+@pytest.mark.parametrize(
+    ("operator", "variable"), [("stylize", "MAFS_BENCH_ADAIN"), ("back_translation", "MAFS_BENCH_MARIAN")]
+)
+def test_weights_that_are_absent_are_named_at_plan_time(
+    operator: str, variable: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(variable, str(tmp_path))
+    name = next(c.name for c in suites.load(SUITE).corruptions.values() if c.operator == operator)
+    with pytest.raises(UsageError, match=variable):
+        make_plan(RunRequest("chance", name, suite=SUITE, limit=2))
