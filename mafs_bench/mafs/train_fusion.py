@@ -107,6 +107,12 @@ def train_scheduler(request: TrainingRequest, budget: Budget, say: Callable[[str
     made = [] if request.task == "captioning" else [_train_fusion(job)]
     if request.task == "captioning" or (request.task == "all" and request.fusion in CAPTIONING):
         made.append(_train_captioner(job))
+    own, bundled = search_path()
+    for trained in made:
+        if folder == own and (bundled / trained.weights.name).is_file():
+            say(
+                f"{trained.weights} is used from now on in place of the bundled weights; delete it to return to them"
+            )
     return made
 
 

@@ -168,6 +168,18 @@ def test_a_home_that_cannot_be_written_does_without_a_cache(
     assert "the embeddings are not kept" in lines[0]
 
 
+def test_weights_that_go_before_the_bundled_ones_are_named(
+    toy: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    (made,) = train_scheduler(request(toy), QUICK, lines.append)
+    assert not any("in place of the bundled weights" in line for line in lines)
+    (tmp_path / made.weights.name).write_bytes(b"")
+    monkeypatch.setattr(module, "search_path", lambda: [home / "fusion", tmp_path])
+    train_scheduler(request(toy), QUICK, lines.append)
+    assert lines[-1].startswith(f"{made.weights} is used from now on in place of the bundled weights")
+
+
 @pytest.mark.slow
 def test_trainings_in_one_home_do_not_disturb_each_other(toy: Path, home: Path) -> None:
     command = [sys.executable, "-m", "mafs_bench", "train", "scheduler", "--backbone", TOY_ADAPTER]
