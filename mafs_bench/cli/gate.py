@@ -40,7 +40,7 @@ def check(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="images a forward pass")] = 64,
 ) -> None:
-    """Has a model lost more than the margin? Ends 0: pass, 1: regression, 2: inconclusive."""
+    """Has a model lost more than the margin? Ends 0: pass, 1: regression, 2: inconclusive, 3: nothing checked."""
     from mafs_bench import api
     from mafs_bench.report.gate_output import gate_table, write_junit, write_step_summary
     from mafs_bench.report.tables import print_tables

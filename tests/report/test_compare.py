@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from mafs_bench.cli import app
 from mafs_bench.errors import UnknownNameError, UsageError
 from mafs_bench.metrics import metrics_of
-from mafs_bench.report import compare, domain, measures
+from mafs_bench.report import compare, domain, measures, page
 from mafs_bench.report.comparison_tables import comparison_tables, full_table, write_comparison
 from mafs_bench.report.pairs import counted_keys
 from mafs_bench.report.tables import to_csv
@@ -219,6 +219,14 @@ def test_a_domain_gap_is_between_two_data_sets_of_one_size_and_one_model(tmp_pat
     with pytest.raises(UsageError, match=r"is not of the model of .*: the model answers differently"):
         domain.domain_gaps(ten, changed)
     assert len(domain.domain_gaps(forty, night, n_resamples=200)) == 7
+
+
+def test_the_report_says_why_there_is_no_gap(tmp_path):
+    write_run(tmp_path / "day", n=10, severities=(1,))
+    write_run(tmp_path / "night", n=12, dataset="scenes:night", severities=(1,))
+    (table,) = page._gap_tables_of(read_run(tmp_path / "day"), read_run(tmp_path / "night"))
+    assert table.title == "clip: no gap between scenes and scenes:night"
+    assert "night has a gallery of 12 images" in table.rows[0][0]
 
 
 def test_meaning_changing_corruptions_are_set_apart(runs, monkeypatch):

@@ -11,7 +11,7 @@ from mafs_bench.errors import SuiteError
 from mafs_bench.report.baseline import read_baseline, write_baseline
 from mafs_bench.report.commands import command_of
 from mafs_bench.report.pairs import cells_of, counted_keys
-from mafs_bench.report.rerun import rerun
+from mafs_bench.report.rerun import request_of, run_request
 from mafs_bench.runs.execute import Resources, execute
 from mafs_bench.runs.plan import RunRequest, make_plan
 from mafs_bench.runs.progress import Quiet
@@ -59,7 +59,7 @@ def test_a_check_runs_with_the_file(run: StoredRun, tmp_path: Path, monkeypatch:
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     baseline, toy = read_baseline(tmp_path / "base.parquet"), str(tmp_path / "toy")
-    again = rerun(baseline, TOY_ADAPTER, tmp_path / "again", RESOURCES, Quiet(), dataset=toy)
+    again = run_request(request_of(baseline, TOY_ADAPTER, toy), tmp_path / "again", RESOURCES, Quiet())
     assert again.spec.suite_hash == run.spec.suite_hash
     assert [cell.content_hash for cell in again.results] == [cell.content_hash for cell in run.results]
 
@@ -77,5 +77,5 @@ def test_a_changed_file_is_refused(run: StoredRun, tmp_path: Path, change: str, 
     with pytest.raises(SuiteError, match=words):
         counted_keys(run, list(cells_of(run, "retrieval")))
     with pytest.raises(SuiteError, match=words):
-        rerun(read_baseline(tmp_path / "base.parquet"), TOY_ADAPTER, tmp_path / "again", RESOURCES, Quiet())
+        request_of(read_baseline(tmp_path / "base.parquet"), TOY_ADAPTER)
     assert not (tmp_path / "again").exists()
