@@ -84,7 +84,8 @@ def _identity(there: RunSpec, here: RunSpec) -> _Identity:
 def _runs_differently(ours: RunSpec, theirs: RunSpec) -> bool:
     """Whether the same weights are run in another way: another precision, other stand-ins, other prompts."""
     return any(
-        getattr(ours, name) != getattr(theirs, name) for name in ("precision", "tf32", "missing", "prompts")
+        getattr(ours, name) != getattr(theirs, name)
+        for name in ("precision", "tf32", "missing", "prompts", "clipscore")
     )
 
 

@@ -326,7 +326,7 @@ def test_domain_gap_and_difference_in_differences(runs):
     assert noisy.difference.value == pytest.approx(drops)
     assert noisy.drop_source.value == pytest.approx(clean.source.value - noisy.source.value)
     assert noisy.difference.low < drops < noisy.difference.high
-    with pytest.raises(UsageError, match=r"is not of the model of .*: weights is"):
+    with pytest.raises(UsageError, match=r"is not of the model of .*: the model.s weights are"):
         domain.domain_gaps(runs["b"], target)
 
 

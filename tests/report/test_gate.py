@@ -174,7 +174,7 @@ def test_other_precision_or_weights_are_not_the_same_model(folder, tmp_path):
     write_run(tmp_path / "other", n=25, weights="other")
     other = check_with(folder / "few-old.baseline", tmp_path / "other")
     assert not other.same_model
-    assert any(note.startswith("model: not the baseline's: weights is") for note in other.notes)
+    assert any(note.startswith("model: not the baseline's: the model's weights are") for note in other.notes)
 
 
 def test_equal_weights_that_answer_otherwise_are_not_the_same_model(folder, tmp_path):
