@@ -21,6 +21,9 @@ from mafs_bench.errors import UsageError
 from mafs_bench.seeding import KeyedStream
 from mafs_bench.types import Image, Params
 
+MISMATCHING = frozenset({"pair_shuffle", "hard_pair_shuffle", "caption_mix", "image_mix"})
+"""Operators that give an item something of another one."""
+
 StreamOf = Callable[[str], KeyedStream]
 Positions = npt.NDArray[np.int64]
 

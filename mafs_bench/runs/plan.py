@@ -10,6 +10,7 @@ from pathlib import Path
 from mafs_bench.adapters.base import DUAL_ENCODER, Adapter
 from mafs_bench.adapters.load import adapter_class, capabilities
 from mafs_bench.corruptions import suite as suites
+from mafs_bench.corruptions.pairs import MISMATCHING
 from mafs_bench.corruptions.parameters import require_parameters
 from mafs_bench.corruptions.suite import JOINT, Suite
 from mafs_bench.datasets.exclude import require_texts, without
@@ -149,6 +150,7 @@ def make_plan(request: RunRequest, adapter: Adapter | None = None, dataset: Data
         require_texts(dataset)
     if request.clipscore:
         _check_judge(request.clipscore, tasks)
+    _require_partners(corruptions, dataset)
     pairs, refused = _applicable(tasks, corruptions, severities)
     if corruptions and not pairs:
         raise UsageError(f"nothing to run: {'; '.join(refused)}")
@@ -216,6 +218,16 @@ def _check_options(request: RunRequest) -> None:
         raise UsageError(f"--limit {request.limit}: allowed is a whole number from 1")
     if request.seed < 0:
         raise UsageError(f"--seed {request.seed}: allowed is a whole number from 0")
+
+
+def _require_partners(corruptions: Sequence[Corruption], dataset: Dataset) -> None:
+    """Refuse to mismatch images where there is no second one to take. Raises ``UsageError``."""
+    shuffling = [corruption.name for corruption in corruptions if corruption.operator in MISMATCHING]
+    if shuffling and len({sample.group for sample in dataset.samples}) < 2:
+        raise UsageError(
+            f"{', '.join(shuffling)}: an image needs another one as a partner, and {dataset.name} has "
+            f"{len(dataset.samples)}; raise --limit"
+        )
 
 
 def _applicable(

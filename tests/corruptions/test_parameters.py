@@ -49,7 +49,14 @@ def test_an_absent_reference_engine_is_named(monkeypatch: pytest.MonkeyPatch) ->
 def test_weights_that_are_absent_are_named_at_plan_time(
     operator: str, variable: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv(variable, str(tmp_path))
+    monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
     name = next(c.name for c in suites.load(SUITE).corruptions.values() if c.operator == operator)
     with pytest.raises(UsageError, match=variable):
         make_plan(RunRequest("chance", name, suite=SUITE, limit=2))
+
+
+def test_a_shuffle_of_one_image_is_refused_at_plan_time() -> None:
+    with pytest.raises(UsageError, match="pair_shuffle: an image needs another one as a partner"):
+        make_plan(RunRequest("chance", "pair_shuffle", limit=1))
+    assert make_plan(RunRequest("chance", "pair_shuffle", limit=2)).cells
