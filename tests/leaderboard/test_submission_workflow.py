@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -106,3 +107,48 @@ def test_review_of_a_refused_bundle_lists_the_defects(tmp_path: Path) -> None:
     text = review("young", validate(bundle, tmp_path / "boards"), tmp_path / "boards")
     assert text.startswith("## young: refused")
     assert "- error: young.zip: is not a readable zip file" in text
+
+
+def _may_change(path: str) -> bool:
+    """What the workflow's own expression says."""
+    script = next(
+        step["run"] for step in _steps(_workflow("submission.yml")) if step.get("name") == "Validate"
+    )
+    expression = re.search(r"generated='([^']+)'", script)
+    assert expression is not None
+    return re.fullmatch(expression[1], path) is not None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "leaderboards/README.md",
+        "leaderboards/site/index.html",
+        "leaderboards/scenes-vqa/BOARD.md",
+        "leaderboards/scenes-vqa/board.csv",
+        "leaderboards/scenes-vqa/submissions/mine/scores.parquet",
+    ],
+)
+def test_submission_may_bring_records_and_tables(path: str) -> None:
+    assert _may_change(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "leaderboards/scenes-vqa/board.toml",
+        "leaderboards/scenes-vqa/rows.parquet",
+        "leaderboards/scenes-vqa/verified.toml",
+        "mafs_bench/leaderboard/checks.py",
+        ".github/workflows/submission.yml",
+    ],
+)
+def test_submission_may_not_change_what_a_board_pins_or_maintainers_verified(path: str) -> None:
+    assert not _may_change(path)
+
+
+def test_correction_of_an_entry_is_validated_as_one() -> None:
+    script = next(
+        step["run"] for step in _steps(_workflow("submission.yml")) if step.get("name") == "Validate"
+    )
+    assert 'if [ -d "base/$folder" ]; then replace=--replace; fi' in script
