@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from mafs_bench.leaderboard.boards import BoardFolder, default_root, load_board, write_board
 from mafs_bench.leaderboard.bundle import CARD, MANIFEST, RESULTS, SCORES, SPEC, Files, write_bundle
 from mafs_bench.leaderboard.pins import Pins, read_pins, write_pins
+from mafs_bench.leaderboard.publish import accept_flags, add_submission
 from mafs_bench.leaderboard.records import encode
 from mafs_bench.leaderboard.schemas import Verification
 from mafs_bench.leaderboard.standings import ALL, Standings, standings
@@ -253,7 +255,7 @@ def test_best_of_two_entries(forge: Forge, tmp_path: Path) -> None:
     _check(
         forge,
         forge.bundle(tmp_path, "mafs-clip-2", best_of_two(forge, "mafs-clip")),
-        "derived from mafs-clip-2",
+        "derived from mafs-clip, mafs-clip-2",
     )
 
 
@@ -283,8 +285,32 @@ def test_related_entries_are_named(forge: Forge) -> None:
     assert "note: card.toml: related by its backbone: mafs-clip" in lines
 
 
-def test_mediocre_entries_change_nobodys_place(forge: Forge) -> None:
+def _copy(forge: Forge, folder: Path) -> BoardFolder:
+    shutil.copytree(forge.board.path, folder / BOARD)
+    return load_board(folder, BOARD)
+
+
+def test_flags_that_a_maintainer_accepts_are_of_one_bundle(forge: Forge, tmp_path: Path) -> None:
+    board = _copy(forge, tmp_path / "boards")
+    bundle = forge.bundle(tmp_path, "mafs-clip-2", make_hits_of_misses)
+    assert add_submission(bundle, tmp_path / "boards").flagged
+    path = board.path / "submissions" / "forged"
+
+    def status() -> tuple[str, bool]:
+        entry = next(entry for entry in standings(board).entries if entry.name == "forged")
+        return entry.status, entry.standings[ALL].place.rank is not None
+
+    assert status() == ("flagged", False)
+    accept_flags(path, board, "trained further from it")
+    assert status() == ("unverified", True)
+    manifest = path / "manifest.json"
+    manifest.write_text(manifest.read_text() + " ")
+    assert status() == ("flagged", False)
+
+
+def test_mediocre_entries_change_nobodys_place(forge: Forge, tmp_path: Path) -> None:
     """Unverified entries, however many, leave rank, group and interval of the verified ones as they are."""
+    board = _copy(forge, tmp_path)
     rng = np.random.default_rng(0)
     for number in range(5):
         own = forge.entries["chance"]
@@ -294,8 +320,8 @@ def test_mediocre_entries_change_nobodys_place(forge: Forge) -> None:
         card = {**own.card.model_dump(exclude_none=True), "name": f"junk{number}"}
         spec = own.spec.model_copy(update={"model": f"junk{number}", "weights": f"{number}" * 64})
         files = _files(own, frames, forge.board, spec.model_dump(mode="json"), card)
-        write_bundle(files, forge.board.path / "submissions" / f"junk{number}")
-    after = standings(forge.board)
+        write_bundle(files, board.path / "submissions" / f"junk{number}")
+    after = standings(board)
     assert len(after.entries) == len(forge.before.entries) + 5
     old = replace(after, entries=tuple(e for e in after.entries if not e.name.startswith("junk")))
     assert _shown(old) == _shown(forge.before)
