@@ -23,13 +23,20 @@ from mafs_bench.types import FloatArray, Image, TrainingData
 class Settings:
     """How to run a model: device ("cpu", "cuda", "cuda:1", "mps"), precision ("fp32", "bf16", "fp16").
 
-    compile: its image encoder goes through ``torch.compile`` first.
+    compile: its image encoder goes through ``torch.compile`` first. prompts: the prompt file of a generative model,
+    ``prompts@N`` or a TOML file ("": the default). model_args: further settings, as ``--model-args`` gives them.
+    trust_remote_code: whether code of the model's repository may be run. first_stage: the spec of the dual encoder
+    whose best candidates a generative model puts in order ("": none).
     """
 
     device: str = "cpu"
     precision: str = "fp32"
     batch_size: int = 64
     compile: bool = False
+    prompts: str = ""
+    model_args: Mapping[str, str] = field(default_factory=dict)
+    trust_remote_code: bool = False
+    first_stage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
