@@ -90,8 +90,9 @@ def load_from_file(reference: str) -> Any:
 
 
 def _user_module(path: Path, shown: str) -> ModuleType:
-    """The module of a user's file, executed once per process; its folder is on the import path."""
-    name = f"_mafs_bench_user_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    """The module of a user's file, executed once per process and content; its folder is on the import path."""
+    content = hashlib.sha256(str(path).encode() + b"\0" + path.read_bytes())
+    name = f"_mafs_bench_user_{path.stem}_{content.hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)

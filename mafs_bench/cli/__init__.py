@@ -114,7 +114,7 @@ def _run(words: list[str], failed: int, debug: bool) -> int | None:
 
 def _known(error: Exception) -> str | None:
     """What to say of an error that is no fault of this program; None for one that is."""
-    from mafs_bench.adapters.user_code import failure_in_user_code
+    from mafs_bench.api.checks import failure_in_user_code
 
     if isinstance(error, MafsBenchError):
         return str(error)

@@ -18,17 +18,9 @@ def init_adapter(
     file: Annotated[Path, typer.Argument(help="Python file to write, as in my_model.py")],
 ) -> None:
     """Write a commented template of a model of your own, which runs as it is."""
-    from importlib import resources
+    from mafs_bench.api.checks import write_template
 
-    from mafs_bench.errors import UsageError
-    from mafs_bench.files import write_text
-
-    if file.suffix != ".py":
-        raise UsageError(f"{file}: allowed is a name that ends in .py")
-    if file.exists():
-        raise UsageError(f"{file} is there already; choose another name")
-    template = (resources.files("mafs_bench.adapters") / "template.py").read_text(encoding="utf-8")
-    write_text(file, template.replace("FILE", str(file)))
+    write_template(file)
     typer.echo(f"{file}: written; try it with: mafs-bench check-adapter {file}:MyModel")
 
 
@@ -40,13 +32,13 @@ def check_adapter(
     precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16")] = "fp32",
 ) -> None:
     """Exercise a model on a handful of samples: one line a check, exit code 1 when one fails."""
-    from mafs_bench.adapters.check import check_adapter as checks
-    from mafs_bench.adapters.load import resolve_settings
-    from mafs_bench.datasets.resolve import resolve
+    from mafs_bench.api import checks
 
-    settings = resolve_settings(device, precision)
     failed = 0
-    for check in checks(spec, settings, resolve(dataset, root=data_root, limit=8)):
+    found = checks.check_adapter(
+        spec, dataset=dataset, data_root=data_root, device=device, precision=precision
+    )
+    for check in found:
         typer.echo(f"{'ok  ' if check.passed else 'FAIL'} {check.name}: {check.detail}")
         failed += not check.passed
     if failed:

@@ -25,9 +25,18 @@ def calibrate(
     out: Annotated[Path | None, typer.Option(help="folder for the weights [~/.mafs-bench/fusion]")] = None,
 ) -> None:
     """Fit a trained scheduler to another backbone without gradients; then mafs-clip:SPEC works."""
-    from mafs_bench.mafs.calibrate import CalibrationRequest
-    from mafs_bench.mafs.calibrate import calibrate as fit
+    from mafs_bench.api import training
 
-    request = CalibrationRequest(backbone, dataset, split, data_root, pairs, scheduler, fusion, seed, out)
-    made = fit(request, lambda line: typer.echo(line, err=True))
-    typer.echo(f"weights  {made.weights}\ncard     {made.card}")
+    trained = training.calibrate(
+        backbone=backbone,
+        dataset=dataset,
+        split=split,
+        data_root=data_root,
+        pairs=pairs,
+        scheduler=scheduler,
+        fusion=fusion,
+        seed=seed,
+        out=out,
+        log=lambda line: typer.echo(line, err=True),
+    )
+    typer.echo(f"weights  {trained.weights}\ncard     {trained.card}")

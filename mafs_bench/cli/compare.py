@@ -1,4 +1,4 @@
-"""``mafs-bench compare``, ``domain-gap`` and ``verify-paper``: stored numbers held against each other."""
+"""``mafs-bench compare``, ``domain-gap`` and ``verify-paper``: stored numbers, compared."""
 
 from __future__ import annotations
 
@@ -27,17 +27,10 @@ def compare(
     resamples: _RESAMPLES = 2000,
 ) -> None:
     """Compare runs with the first one: robustness measures, paired tests over the grid, corrected, effect sizes."""
-    from mafs_bench import api
-    from mafs_bench.report.compare import names_of
-    from mafs_bench.report.comparison_tables import comparison_tables, write_comparison
-    from mafs_bench.report.measures import measure_runs, measure_tables
-    from mafs_bench.report.tables import check_suffixes, print_tables
+    from mafs_bench.api.comparing import comparison_tables
+    from mafs_bench.api.output import print_tables
 
-    check_suffixes(out or [])
-    compared = api.compare(*runs, metric=metric, task=task or (), resamples=resamples)
-    measures = measure_tables(measure_runs(compared.runs, names_of(compared.runs), metric, resamples))
-    print_tables([*measures, *comparison_tables(compared)])
-    write_comparison(compared, measures, out or [])
+    print_tables(comparison_tables(*runs, metric=metric, task=task or (), resamples=resamples, out=out or ()))
 
 
 def domain_gap(
@@ -49,7 +42,7 @@ def domain_gap(
 ) -> None:
     """Score lost between two domains, and whether corruption hurts more off the source."""
     from mafs_bench import api
-    from mafs_bench.report.tables import check_suffixes, print_tables, write_tables
+    from mafs_bench.api.output import check_suffixes, print_tables, write_tables
 
     check_suffixes(out or [])
     tables = api.domain_gap(source, target, metric=metric, resamples=resamples).tables()
@@ -65,11 +58,11 @@ def verify_paper(
     out: _OUT = None,
 ) -> None:
     """Recompute what arXiv 2212.08044 prints and list where its tables disagree with themselves."""
-    from mafs_bench.report.paper import load_published, paper_table
-    from mafs_bench.report.tables import check_suffixes, print_tables, write_tables
+    from mafs_bench.api.comparing import paper_table
+    from mafs_bench.api.output import check_suffixes, print_tables, write_tables
 
     check_suffixes(out or [])
-    table = paper_table(load_published(file))
+    table = paper_table(file)
     print_tables([table])
     for path in out or []:
         write_tables([table], path)

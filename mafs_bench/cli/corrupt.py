@@ -30,31 +30,21 @@ def corrupt(
     quiet: Annotated[bool, typer.Option("--quiet", help="print nothing but errors")] = False,
 ) -> None:
     """Write the corrupted data set losslessly, as a run would make it on the fly, with a manifest."""
-    from mafs_bench.corruptions import suite as suites
-    from mafs_bench.datasets.resolve import resolve
-    from mafs_bench.runs.boxes import with_boxes
-    from mafs_bench.runs.execute import core_count
-    from mafs_bench.runs.export import Export, export
-    from mafs_bench.runs.frame import in_frame
-    from mafs_bench.runs.plan import parse_severities
-    from mafs_bench.runs.sizes import refuse_large_images
+    from mafs_bench.api.corrupting import export_corrupted
 
-    severities = parse_severities(severity)
-    chosen = suites.load(suite)
-    corruptions = chosen.select(corruption)
-    data = resolve(dataset, split, data_root, limit, max_pixels=max_pixels)
-    data = in_frame(with_boxes(data, corruptions), chosen.frame)
-    refuse_large_images(data, corruptions)
-    job = Export(
-        data,
-        chosen,
-        corruptions,
-        severities,
-        seed,
+    files = export_corrupted(
+        corruption,
         out,
-        core_count() if workers is None else workers,
-        (lambda line: None) if quiet else typer.echo,
+        severity=severity,
+        dataset=dataset,
+        split=split,
+        data_root=data_root,
+        suite=suite,
+        limit=limit,
+        seed=seed,
+        max_pixels=max_pixels,
+        workers=workers,
+        log=(lambda line: None) if quiet else typer.echo,
     )
-    files = export(job)
     if not quiet:
-        typer.echo(f"{out}: {len(files)} files, listed with their hashes in manifest.json")
+        typer.echo(f"{out}: {files} files, listed with their hashes in manifest.json")

@@ -20,9 +20,9 @@ def check_operator(
     ] = None,
 ) -> None:
     """Check an operator against the contract, one line a rule. Without a suite it gets {"severity": 1 to 5}."""
-    from mafs_bench.corruptions.check import DEFAULT_LEVELS, check_operator, find_levels
+    from mafs_bench.api import checks
 
-    findings = check_operator(operator, find_levels(operator, suite) if suite else DEFAULT_LEVELS)
+    findings = checks.check_operator(operator, suite)
     for finding in findings:
         typer.echo(
             f"{'ok  ' if finding.holds else 'FAIL'} {finding.rule}{': ' * bool(finding.seen)}{finding.seen}"

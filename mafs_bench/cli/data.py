@@ -23,12 +23,12 @@ def _check(
     ] = False,
 ) -> None:
     """Count images and texts of every split and name what is missing."""
-    from mafs_bench.datasets.check import check
+    from mafs_bench.api.checks import check_dataset
     from mafs_bench.errors import DataError
 
-    checks = check(name, data_root, decode_all=decode)
-    for one in checks:
-        typer.echo(one.describe())
-    faulty = [one.split for one in checks if one.absent is None and not one.complete]
+    splits = check_dataset(name, data_root, decode=decode)
+    for split in splits:
+        typer.echo(split.describe())
+    faulty = [split.split for split in splits if split.absent is None and not split.complete]
     if faulty:
         raise DataError(f"{name} is not complete: {', '.join(faulty)}")

@@ -42,9 +42,13 @@ def check(
 ) -> None:
     """Has a model lost more than the margin? Ends 0: pass, 1: regression, 2: inconclusive, 3: nothing checked."""
     from mafs_bench import api
-    from mafs_bench.report.gate_output import gate_table, write_junit, write_step_summary
-    from mafs_bench.report.tables import print_tables
-    from mafs_bench.runs.progress import make_progress
+    from mafs_bench.api.output import (
+        gate_table,
+        make_progress,
+        print_tables,
+        write_junit,
+        write_step_summary,
+    )
 
     with make_progress(quiet=run is not None) as progress:
         result = api.check(

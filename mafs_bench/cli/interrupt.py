@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from mafs_bench.errors import InterruptedRunError
-from mafs_bench.runs.progress import Quiet
 
 
 @contextmanager
-def stoppable(progress: Quiet) -> Iterator[None]:
-    """Turn Ctrl-C and SIGTERM into ``InterruptedRunError``."""
+def stoppable(kept: Callable[[], str]) -> Iterator[None]:
+    """Turn Ctrl-C and SIGTERM into ``InterruptedRunError``; ``kept`` says what is stored."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
-        raise InterruptedRunError(f"stopped; {progress.kept()}") from None
+        raise InterruptedRunError(f"stopped; {kept()}") from None
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -33,14 +33,11 @@ def submit(
     root: _Root = None,
 ) -> None:
     """Make a bundle of a run's per-sample scores for a board, and validate it."""
-    from mafs_bench.leaderboard.boards import find_root, load_board
-    from mafs_bench.leaderboard.bundle import write_bundle
-    from mafs_bench.leaderboard.submission import make_bundle
+    from mafs_bench.api import boards
 
-    boards = find_root(root)
-    write_bundle(make_bundle(run, load_board(boards, board), model_card), out)
+    boards.make_submission(run, board, model_card, out, root)
     typer.echo(f"{out}  {_size(out)}")
-    validate(out, replace, boards)
+    validate(out, replace, root)
 
 
 def validate(
@@ -52,18 +49,12 @@ def validate(
     ] = None,
 ) -> None:
     """Check a bundle: every finding, one line each; exit code 1 where there is an error."""
-    from mafs_bench.leaderboard.boards import find_root
-    from mafs_bench.leaderboard.validation import validate as check_bundle
+    from mafs_bench.api import boards
 
-    boards = find_root(root)
-    report = check_bundle(bundle, boards, replacing=replace)
+    report = boards.validate_submission(bundle, root, replace=replace, markdown=markdown)
     for finding in report.findings:
         typer.echo(str(finding))
     typer.echo(f"{bundle}: {report.verdict}")
-    if markdown is not None:
-        from mafs_bench.leaderboard.markdown import review
-
-        markdown.write_text(review(bundle.name, report, boards), encoding="utf-8")
     if not report.accepted:
         raise typer.Exit(1)
 
@@ -86,11 +77,9 @@ def new(
     root: _Root = None,
 ) -> None:
     """Define a board, or define it anew while it has no submission; ``open`` pins its rows."""
-    from mafs_bench.leaderboard.boards import new_board, writable_root
-    from mafs_bench.runs.plan import parse_severities
+    from mafs_bench.api import boards
 
-    folder = new_board(
-        writable_root(root, new=True),
+    folder = boards.define_board(
         name,
         title=title,
         about=about,
@@ -99,9 +88,10 @@ def new(
         split=split,
         suite=suite,
         corruption=corruption,
-        severities=parse_severities(severity),
+        severity=severity,
         seed=seed,
         limit=limit,
+        root=root,
     )
     typer.echo(f"{folder.path / 'board.toml'}  {len(folder.board.conditions)} conditions")
 
@@ -113,27 +103,12 @@ def open_boards(
     root: _Root = None,
 ) -> None:
     """Pin the rows of boards, from data and suite and without a model: they take submissions from then on."""
-    from mafs_bench.leaderboard.boards import load_board, writable_root
-    from mafs_bench.leaderboard.pins import FILE, pins_of, write_pins
-    from mafs_bench.runs.pin import pin_rows
+    from mafs_bench.api import boards as api
 
-    for folder in [load_board(writable_root(root), name) for name in boards]:
-        own = folder.board
-        folder.require_changeable()
-        pinned = pin_rows(
-            task=own.task,
-            dataset=own.dataset,
-            split=own.split,
-            data_root=data_root,
-            limit=own.limit,
-            suite=own.suite,
-            corruptions=own.corruptions,
-            severities=own.severities,
-            seed=own.seed,
+    for opened in api.open_boards(boards, data_root, root):
+        typer.echo(
+            f"{opened.pins}  {opened.rows} rows in {opened.conditions} conditions, {_size(opened.pins)}"
         )
-        opened = write_pins(folder, pins_of(own, pinned.frames, pinned.content_hashes), pinned.revision)
-        file = folder.path / FILE
-        typer.echo(f"{file}  {opened.board.n} rows in {len(own.conditions)} conditions, {_size(file)}")
 
 
 @_board_app.command("add")
@@ -143,16 +118,13 @@ def add(
     root: _Root = None,
 ) -> None:
     """Validate a bundle and put it among its board's submissions."""
-    from mafs_bench.leaderboard.boards import writable_root
-    from mafs_bench.leaderboard.publish import add_submission
+    from mafs_bench.api import boards
 
-    boards = writable_root(root)
-    report = add_submission(bundle, boards, replace=replace)
-    for finding in report.findings:
+    added = boards.add_submission(bundle, root, replace=replace)
+    for finding in added.report.findings:
         typer.echo(str(finding))
-    if report.submission is not None:
-        place = boards / report.submission.board / "submissions" / report.submission.name
-        typer.echo(f"{place}: {report.verdict}  (mafs-bench leaderboard build writes the tables)")
+    if added.place is not None:
+        typer.echo(f"{added.place}: {added.report.verdict}  (mafs-bench leaderboard build writes the tables)")
 
 
 @_board_app.command("verify")
@@ -166,12 +138,18 @@ def verify(
     root: _Root = None,
 ) -> None:
     """Run a random part of a submission again; where the scores agree, it is recorded as verified."""
-    from mafs_bench.cli.verify import verify_submission
-    from mafs_bench.leaderboard.boards import writable_root
-    from mafs_bench.runs.execute import Resources
+    from mafs_bench.api import boards
 
-    resources = Resources(device=device, batch_size=batch_size)
-    for line in verify_submission(submission, model, cells, data_root, resources, writable_root(root)):
+    lines = boards.verify_submission(
+        submission,
+        model,
+        cells=cells,
+        data_root=data_root,
+        device=device,
+        batch_size=batch_size,
+        root=root,
+    )
+    for line in lines:
         typer.echo(line)
 
 
@@ -182,31 +160,26 @@ def accept(
     root: _Root = None,
 ) -> None:
     """Rank a flagged entry, which stays unverified."""
-    from mafs_bench.leaderboard.boards import load_board, writable_root
-    from mafs_bench.leaderboard.publish import accept_flags
+    from mafs_bench.api import boards
 
-    folder = load_board(writable_root(root), submission.resolve().parent.parent.name)
-    accept_flags(submission, folder, reason)
+    boards.accept_flagged(submission, reason, root)
     typer.echo(f"{submission}: flags accepted  (mafs-bench leaderboard build writes the tables)")
 
 
 @_board_app.command("build")
 def build(root: _Root = None) -> None:
     """Write BOARD.md and board.csv of every board, and the site, from the records."""
-    from mafs_bench.leaderboard.boards import writable_root
-    from mafs_bench.leaderboard.site import build as write_all
+    from mafs_bench.api import boards
 
-    changed = write_all(writable_root(root))
-    typer.echo("\n".join(map(str, changed)) or "nothing changed")
+    typer.echo("\n".join(map(str, boards.build_boards(root))) or "nothing changed")
 
 
 @_board_app.command("check")
 def check(root: _Root = None) -> None:
     """Fail where a generated file differs from the records."""
-    from mafs_bench.leaderboard.boards import find_root
-    from mafs_bench.leaderboard.site import check as compare_all
+    from mafs_bench.api import boards
 
-    compare_all(find_root(root))
+    boards.check_boards(root)
     typer.echo("all generated files agree with the records")
 
 

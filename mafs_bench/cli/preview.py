@@ -38,16 +38,24 @@ def preview(
     """Write a contact sheet of the image corruptions and print the text corruptions' edits in colour."""
     from rich.console import Console
 
-    from mafs_bench.corruptions.suite import load
-    from mafs_bench.report.preview import choose, contact_sheet, example, text_edits, write_picture
+    from mafs_bench.api.corrupting import preview as make_preview
 
-    images, texts = choose(suite, corruption, all_, image, text)
-    picture, caption, boxes = example(image, text, max_pixels, load(suite).frame)
     console = Console(highlight=False)
-    if images:
-        write_picture(out, contact_sheet(picture, images, seed=seed, tile=tile, boxes=boxes))
-        console.print(f"{out}: {len(images)} corruption{'s' * (len(images) > 1)}, severities 1 to 5")
-    for block in texts:
-        console.print(f"[bold]{block.name}[/bold]")
-        for line in text_edits(caption, block, seed=seed, brackets=not console.is_terminal):
+    made = make_preview(
+        corruption,
+        out,
+        everything=all_,
+        suite=suite,
+        image=image,
+        text=text,
+        tile=tile,
+        max_pixels=max_pixels,
+        seed=seed,
+        brackets=not console.is_terminal,
+    )
+    if made.images:
+        console.print(f"{out}: {made.images} corruption{'s' * (made.images > 1)}, severities 1 to 5")
+    for name, lines in made.texts.items():
+        console.print(f"[bold]{name}[/bold]")
+        for line in lines:
             console.print(line, soft_wrap=True)

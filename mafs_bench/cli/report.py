@@ -21,10 +21,10 @@ def report(
     data_root: Annotated[Path | None, typer.Option(help="where the data set lies, to show examples")] = None,
 ) -> None:
     """Write one self-contained HTML page, and figures (PNG, SVG, PDF) and tables (Markdown, CSV, LaTeX)."""
-    from mafs_bench.report.page import write_report
+    from mafs_bench.api.comparing import write_report
 
     page, *others = write_report(
-        runs, out, data_root, note=lambda line: typer.echo(f"mafs-bench: {line}", err=True)
+        runs, out, data_root=data_root, log=lambda line: typer.echo(f"mafs-bench: {line}", err=True)
     )
     size = page.stat().st_size / 2**20
     typer.echo(f"{page}  {size:.1f} MiB\n{len(others)} figures and tables beside it")

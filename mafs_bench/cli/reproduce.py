@@ -22,18 +22,23 @@ def reproduce(
     tolerance: Annotated[float, typer.Option(help="points that may be off")] = 0.5,
     out: Annotated[Path, typer.Option(help="folder of the runs")] = Path("runs/reproduce"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps")] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="images a forward pass")] = 64,
+    batch_size: Annotated[int, typer.Option(min=1, help="images per forward pass")] = 64,
 ) -> None:
-    """Run public checkpoints on clean data and hold them against published numbers; ends 1 where one differs."""
-    from mafs_bench.report import reproduce as published
-    from mafs_bench.report.tables import print_tables
-    from mafs_bench.runs.execute import Resources, default_workers
-    from mafs_bench.runs.progress import make_progress
+    """Run public checkpoints on clean data and compare with published numbers; ends 1 where one differs."""
+    from mafs_bench.api import reproducing
+    from mafs_bench.api.output import make_progress, print_tables
 
-    resources = Resources(device, "fp32", batch_size, default_workers())
-    roots = published.parse_roots(data_root or [])
     with make_progress(quiet=False) as progress:
-        made = published.reproduce(name, roots, model or (), tolerance, out, resources, progress)
-    print_tables([published.reproduction_table(made, tolerance)])
-    if not all(row.meets for row in made):
+        rows = reproducing.reproduce_published(
+            name,
+            data_roots=data_root or (),
+            models=model or (),
+            tolerance=tolerance,
+            out=out,
+            device=device,
+            batch_size=batch_size,
+            progress=progress,
+        )
+    print_tables([reproducing.reproduction_table(rows, tolerance)])
+    if not all(row.meets for row in rows):
         raise typer.Exit(1)

@@ -58,11 +58,11 @@ def run(
 ) -> None:
     """Run a model under corruptions: a table, a curve and a results folder."""
     from mafs_bench import api
+    from mafs_bench.api.output import make_progress
     from mafs_bench.cli.interrupt import stoppable
-    from mafs_bench.runs.progress import make_progress
 
     progress = make_progress(quiet=quiet or as_json)
-    with stoppable(progress), progress:
+    with stoppable(progress.kept), progress:
         finished = api.run(
             model,
             corruption,

@@ -25,22 +25,27 @@ def fusion(
         str, typer.Option(help="split that they are scored on, or a part: test[500:800]")
     ] = "test",
     data_root: Annotated[Path | None, typer.Option(help="folder of the data set's official layout")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="trainings a fusion")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="seeds per fusion")] = 3,
     severity: Annotated[str, typer.Option(help="3, 1-5 or 1,3,5")] = "1,3,5",
     limit: Annotated[int | None, typer.Option(help="only the first N test images")] = None,
     train_limit: Annotated[int | None, typer.Option(help="only the first N training images")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="optimiser steps a fusion")] = 600,
+    steps: Annotated[int, typer.Option(min=1, help="optimiser steps per fusion")] = 600,
 ) -> None:
-    """Hold MA-AFS against the fusions that it must beat, with ablations and paired tests."""
-    from mafs_bench.mafs.study.evaluate import evaluate
-    from mafs_bench.mafs.study.record import StudyRequest
-    from mafs_bench.mafs.study.write import write_study
-    from mafs_bench.mafs.training import Budget
-    from mafs_bench.runs.plan import parse_severities
+    """Compare MA-AFS with the fusions that it must beat, with ablations and paired tests."""
+    from mafs_bench.api.training import study_fusion
 
-    request = StudyRequest(
-        backbone, dataset, train, test, data_root, seeds, parse_severities(severity), limit, train_limit
+    page = study_fusion(
+        out,
+        backbone=backbone,
+        dataset=dataset,
+        train=train,
+        test=test,
+        data_root=data_root,
+        seeds=seeds,
+        severity=severity,
+        limit=limit,
+        train_limit=train_limit,
+        steps=steps,
+        log=lambda line: typer.echo(line, err=True),
     )
-    budget = Budget(steps=steps)
-    evaluate(request, budget, out, lambda line: typer.echo(line, err=True))
-    typer.echo(write_study(out, request.command(budget, out)).read_text(encoding="utf-8"))
+    typer.echo(page.read_text(encoding="utf-8"))

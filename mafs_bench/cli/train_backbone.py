@@ -27,10 +27,16 @@ def backbone(
     cache: Annotated[Path | None, typer.Option(help="folder for 2 GB of drawn scenes [OUT/cache]")] = None,
 ) -> None:
     """Train the bundled CLIP on rendered scenes; about an hour on two cores."""
-    from mafs_bench.recipes.backbone import BackboneBudget, parse_steps, train_backbone
+    from mafs_bench.api.training import train_backbone
 
-    budget = BackboneBudget(
-        image_steps=image_steps, text_steps=text_steps, align_steps=parse_steps(align_steps), limit=limit
+    model = train_backbone(
+        out,
+        seed=seed,
+        image_steps=image_steps,
+        text_steps=text_steps,
+        align_steps=align_steps,
+        limit=limit,
+        cache=cache,
+        log=lambda line: typer.echo(line, err=True),
     )
-    train_backbone(out, cache or out / "cache", seed, budget, lambda line: typer.echo(line, err=True))
-    typer.echo(f"model  {out}")
+    typer.echo(f"model  {model}")

@@ -21,15 +21,15 @@ def register(app: typer.Typer) -> None:
     """Add the commands to ``train``."""
     from mafs_bench.cli.train import train_app
 
-    albef = _command("mafs_bench.recipes.albef:train_albef")
-    blip = _command("mafs_bench.recipes.blip:train_blip")
+    albef = _command("albef")
+    blip = _command("blip")
     for name, title, command in (("albef", "ALBEF", albef), ("blip", "BLIP", blip)):
         says = f"Train a small {title} on scenes; about 40 minutes on a free core. Started again, it goes on."
         train_app.command(name, help=says)(command)
 
 
-def _command(train: str) -> Callable[..., None]:
-    """The command that calls ``train``, a reference that is imported when it is called."""
+def _command(architecture: str) -> Callable[..., None]:
+    """The command that trains one of the two."""
 
     def command(
         out: Out,
@@ -40,13 +40,19 @@ def _command(train: str) -> Callable[..., None]:
         seed: Seed = 0,
         limit: Limit = 6_000,
     ) -> None:
-        from mafs_bench.recipes.baseline_loop import Budget
-        from mafs_bench.registry import load_attribute
+        from mafs_bench.api.training import train_baseline
 
-        budget = Budget(
-            scene_steps, steps=steps, claim_steps=claim_steps, batch_size=batch_size, seed=seed, limit=limit
+        card = train_baseline(
+            architecture,
+            out,
+            scene_steps=scene_steps,
+            claim_steps=claim_steps,
+            steps=steps,
+            batch_size=batch_size,
+            seed=seed,
+            limit=limit,
+            log=lambda line: typer.echo(line, err=True),
         )
-        card = load_attribute(train)(out, budget, lambda line: typer.echo(line, err=True))
         typer.echo(f"card  {card}")
 
     return command

@@ -32,9 +32,19 @@ def scheduler(
     out: Annotated[Path | None, typer.Option(help="folder for the weights [~/.mafs-bench/fusion]")] = None,
 ) -> None:
     """Train fusion weights on a frozen backbone; minutes on two cores."""
-    from mafs_bench.mafs.train_fusion import TrainingRequest, train_scheduler
-    from mafs_bench.mafs.training import Budget
+    from mafs_bench.api.training import train_scheduler
 
-    request = TrainingRequest(backbone, fusion, dataset, split, data_root, limit, seed, out, task)
-    for trained in train_scheduler(request, Budget(steps=steps), lambda line: typer.echo(line, err=True)):
+    for trained in train_scheduler(
+        backbone=backbone,
+        fusion=fusion,
+        dataset=dataset,
+        split=split,
+        data_root=data_root,
+        task=task,
+        limit=limit,
+        seed=seed,
+        steps=steps,
+        out=out,
+        log=lambda line: typer.echo(line, err=True),
+    ):
         typer.echo(f"weights  {trained.weights}\ncard     {trained.card}")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from mafs_bench.api import reproducing as reproduce
 from mafs_bench.errors import UnknownNameError, UsageError
-from mafs_bench.report import reproduce
 from mafs_bench.report.recompute import recompute
 from mafs_bench.runs.store import read_run
 from tests.support.toy import TOY_ADAPTER, write_toy_folder

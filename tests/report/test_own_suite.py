@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from mafs_bench.api.rerunning import request_of, run_request
 from mafs_bench.corruptions.suite import suite_of
 from mafs_bench.errors import SuiteError
 from mafs_bench.report.baseline import read_baseline, write_baseline
 from mafs_bench.report.commands import command_of
 from mafs_bench.report.pairs import cells_of, counted_keys
-from mafs_bench.report.rerun import request_of, run_request
 from mafs_bench.runs.execute import Resources, execute
 from mafs_bench.runs.plan import RunRequest, make_plan
 from mafs_bench.runs.progress import Quiet

@@ -1,4 +1,4 @@
-"""``mafs-bench leaderboard verify``: run a random part of a submission again and compare."""
+"""Run a random part of a submission again and compare."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mafs_bench.runs.rerun import Rerun, rerun
 from mafs_bench.stats.resampling import Resampling, replicate
 
 
-def verify_submission(
+def verify(
     path: Path, model: str, cells: int, data_root: Path | None, resources: Resources, root: Path
 ) -> Iterator[str]:
     """Give the lines of the outcome, and record it where everything agrees.

@@ -9,9 +9,9 @@ from importlib import resources as package_files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mafs_bench.api.rerunning import run_request
 from mafs_bench.errors import UnknownNameError, UsageError
 from mafs_bench.files import legal_name
-from mafs_bench.report.rerun import run_request
 from mafs_bench.report.tables import CHANGE, SCORE, Column, Table
 from mafs_bench.types import Estimate
 
@@ -64,6 +64,27 @@ def reproduce(
             meets = ours.value is not None and abs(ours.value - published) * _POINTS <= tolerance
             made.append(Reproduction(model, dataset, metric, published, ours, meets))
     return made
+
+
+def reproduce_published(
+    name: str,
+    *,
+    data_roots: Sequence[str],
+    models: Sequence[str] = (),
+    tolerance: float = 0.5,
+    out: Path,
+    device: str = "auto",
+    batch_size: int = 64,
+    progress: Progress,
+) -> list[Reproduction]:
+    """Run public checkpoints on clean data, as ``mafs-bench reproduce`` does.
+
+    data_roots: ``DATASET=FOLDER`` of each. The other arguments and what is raised are those of ``reproduce``.
+    """
+    from mafs_bench.runs.execute import Resources, default_workers
+
+    resources = Resources(device, "fp32", batch_size, default_workers())
+    return reproduce(name, parse_roots(data_roots), models, tolerance, out, resources, progress)
 
 
 def _chosen(name: str, roots: Mapping[str, Path], models: Sequence[str]) -> list[Mapping[str, str | float]]:

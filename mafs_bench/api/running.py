@@ -1,9 +1,4 @@
-"""The Python interface. The command line calls nothing else.
-
->>> import mafs_bench as mb
->>> mb.corrupt_text("two dogs run", "keyboard", severity=5)
-'two digs run'
-"""
+"""Run a model under corruptions, and read what was stored."""
 
 from __future__ import annotations
 
@@ -13,25 +8,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mafs_bench.api.corrupting import DEFAULT_SUITE
 from mafs_bench.errors import UnknownNameError, UsageError
-from mafs_bench.types import CellResult, Corruption, Dataset, Estimate, Image, RunSpec, Sample
+from mafs_bench.types import CellResult, Dataset, Estimate, RunSpec, Sample
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
     from mafs_bench.adapters.base import Adapter
-    from mafs_bench.corruptions.suite import Suite
-    from mafs_bench.report.compare import ComparedRuns
-    from mafs_bench.report.domain import DomainGap
-    from mafs_bench.report.gate import GateResult
-    from mafs_bench.report.tables import Table
     from mafs_bench.runs.execute import Elsewhere, Resources
     from mafs_bench.runs.plan import RunRequest
     from mafs_bench.runs.progress import Quiet
     from mafs_bench.runs.store import StoredRun
 
-DEFAULT_SUITE = "core@1"
 Samples = Sequence[Sample | Mapping[str, object]]
 """Samples, or what one consists of: ``image`` (array or path), ``captions``, ``questions``, ``id``, ``group``."""
 
@@ -234,10 +224,10 @@ def run(
     from mafs_bench.runs.plan import RunRequest
     from mafs_bench.types import MAX_PIXELS
 
-    adapter = None if isinstance(model, str) else _adapter(model, executor)
+    adapter = None if isinstance(model, str) else wrapped(model, executor)
     data = _dataset(dataset)
     request = RunRequest(
-        model=model if isinstance(model, str) else _object_name(model),
+        model=model if isinstance(model, str) else object_name(model),
         corruption=corruption,
         severity=_severities(severity),
         dataset=data.name if isinstance(data, Dataset) else data,
@@ -269,10 +259,10 @@ def run(
         own = default_workers(resources.settings().device) if here else 0
         resources = replace(resources, workers=own)
     own_data = data if isinstance(data, Dataset) else None
-    return _execute(request, resources, out, progress, adapter, own_data, elsewhere)
+    return execute_request(request, resources, out, progress, adapter, own_data, elsewhere)
 
 
-def _execute(
+def execute_request(
     request: RunRequest,
     resources: Resources,
     out: str | Path | None,
@@ -281,6 +271,7 @@ def _execute(
     dataset: Dataset | None = None,
     elsewhere: Elsewhere | None = None,
 ) -> Run:
+    """Plan a request, execute it, and read what was stored; ``adapter`` and ``dataset`` in place of names."""
     from mafs_bench.runs.execute import execute
     from mafs_bench.runs.plan import make_plan
     from mafs_bench.runs.progress import make_progress
@@ -295,7 +286,7 @@ def _execute(
     return load_run(finished.folder)
 
 
-def _adapter(model: object, executor: str) -> Adapter:
+def wrapped(model: object, executor: str) -> Adapter:
     """Wrap an object. Raises ``UsageError`` where it has to be built again on other machines."""
     from mafs_bench.adapters.inference import forbid_tf32
     from mafs_bench.adapters.object_adapter import as_adapter
@@ -308,7 +299,8 @@ def _adapter(model: object, executor: str) -> Adapter:
     return as_adapter(model)
 
 
-def _object_name(model: object) -> str:
+def object_name(model: object) -> str:
+    """What a model that was given as an object is called: its qualified class name."""
     return f"{type(model).__module__}.{type(model).__qualname__}"
 
 
@@ -333,219 +325,6 @@ def load_run(folder: str | Path) -> Run:
     return Run(read_run(Path(folder)))
 
 
-def _stored(run: Run | str | Path) -> StoredRun:
+def stored_of(run: Run | str | Path) -> StoredRun:
+    """The stored run behind a ``Run`` or a results folder."""
     return run.stored if isinstance(run, Run) else load_run(run).stored
-
-
-def compare(
-    *runs: Run | str | Path,
-    metric: str | None = None,
-    task: str | Sequence[str] = (),
-    resamples: int = 2000,
-) -> ComparedRuns:
-    """Compare runs with the first one: paired differences over shared samples, with corrected tests.
-
-    metric: a name; each task's primary one where None. Raises ``UsageError`` where runs cannot be compared (other data,
-    another suite, galleries of other sizes).
-    """
-    from mafs_bench.report.compare import compare_runs
-
-    tasks = (task,) if isinstance(task, str) else tuple(task)
-    return compare_runs([_stored(run) for run in runs], metric, resamples, tasks=tasks)
-
-
-def write_baseline(run: Run | str | Path, out: str | Path) -> Path:
-    """Store a run as the baseline of later checks; returns the file."""
-    from mafs_bench.report.baseline import write_baseline as write
-
-    write(_stored(run), Path(out))
-    return Path(out)
-
-
-def check(
-    baseline: str | Path,
-    *,
-    model: str | object | None = None,
-    run: Run | str | Path | None = None,
-    margin: float = 1.0,
-    alpha: float = 0.05,
-    metric: str | Sequence[str] = (),
-    dataset: str | Path | None = None,
-    data_root: str | Path | None = None,
-    out: str | Path | None = None,
-    device: str = "auto",
-    batch_size: int = 64,
-    progress: bool | Quiet = True,
-) -> GateResult:
-    """Has a model lost more than ``margin`` points against a baseline?
-
-    baseline: a file of ``write_baseline``. model: run on the baseline's cells; or run: one that is finished. Returns a
-    result whose ``verdict`` is 0 (pass), 1 (regression) or 2 (inconclusive). Raises ``MafsBenchError``.
-    """
-    from mafs_bench.report.baseline import read_baseline
-    from mafs_bench.report.gate import check_run, require_settings
-    from mafs_bench.report.rerun import request_of
-    from mafs_bench.runs.execute import Resources, default_workers
-
-    metrics = (metric,) if isinstance(metric, str) else tuple(metric)
-    stored = read_baseline(Path(baseline))
-    require_settings(stored, margin, alpha, metrics)
-    if (model is None) == (run is None):
-        raise UsageError("check needs --model SPEC or --run FOLDER, one of the two")
-    if run is not None:
-        return check_run(_stored(run), stored, margin, alpha, metrics)
-    request = request_of(
-        stored,
-        model if isinstance(model, str) else _object_name(model),
-        None if dataset is None else str(dataset),
-        None if data_root is None else Path(data_root),
-    )
-    resources = Resources(device, stored.spec.precision, batch_size, default_workers())
-    adapter = None if isinstance(model, str) else _adapter(model, "local")
-    finished = _execute(request, resources, out, progress, adapter)
-    return check_run(finished.stored, stored, margin, alpha, metrics)
-
-
-@dataclass(frozen=True)
-class DomainGaps:
-    """What two domains differ by, condition by condition."""
-
-    source: StoredRun
-    target: StoredRun
-    rows: Sequence[DomainGap]
-
-    def tables(self) -> list[Table]:
-        """One table per task, as the command prints them."""
-        from mafs_bench.report.domain import gap_tables
-
-        return gap_tables(self.rows, self.source, self.target)
-
-    def table(self) -> pd.DataFrame:
-        """A row per task and condition: scores, gap, drops and the difference in differences, with intervals."""
-        import pandas as pd
-
-        parts = [table.to_frame().assign(task=table.title.partition(",")[0]) for table in self.tables()]
-        return pd.concat(parts, ignore_index=True)
-
-
-def domain_gap(
-    source: Run | str | Path, target: Run | str | Path, *, metric: str | None = None, resamples: int = 2000
-) -> DomainGaps:
-    """Score lost between two domains, and whether corruption hurts more off the source.
-
-    Both runs must be of one model and suite, on different data. Raises ``UsageError`` where they are not.
-    """
-    from mafs_bench.report.domain import domain_gaps
-
-    first, second = _stored(source), _stored(target)
-    return DomainGaps(first, second, domain_gaps(first, second, metric, resamples))
-
-
-def corrupt_image(
-    image: Image,
-    corruption: str,
-    severity: int = 3,
-    *,
-    seed: int = 0,
-    sample_id: str = "",
-    suite: str = DEFAULT_SUITE,
-) -> Image:
-    """Corrupt one image as a run does, in the frame of the suite.
-
-    image: uint8 RGB (H, W, 3), at least 32 pixels a side. severity: 1 to 5, or 0 for the clean image in the frame.
-    sample_id: keys the random draws, with seed, suite and corruption. Returns uint8 RGB. Raises ``DataError`` for what
-    is no such image, ``UnknownNameError``, ``UsageError``.
-
-    >>> import mafs_bench as mb, numpy as np
-    >>> image = np.full((64, 64, 3), 127, dtype=np.uint8)
-    >>> bool((mb.corrupt_image(image, "fog", severity=3) != mb.corrupt_image(image, "fog", severity=0)).any())
-    True
-    """
-    from mafs_bench.corruptions.engine import corrupt_image as apply
-    from mafs_bench.corruptions.engine import require_picture
-    from mafs_bench.corruptions.exact.frame import to_frame
-
-    require_picture(image, sample_id or "image")
-    chosen = load_suite(suite)
-    block = _one(chosen, corruption, "image", severity)
-    framed = to_frame(image, chosen.frame)
-    return apply(framed, block, (severity,), seed=seed, sample_id=sample_id)[0]
-
-
-def corrupt_text(
-    text: str,
-    corruption: str,
-    severity: int = 3,
-    *,
-    seed: int = 0,
-    sample_id: str = "",
-    suite: str = DEFAULT_SUITE,
-) -> str | None:
-    """Corrupt one text as a run does; None where the corruption cannot change it (not applicable).
-
-    The arguments are those of ``corrupt_image``.
-
-    >>> import mafs_bench as mb
-    >>> mb.corrupt_text("two dogs", "casing", severity=5) in ("TWO DOGS", "Two Dogs", "two DOGS", "TWO dogs")
-    True
-    """
-    from mafs_bench.corruptions.engine import corrupt_text as apply
-
-    block = _one(load_suite(suite), corruption, "text", severity)
-    return apply(text, block, (severity,), seed=seed, sample_id=sample_id)[0]
-
-
-def _one(suite: Suite, name: str, modality: str, severity: int) -> Corruption:
-    found = suite.select(name)
-    if len(found) != 1 or found[0].modality != modality:
-        kinds = ", ".join(f"{block.name} ({block.modality})" for block in found[:4])
-        raise UsageError(f"corruption {name!r} of {suite.id} is {kinds}; allowed: one {modality} corruption")
-    if severity not in (0, *found[0].severities):
-        allowed = ", ".join(map(str, (0, *found[0].severities)))
-        raise UsageError(f"severity {severity!r} of {found[0].name}; allowed: {allowed}")
-    return found[0]
-
-
-def load_suite(name: str = DEFAULT_SUITE) -> Suite:
-    """Read a suite: ``name@N``, ``name`` (its newest version) or a TOML file.
-
-    >>> import mafs_bench as mb
-    >>> len(mb.load_suite("imagenet-c@1").corruptions)
-    19
-    """
-    from mafs_bench.corruptions.suite import load
-
-    return load(name)
-
-
-def list_models() -> tuple[str, ...]:
-    """The registered models; a spec may also name a checkpoint or a file (see the guide on models)."""
-    from mafs_bench.adapters import ADAPTERS
-
-    return ADAPTERS.names()
-
-
-def list_corruptions(suite: str = DEFAULT_SUITE) -> tuple[str, ...]:
-    """The corruptions of a suite, in its order."""
-    return tuple(load_suite(suite).corruptions)
-
-
-def list_datasets() -> tuple[str, ...]:
-    """The registered data sets; a folder of yours is one too."""
-    from mafs_bench.datasets import DATASETS
-
-    return DATASETS.names()
-
-
-def list_tasks() -> tuple[str, ...]:
-    """The names of the tasks, as ``task`` takes them."""
-    from mafs_bench.tasks import TASKS
-
-    return TASKS.names()
-
-
-def list_suites() -> tuple[str, ...]:
-    """The ids of the published suites, as ``suite`` takes them."""
-    from mafs_bench.corruptions.suite import published
-
-    return published()

@@ -1,0 +1,69 @@
+"""Check what a user brings: a model, an operator, a data set; and write the template of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mafs_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from mafs_bench.adapters.check import Check
+    from mafs_bench.corruptions.check import Finding
+    from mafs_bench.datasets.check import SplitCheck
+
+
+def check_adapter(
+    spec: str,
+    *,
+    dataset: str = "scenes",
+    data_root: Path | None = None,
+    device: str = "auto",
+    precision: str = "fp32",
+) -> Iterator[Check]:
+    """Exercise a model on eight samples, one check at a time. Raises ``MafsBenchError`` for no model at all."""
+    from mafs_bench.adapters.check import check_adapter as checks
+    from mafs_bench.adapters.load import resolve_settings
+    from mafs_bench.datasets.resolve import resolve
+
+    return checks(spec, resolve_settings(device, precision), resolve(dataset, root=data_root, limit=8))
+
+
+def check_operator(operator: str, suite: str | None = None) -> Sequence[Finding]:
+    """Check a registered operator or ``file.py:attribute`` against the contract.
+
+    suite: whose parameters it gets; ``{"severity": 1}`` to 5 where None. Raises ``MafsBenchError``.
+    """
+    from mafs_bench.corruptions.check import DEFAULT_LEVELS, find_levels
+    from mafs_bench.corruptions.check import check_operator as checks
+
+    return checks(operator, find_levels(operator, suite) if suite else DEFAULT_LEVELS)
+
+
+def check_dataset(name: str, data_root: Path | None = None, *, decode: bool = False) -> Sequence[SplitCheck]:
+    """Count images and texts of every split of a data set; ``decode``: decode every image. Raises ``DataError``."""
+    from mafs_bench.datasets.check import check
+
+    return check(name, data_root, decode_all=decode)
+
+
+def write_template(file: Path) -> None:
+    """Write a commented template of a model, which runs as it is. Raises ``UsageError``."""
+    from importlib import resources
+
+    from mafs_bench.files import write_text
+
+    if file.suffix != ".py":
+        raise UsageError(f"{file}: allowed is a name that ends in .py")
+    if file.exists():
+        raise UsageError(f"{file} is there already; choose another name")
+    template = (resources.files("mafs_bench.adapters") / "template.py").read_text(encoding="utf-8")
+    write_text(file, template.replace("FILE", str(file)))
+
+
+def failure_in_user_code(error: BaseException) -> str | None:
+    """What went wrong in a user's own model or operator, in one line; None where the fault is not theirs."""
+    from mafs_bench.adapters.user_code import failure_in_user_code as failure
+
+    return failure(error)

@@ -1,0 +1,131 @@
+"""List what there is: models, corruptions, data sets, tasks, suites."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mafs_bench.api.corrupting import DEFAULT_SUITE, load_suite
+
+Overview = tuple[list[str], list[list[str]]]
+"""A header and rows, as text."""
+
+
+def list_models() -> tuple[str, ...]:
+    """The registered models; a spec may also name a checkpoint or a file (see the guide on models)."""
+    from mafs_bench.adapters import ADAPTERS
+
+    return ADAPTERS.names()
+
+
+def list_corruptions(suite: str = DEFAULT_SUITE) -> tuple[str, ...]:
+    """The corruptions of a suite, in its order."""
+    return tuple(load_suite(suite).corruptions)
+
+
+def list_datasets() -> tuple[str, ...]:
+    """The registered data sets; a folder of yours is one too."""
+    from mafs_bench.datasets import DATASETS
+
+    return DATASETS.names()
+
+
+def list_tasks() -> tuple[str, ...]:
+    """The names of the tasks, as ``task`` takes them."""
+    from mafs_bench.tasks import TASKS
+
+    return TASKS.names()
+
+
+def list_suites() -> tuple[str, ...]:
+    """The ids of the published suites, as ``suite`` takes them."""
+    from mafs_bench.corruptions.suite import published
+
+    return published()
+
+
+def _models(_suite: str) -> Overview:
+    from mafs_bench.adapters import ADAPTERS
+
+    return ["model", "what it is"], [[name, ADAPTERS.summary(name)] for name in ADAPTERS.names()]
+
+
+def _datasets(_suite: str) -> Overview:
+    from mafs_bench.datasets import DATASETS
+
+    return ["data set", "what it is"], [[name, DATASETS.summary(name)] for name in DATASETS.names()]
+
+
+def _tasks(_suite: str) -> Overview:
+    from mafs_bench.tasks import TASKS
+
+    return ["task", "what it is"], [[name, TASKS.summary(name)] for name in TASKS.names()]
+
+
+def _suites(_suite: str) -> Overview:
+    from mafs_bench.corruptions import suite as suites
+
+    loaded = [suites.load(name) for name in suites.published()]
+    return ["suite", "corruptions", "sha-256", "what it is"], [
+        [suite.id, str(len(suite.corruptions)), suite.digest[:12], suite.description] for suite in loaded
+    ]
+
+
+def _corruptions(suite: str) -> Overview:
+    from mafs_bench.corruptions import suite as suites
+
+    found = suites.load(suite).corruptions.values()
+    return ["corruption", "modality", "family", "unit", "source"], [
+        [", ".join([c.name, *c.aliases]), c.modality, c.family, c.unit, c.source] for c in found
+    ]
+
+
+def audit_corruptions(
+    suite: str = DEFAULT_SUITE, *, dataset: str = "scenes", data_root: Path | None = None, limit: int = 20
+) -> Overview:
+    """Measure what the corruptions of a suite do to the first ``limit`` samples of a data set.
+
+    Returns a header and a row per corruption: its share of applicable samples, the shares that change and how much
+    they change, per severity. Raises ``MafsBenchError``.
+    """
+    from mafs_bench.corruptions import suite as suites
+    from mafs_bench.datasets.resolve import resolve
+    from mafs_bench.runs.audit import audit_corruption
+    from mafs_bench.runs.boxes import with_boxes
+    from mafs_bench.runs.frame import in_frame
+
+    chosen = suites.load(suite)
+    corruptions = chosen.corruptions.values()
+    samples = in_frame(with_boxes(resolve(dataset, None, data_root, limit), corruptions), chosen.frame)
+    found = [audit_corruption(corruption, samples) for corruption in corruptions]
+    return [
+        "corruption",
+        "modality",
+        "applicable",
+        "changed at 1 to 5",
+        "how much at 1 to 5",
+        "measured in",
+    ], [
+        [
+            row.corruption,
+            row.modality,
+            f"{row.applicable:.0%}",
+            " ".join(f"{share:.0%}" for share in row.changed),
+            " ".join(f"{value:.3g}" for value in row.strength),
+            row.unit,
+        ]
+        for row in found
+    ]
+
+
+_ROWS = {
+    "models": _models,
+    "corruptions": _corruptions,
+    "datasets": _datasets,
+    "tasks": _tasks,
+    "suites": _suites,
+}
+
+
+def overview(kind: str, suite: str = DEFAULT_SUITE) -> Overview:
+    """What ``mafs-bench list KIND`` shows: a header, and a row per item."""
+    return _ROWS[kind](suite)
