@@ -1,8 +1,8 @@
 """The Python interface. The command line calls nothing else.
 
 >>> import mafs_bench as mb
->>> mb.corrupt_text("two dogs run", "keyboard", severity=5)
-'two digs run'
+>>> mb.corrupt_text("two dogs run", "keyboard", severity=5) == "two dogs run"
+False
 """
 
 from mafs_bench.api.comparing import DomainGaps, check, compare, domain_gap, write_baseline

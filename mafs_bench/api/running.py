@@ -32,8 +32,9 @@ class Run:
 
     >>> import mafs_bench as mb
     >>> run = mb.run("chance", corruption="gaussian", severity=5, limit=8, task="retrieval", progress=False)
-    >>> run.table()[["corruption", "severity", "n"]].drop_duplicates().values.tolist()
-    [[None, 0, 40], [None, 0, 8], ['gaussian_noise', 5, 40], ['gaussian_noise', 5, 8]]
+    >>> frame = run.table()
+    >>> frame.loc[frame["metric"] == "t2i_r1", ["severity", "n"]].values.tolist()
+    [[0, 40], [5, 40]]
     """
 
     stored: StoredRun
