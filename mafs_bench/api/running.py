@@ -107,10 +107,13 @@ class Run:
         raise UsageError(f"severity {severity!r} of {name}; this run has {', '.join(map(str, severities))}")
 
     def robustness(self) -> pd.DataFrame:
-        """The primary metric of every task under every corruption: clean, mean, MMI, RA, AUC, each with its interval.
+        """The primary metric of every task under every corruption: clean, MMI, RA, AUC, slope, flips, with intervals.
 
         Returns a row per task and corruption; ``at_floor`` marks a clean score that is not above chance, for which
-        MMI and RA are NaN.
+        MMI and RA are NaN. first_drop: the least severity with a significant drop. destructive, corrective: shares of
+        rows that go from right to wrong and from wrong to right; consistency: of rows whose answer stays; all three
+        are means over severities.
+        ``mafs_bench.stats.robustness.DEFINITIONS`` holds the formulas.
         """
         import pandas as pd
 
@@ -129,7 +132,40 @@ class Run:
             row |= _spread("mmi", None if found.floor else found.mmi)
             row |= _spread("ra", None if found.floor else found.relative)
             row |= _spread("auc", found.auc)
+            row |= _spread("slope", found.slope)
+            row["first_drop"] = found.first_drop
+            shares = found.mean_flips
+            row |= _spread("destructive", None if shares is None else shares.destructive)
+            row |= _spread("corrective", None if shares is None else shares.corrective)
+            row |= _spread("consistency", None if shares is None else shares.consistency)
             rows.append(row)
+        return pd.DataFrame(rows)
+
+    def means(self) -> pd.DataFrame:
+        """The mean over corruptions of every task, plain and with families weighed equally, each with its interval.
+
+        Returns a row per task with the corruption that does worst; corruptions that change the meaning do not count.
+        """
+        import pandas as pd
+
+        from mafs_bench.report.overall import overall
+        from mafs_bench.report.summary import summarise_run
+
+        summaries = summarise_run(self.stored)
+        rows = []
+        for task in dict.fromkeys(s.task for s in summaries):
+            found = overall(self.stored, [s for s in summaries if s.task == task])
+            if found is not None:
+                row: dict[str, object] = {
+                    "task": task,
+                    "metric": found.metric,
+                    "corruptions": found.n_corruptions,
+                }
+                row |= _spread("balanced", found.balanced)
+                row |= _spread("plain", found.plain)
+                row["worst"] = found.worst
+                row |= _spread("worst_mean", found.worst_mean)
+                rows.append(row)
         return pd.DataFrame(rows)
 
     def plot(self) -> Figure:

@@ -45,7 +45,7 @@ class ImageOperator:
     ``levels`` are the parameters of all five severities, for draws whose size depends on the largest.
     ``ranges`` names every parameter with its least and largest value, whose type it must have; where it is
     empty nothing is checked. ``assets(params)`` gives the SHA-256 of every file of weights that it uses, by name.
-    empty nothing is checked. ``refuse((height, width))`` says why an image of that size cannot be corrupted, or None.
+    ``refuse((height, width))`` says why an image of that size cannot be corrupted, or None.
     """
 
     sample: Callable[[np.random.Generator, tuple[int, int], Sequence[Params]], Any]

@@ -18,10 +18,11 @@ from mafs_bench.report.examples import Examples, worst_examples
 from mafs_bench.report.fusion import fusion_curves
 from mafs_bench.report.html import render, rounded, script_data
 from mafs_bench.report.joint import joint_tables
+from mafs_bench.report.overall import flip_tables, overall_tables
 from mafs_bench.report.plots import Panel, plot_curves, plot_heat_map, plot_panels
 from mafs_bench.report.recompute import edited_line, recompute
 from mafs_bench.report.robustness_table import robustness_tables
-from mafs_bench.report.summary import remarks, summarise_run
+from mafs_bench.report.summary import remarks, suite_name, summarise_run
 from mafs_bench.report.tables import RENDERERS, Column, Table, write_tables
 from mafs_bench.runs.store import StoredRun, read_run
 
@@ -87,12 +88,17 @@ def _section(number: int, stored: StoredRun, data_root: Path | None) -> Section:
     recomputed = recompute(stored)
     run, spec = recomputed.run, stored.spec
     plain = re.sub(r"[^A-Za-z0-9.@+-]+", "-", f"{spec.model}-{spec.dataset}").strip("-")
-    title = f"{spec.model} on {spec.dataset} ({spec.split}), {spec.suite}, seed {spec.seed}"
+    title = f"{spec.model} on {spec.dataset} ({spec.split}), {suite_name(spec)}, seed {spec.seed}"
+    summaries = summarise_run(run)
     return Section(
         f"{number}-{plain}",
         run,
         [asdict(cell) for cell in run.results],
-        robustness_tables(title, summarise_run(run), spec.severities, remarks(run)),
+        [
+            *robustness_tables(title, summaries, spec.severities, remarks(run)),
+            *overall_tables(run, summaries),
+            *flip_tables(summaries),
+        ],
         joint_tables(run),
         fusion_curves(run),
         worst_examples(run, data_root),

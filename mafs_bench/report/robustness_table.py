@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mafs_bench.report.summary import FEW, CurveSummary
-from mafs_bench.report.tables import FLOOR, FLOOR_NOTE, PER_CENT, SCORE, Column, Table, Value
+from mafs_bench.report.tables import CHANGE, FLOOR, FLOOR_NOTE, PER_CENT, SCORE, Column, Table, Value
 from mafs_bench.stats.intervals import RULE
 from mafs_bench.stats.robustness import DEFINITIONS
 
@@ -25,6 +25,10 @@ def robustness_tables(
         Column("MMI %", PER_CENT, DEFINITIONS["mmi"].formula),
         Column("RA", SCORE, DEFINITIONS["relative_accuracy"].formula),
         Column("AUC", SCORE, DEFINITIONS["severity_auc"].formula),
+        Column("slope", CHANGE, f"{DEFINITIONS['slope'].formula}; {DEFINITIONS['slope'].range}"),
+        Column(
+            "from", meaning=f"the first severity with a significant drop: {DEFINITIONS['first_drop'].formula}"
+        ),
         Column(
             "lost",
             meaning="severities whose drop against clean has a 95 % interval without 0 (paired, uncorrected)",
@@ -49,5 +53,5 @@ def _row(summary: CurveSummary, severities: Sequence[int]) -> tuple[Value, ...]:
         *(summary.corruption, f"{summary.n}{'*' if summary.n < FEW else ''}", summary.levels[0]),
         *(summary.levels.get(severity) for severity in severities),
         *((FLOOR, FLOOR) if summary.floor else (summary.mmi, summary.relative)),
-        *(summary.auc, ", ".join(lost) or "none"),
+        *(summary.auc, summary.slope, str(summary.first_drop or "none"), ", ".join(lost) or "none"),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from mafs_bench.metrics import metrics_of
+from mafs_bench.report.flip_shares import FlipShares, flip_metric, flip_shares
 from mafs_bench.report.joint import joint_tables
 from mafs_bench.report.plots import curves_figure, plot_curves
 from mafs_bench.report.tables import FLOOR, FLOOR_NOTE, SCORE, TOO_FEW, Column, Table, print_tables
+from mafs_bench.runs.frame import NATIVE
 from mafs_bench.runs.store import StoredRun, read_run
 from mafs_bench.runs.unseen import BEYOND_CUT, UNSEEN
 from mafs_bench.stats.intervals import estimate
@@ -24,12 +26,22 @@ from mafs_bench.stats.resampling import (
     combine,
     common_rows,
     difference,
+    mean,
     replicate_all,
     unscored_rows,
 )
-from mafs_bench.stats.robustness import at_floor, chance_of, mmi, relative_accuracy, severity_auc
+from mafs_bench.stats.robustness import (
+    at_floor,
+    brought_to_all_rows,
+    chance_of,
+    first_drop,
+    mmi,
+    relative_accuracy,
+    severity_auc,
+    slope,
+)
 from mafs_bench.tasks import TASKS
-from mafs_bench.types import CellResult, Estimate, Metric
+from mafs_bench.types import CellResult, Estimate, Metric, RunSpec
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,6 +55,8 @@ from 20 images on (below: {TOO_FEW}).
 · marks a drop against clean whose 95 % interval holds 0 or is not known.
 MMI: (clean - mean over severities) / clean. RA: mean over severities / clean.
 AUC: mean height of the curve from 0 to the last severity.
+slope: of the line through clean (0) and the severities, in points per severity.
+r-w, w-r: % of the rows that go from right to wrong and from wrong to right, mean over severities.
 n: rows that are scored clean and at every severity; all numbers of a line are over them. * fewer than 30.
 {FLOOR_NOTE}"""
 
@@ -61,7 +75,9 @@ class CurveSummary:
     levels: by severity, 0 clean. significant: whether the interval of the drop leaves 0 out. floor: the clean score is
     not above chance, so that MMI and RA mean nothing. n: rows behind every number of the curve: those that are
     scored clean and at every severity. left_out: rows that are not. Of a corruption that applies to every sample,
-    clean is the run's own.
+    clean is the run's own. first_drop: the least severity whose drop is significant. slope: per severity. flips: by
+    severity, and mean_flips over them; None where rows are not right or wrong. mean: over severities, brought to all
+    rows of the run (``stats.robustness.on_all_rows``); not part of equality.
     """
 
     task: str
@@ -76,6 +92,11 @@ class CurveSummary:
     auc: Estimate
     n: int
     left_out: int
+    first_drop: int | None
+    slope: Estimate
+    flips: Mapping[int, FlipShares] | None
+    mean_flips: FlipShares | None
+    mean: Replicates = field(compare=False, repr=False)
 
 
 def summarise_run(run: StoredRun, n_resamples: int = 2000) -> list[CurveSummary]:
@@ -96,11 +117,19 @@ def _summarise_task(
     groups = {group for frame in frames.values() for group in frame["group"]}
     resampled = _Resampled(metric, frames, found, Resampling(groups, n_resamples, run.spec.seed))
     chance = chance_of(metric, frames[None, 0])
+    whole = resampled.together([(None, 0)]).replicates[0]
+    flipping = flip_metric(task)
     summaries = []
     for name in dict.fromkeys(cell.corruption for cell in cells if cell.corruption is not None):
         severities = [cell.severity for cell in cells if cell.corruption == name]
-        rows = resampled.together([(None, 0), *((name, severity) for severity in severities)])
-        summaries.append(_curve(task, metric, name, [0, *severities], rows, chance))
+        keys = [(None, 0), *((name, severity) for severity in severities)]
+        rows = resampled.together(keys)
+        flips = None
+        if flipping is not None:
+            flips = flip_shares(
+                task, flipping, [frames[key] for key in keys], severities, resampled.resampling
+            )
+        summaries.append(_curve(task, metric, name, [0, *severities], rows, chance, whole, flips))
     return summaries
 
 
@@ -147,7 +176,14 @@ class _Resampled:
 
 
 def _curve(
-    task: str, metric: Metric, corruption: str, severities: Sequence[int], rows: _SameRows, chance: float
+    task: str,
+    metric: Metric,
+    corruption: str,
+    severities: Sequence[int],
+    rows: _SameRows,
+    chance: float,
+    whole: Replicates,
+    flips: tuple[Mapping[int, FlipShares], FlipShares] | None,
 ) -> CurveSummary:
     paired = dict(zip(severities, rows.replicates, strict=True))
     clean, *corrupted = rows.replicates
@@ -160,6 +196,9 @@ def _curve(
 
     def area(*values: Array) -> Array:
         return severity_auc(np.array(values), severities)
+
+    def fall(*values: Array) -> Array:
+        return slope(np.array(values), severities)
 
     drops = {s: estimate(difference(clean, r)) for s, r in paired.items() if s}
     return CurveSummary(
@@ -175,6 +214,11 @@ def _curve(
         estimate(combine(area, clean, *corrupted)),
         clean.n,
         rows.left_out,
+        first_drop(drops),
+        estimate(combine(fall, clean, *corrupted)),
+        None if flips is None else flips[0],
+        None if flips is None else flips[1],
+        mean([brought_to_all_rows(whole, clean, cell) for cell in corrupted]),
     )
 
 
@@ -186,7 +230,7 @@ def _excludes_zero(estimate_: Estimate) -> bool:
 
 def summary_header(severities: Sequence[int]) -> list[str]:
     """Columns of the printed table."""
-    return ["corruption", "n", "clean", *map(str, severities), "MMI%", "RA", "AUC"]
+    return ["corruption", "n", "clean", *map(str, severities), "MMI%", "RA", "AUC", "slope", "r-w", "w-r"]
 
 
 def summary_rows(summaries: Sequence[CurveSummary], severities: Sequence[int]) -> list[list[str]]:
@@ -200,6 +244,8 @@ def summary_rows(summaries: Sequence[CurveSummary], severities: Sequence[int]) -
             FLOOR if s.floor else _short(s.mmi, ".1f"),
             FLOOR if s.floor else _short(s.relative, ".3f").removeprefix("0"),
             _short(s.auc, ".3f").removeprefix("0"),
+            _per_cent(s.slope, ".1f"),
+            *(_per_cent(share, ".0f") for share in _flips(s)),
         ]
         for s in summaries
     ]
@@ -219,6 +265,15 @@ def _shown(estimate_: Estimate | None, *, mark: bool = False) -> str:
 def _bare(value: float) -> str:
     """As short as intervals are printed to save room: two decimals without the leading zero, and 1.0."""
     return f"{value:.2f}".removeprefix("0").replace("1.00", "1.0")
+
+
+def _flips(summary: CurveSummary) -> tuple[Estimate | None, Estimate | None]:
+    shares = summary.mean_flips
+    return (None, None) if shares is None else (shares.destructive, shares.corrective)
+
+
+def _per_cent(estimate_: Estimate | None, form: str) -> str:
+    return "n/a" if estimate_ is None or estimate_.value is None else format(100 * estimate_.value, form)
 
 
 def _short(estimate_: Estimate, form: str) -> str:
@@ -244,10 +299,15 @@ def _row(cell: CellResult) -> dict[str, object]:
 
 def _title(run: StoredRun) -> str:
     """What the numbers are of; a model on a data set that it was not made for is said here."""
-    title = (
-        f"{run.spec.model} on {run.spec.dataset} ({run.spec.split}), {run.spec.suite}, seed {run.spec.seed}"
-    )
-    return "; ".join([title, *run.spec.notes])
+    spec = run.spec
+    title = f"{spec.model} on {spec.dataset} ({spec.split}), {suite_name(spec)}, seed {spec.seed}"
+    return "; ".join([title, *spec.notes])
+
+
+def suite_name(spec: RunSpec) -> str:
+    """The suite with the frame in which its lengths are defined."""
+    frame = "images at their own size" if spec.frame == NATIVE else f"frame {spec.frame}"
+    return f"{spec.suite} ({frame})"
 
 
 def print_summary(folder: Path, curve: Path) -> None:
@@ -257,6 +317,8 @@ def print_summary(folder: Path, curve: Path) -> None:
     from rich.measure import Measurement
     from rich.table import Column as RichColumn
     from rich.table import Table as RichTable
+
+    from mafs_bench.report.overall import overall, overall_lines
 
     run = read_run(folder)
     console = Console(highlight=False)
@@ -279,6 +341,8 @@ def print_summary(folder: Path, curve: Path) -> None:
         # A narrow terminal wraps a line; it must not cut a number.
         room = Measurement.get(console, console.options.update(max_width=1000), table).maximum
         Console(highlight=False, width=max(room, console.width)).print(table)
+        for line in overall_lines(overall(run, of_task)):
+            console.print(line, soft_wrap=True)
     if summaries:
         console.print(LEGEND, style="dim")
     for line in remarks(run):

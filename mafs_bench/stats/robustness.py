@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from mafs_bench.errors import UsageError
-from mafs_bench.stats.resampling import Array, Replicates, combine, difference
+from mafs_bench.stats.resampling import Array, Replicates, combine, difference, mean
 from mafs_bench.types import Estimate, Metric
 
 Scores = npt.ArrayLike
@@ -65,6 +65,30 @@ DEFINITIONS: Mapping[str, Definition] = {
         "mean height of the curve",
     ),
     "worst_case": Definition("worst", "min_p s_p", "the score's range", "minimum over cells"),
+    "slope": Definition(
+        "slope",
+        "Σ_s (s − s̄)(score_s − mean score) / Σ_s (s − s̄)², clean at s = 0",
+        "in the score's units per severity; below 0: falls",
+        "least squares",
+    ),
+    "first_drop": Definition(
+        "from",
+        "min { s : the 95 % interval of s_clean − s_s is above 0 }",
+        "a severity; none: no significant drop",
+        "paired intervals, uncorrected",
+    ),
+    "worst_corruption": Definition(
+        "worst corruption", "argmin_c mean_s s_c,s", "a corruption", "minimum over corruptions"
+    ),
+    "balanced_mean": Definition(
+        "balanced mean",
+        "mean_f mean_{c in f} mean_s s_c,s over families f",
+        "the score's range",
+        "families weighed equally, as types within one overlap",
+    ),
+    "grades": Definition(
+        "grades", "s_{s+1} ≤ s_s + tolerance for all s", "true or false", "monotone severities"
+    ),
     "effective_robustness": Definition(
         "ρ", "s − β(s_clean), β logit-linear over ≥ 5 models", "−1 to 1; 0: as clean scores foretell", _TAORI
     ),
@@ -150,6 +174,63 @@ def severity_auc(scores: Scores, severities: Sequence[float] = (0, 1, 2, 3, 4, 5
 def worst_case(scores: Scores) -> Array:
     """The least score over cells (k, …), in the score's own range. Source: minimum."""
     return np.asarray(np.min(np.asarray(scores, dtype=np.float64), axis=0))
+
+
+def slope(scores: Scores, severities: Sequence[float]) -> Array:
+    """Least-squares slope of scores (k, …) over ``severities`` (k,): Σ (x − x̄)(s − s̄) / Σ (x − x̄)².
+
+    In the score's units per severity, below 0 where it falls; clean counts as severity 0. Raises ``UsageError`` for
+    fewer than two severities or equal ones.
+    """
+    x, y = np.asarray(severities, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    if len(x) < 2 or len(x) != len(y) or len(set(x.tolist())) < len(x):
+        raise UsageError(
+            f"severities {list(severities)} for {len(y)} scores; allowed: two or more, all different"
+        )
+    centred = x - x.mean()
+    return np.asarray(np.tensordot(centred, y, axes=1) / np.sum(centred**2))
+
+
+def first_drop(drops: Mapping[int, Estimate]) -> int | None:
+    """min { s : the 95 % interval of s_clean − s_s lies above 0 }; None where there is none.
+
+    drops: by severity, paired. Nothing is corrected for the number of severities.
+    """
+    return min((s for s, lost in drops.items() if lost.low is not None and lost.low > 0), default=None)
+
+
+def worst_corruption(means: Mapping[str, float]) -> str | None:
+    """argmin_c of the mean over severities, by corruption; the first of equals, None where nothing is scored."""
+    scored = {name: value for name, value in means.items() if not np.isnan(value)}
+    return min(scored, key=lambda name: scored[name], default=None)
+
+
+def balanced_mean(means: Scores, families: Sequence[str]) -> Array:
+    """mean_f mean_{c in f} m_c of the corruptions' means (k, …) with their families (k,): each family counts once.
+
+    In the score's own range. The plain mean, mean_c m_c, counts a family as often as it has corruptions, and those
+    overlap. Raises ``UsageError`` where the two differ in length.
+    """
+    stacked = np.asarray(means, dtype=np.float64)
+    if len(stacked) != len(families) or not len(stacked):
+        raise UsageError(f"{len(families)} families of {len(stacked)} means; allowed: one each, at least one")
+    names = np.asarray(families)
+    return _mean([_mean(stacked[names == family]) for family in dict.fromkeys(families)])
+
+
+def balanced_mean_of(means: Sequence[Replicates], families: Sequence[str]) -> Replicates:
+    """``balanced_mean`` with the interval rule of its parts."""
+    return mean(
+        [
+            mean([one for one, own in zip(means, families, strict=True) if own == family])
+            for family in dict.fromkeys(families)
+        ]
+    )
+
+
+def grades(scores: Scores, tolerance: float = 0.0) -> bool:
+    """Whether scores (k,) by rising severity never rise by more than ``tolerance``: s_{s+1} ≤ s_s + tolerance."""
+    return bool((np.diff(np.asarray(scores, dtype=np.float64)) <= tolerance).all())
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,8 @@ def test_the_printed_table_has_the_severities_of_the_run(
     print_summary(folder, folder / "curves.png")
     heads = [line.split() for line in capsys.readouterr().out.splitlines() if "MMI%" in line]
     assert heads
-    assert all(head == ["corruption", "n", "clean", "1", "3", "MMI%", "RA", "AUC"] for head in heads)
+    columns = ["corruption", "n", "clean", "1", "3", "MMI%", "RA", "AUC", "slope", "r-w", "w-r"]
+    assert all(head == columns for head in heads)
 
 
 def test_a_narrow_terminal_cuts_no_number(

@@ -10,6 +10,7 @@ from mafs_bench.errors import UsageError
 from mafs_bench.stats import intervals, mean_of, ranking, resampling, robustness
 from mafs_bench.stats import robustness as rb
 from mafs_bench.stats.resampling import Replicates
+from mafs_bench.types import Estimate
 
 MEAN = mean_of()
 
@@ -176,3 +177,57 @@ def test_a_rank_lies_in_its_interval():
     bounds = ranking.rank_intervals(models)
     assert any(row.rank < bounds[row.model][0] for row in rows)
     assert all(row.low <= row.rank <= row.high for row in rows)
+
+
+def test_slope_is_that_of_a_regression():
+    severities, scores = [0, 1, 3, 5], np.array([0.9, 0.85, 0.5, 0.2])
+    fitted = sm.OLS(scores, sm.add_constant(np.array(severities, dtype=float))).fit().params[1]
+    assert rb.slope(scores, severities) == pytest.approx(fitted)
+    both = rb.slope(np.stack([scores, scores[::-1]], axis=1), severities)
+    assert both.shape == (2,)
+    assert both[0] == pytest.approx(fitted)
+    with pytest.raises(UsageError, match="two or more"):
+        rb.slope([0.5], [0])
+
+
+def test_first_drop_needs_an_interval_above_zero():
+    drops = {
+        1: Estimate(0.1, -0.01, 0.2, 9, 0),
+        2: Estimate(0.1, None, None, 9, 0),
+        3: Estimate(-0.3, -0.4, -0.2, 9, 0),
+        4: Estimate(0.2, 0.05, 0.3, 9, 0),
+        5: Estimate(0.3, 0.15, 0.4, 9, 0),
+    }
+    assert rb.first_drop(drops) == 4
+    assert rb.first_drop({s: drops[s] for s in (1, 2, 3)}) is None
+
+
+def test_balanced_mean_counts_a_family_once():
+    means, families = [0.2, 0.4, 0.6, 1.0], ["noise", "noise", "noise", "flip"]
+    assert rb.balanced_mean(means, families) == pytest.approx((0.4 + 1.0) / 2)
+    assert np.mean(means) == pytest.approx(0.55)
+    assert rb.balanced_mean([0.2, 0.6], ["a", "a"]) == pytest.approx(0.4)
+    with pytest.raises(UsageError, match="one each"):
+        rb.balanced_mean([0.2], ["a", "b"])
+
+
+def test_balanced_mean_of_replicates_keeps_the_rule_of_proportions():
+    hits = mean_of(interval="proportion")
+    frames = [frame_of(np.r_[np.ones(k), np.zeros(40 - k)]) for k in (8, 16, 40)]
+    shared = resampling.Resampling(frames[0]["group"], 100)
+    parts = resampling.replicate_all([(hits, frame) for frame in frames], shared)
+    made = rb.balanced_mean_of(parts, ["noise", "noise", "flip"])
+    assert made.value == pytest.approx(rb.balanced_mean([0.2, 0.4, 1.0], ["noise", "noise", "flip"]))
+    assert made.rule == "proportion"
+    low, high = intervals.estimate(made).low, intervals.estimate(made).high
+    assert low is not None
+    assert high is not None
+    assert low < made.value < high
+
+
+def test_worst_corruption_and_grading():
+    assert rb.worst_corruption({"fog": 0.4, "snow": 0.3, "n/a": np.nan}) == "snow"
+    assert rb.worst_corruption({"n/a": np.nan}) is None
+    assert rb.grades([0.9, 0.8, 0.8, 0.5])
+    assert not rb.grades([0.9, 0.8, 0.81, 0.5])
+    assert rb.grades([0.9, 0.8, 0.81, 0.5], tolerance=0.011)
