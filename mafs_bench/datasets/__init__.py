@@ -1,4 +1,4 @@
-"""Data sets by name. A spec is ``name``, ``name:variant`` or a folder of the user's."""
+"""Data sets by name. A spec is ``name``, ``name:variant`` or a folder of the user."""
 
 from mafs_bench.registry import Registry
 

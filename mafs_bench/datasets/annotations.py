@@ -1,9 +1,9 @@
-"""Readers of the annotation files that captioned images come with.
+"""Readers of annotation files for captioned images.
 
-The formats: Karpathy's split JSON (``dataset_*.json``), the official COCO captions JSON, Flickr's token file
+Formats: Karpathy's split JSON (``dataset_*.json``), the official COCO captions JSON, Flickr's token file
 (``image.jpg#0<TAB>caption``), Kaggle's tables of Flickr8k and Flickr30k, and JSONL
-(``{"image": ..., "captions": [...], "questions": [{"question": ..., "answers": [...]}]}``). Each reader gives
-entries in the order of the file; what is wrong with a file is one ``DataError`` naming it and the place.
+(``{"image": ..., "captions": [...], "questions": [{"question": ..., "answers": [...]}]}``). Each reader returns
+the entries in file order. A faulty file raises one ``DataError`` with the file and the position of the fault.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from mafs_bench.types import Question
 class Entry:
     """One image as an annotation file describes it.
 
-    ``file`` is the name that the annotations give it (perhaps with folders); ``split`` is "" where the
-    format carries none; ``caption_ids`` are COCO's numbers of the captions, where the format has them.
+    ``file`` is the image name in the annotations (possibly with folders); ``split`` is "" if the format has no
+    splits; ``caption_ids`` are COCO's caption ids, if the format has them.
     """
 
     id: str
@@ -36,15 +36,15 @@ class Entry:
 
 
 def read_entries(path: Path) -> list[Entry]:
-    """Read any of the formats. Raises ``DataError`` naming the file and what is wrong with it."""
+    """Read a file in any of the formats. Raises ``DataError`` with the file and the fault."""
     reader = _READERS.get(path.suffix)
     if reader is None:
         raise DataError(
-            f"{path}: annotations are .json (Karpathy, COCO captions), .jsonl, or .token, .txt and .csv as of Flickr"
+            f"{path}: allowed: .json (Karpathy or COCO captions), .jsonl, and Flickr's .token, .txt and .csv"
         )
     entries = reader(path)
     if not entries:
-        raise DataError(f"{path} describes no images")
+        raise DataError(f"{path} lists no images")
     _refuse_duplicates(path, entries)
     for entry in entries:
         refuse_unwritable(path, (entry.id, entry.file))
@@ -52,7 +52,7 @@ def read_entries(path: Path) -> list[Entry]:
 
 
 def read_text(path: Path) -> str:
-    """Decode a UTF-8 file. Raises ``DataError`` naming the line that is not UTF-8, or the system's reason."""
+    """Decode a UTF-8 file. Raises ``DataError`` with the line that is not UTF-8, or with the system's error."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -65,20 +65,20 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path, without: str | None = None) -> Any:
-    """Parse a JSON file. Raises ``DataError`` naming line and column of what is malformed.
+    """Parse a JSON file. Raises ``DataError`` with the line and column of malformed JSON.
 
-    The key ``without`` is dropped from every object as soon as it is read, so that it takes no memory.
+    The key ``without`` is dropped from every object as soon as it is read, to save memory.
     """
     return _parse(path, read_text(path), first_line=1, without=without)
 
 
 def name_some(names: Sequence[str], shown: int = 3) -> str:
-    """List the first few: ``a, b, c, …``."""
+    """Join the first few names: ``a, b, c, …``."""
     return ", ".join(names[:shown]) + (", …" if len(names) > shown else "")
 
 
 def field(path: Path, record: Any, key: str, kind: type, where: str) -> Any:
-    """Look up ``record[key]`` of that type. Raises ``DataError`` saying where it is missing or wrong."""
+    """Return ``record[key]``, checked for its type. Raises ``DataError`` if it is missing or of another type."""
     value = record.get(key) if isinstance(record, dict) else None
     if not isinstance(value, kind) or isinstance(value, bool):
         found = "is missing" if value is None else f"is {type(value).__name__}"
@@ -96,7 +96,7 @@ def _parse(path: Path, text: str, first_line: int, without: str | None = None) -
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
         raise DataError(f"{path}, line {line}, column {error.colno}: malformed JSON: {error.msg}") from error
-    except (RecursionError, ValueError) as error:  # nested too deeply, or a number of too many digits
+    except (RecursionError, ValueError) as error:  # nested too deeply, or a number with too many digits
         raise DataError(f"{path}, line {first_line}: malformed JSON: {error}") from error
 
 
@@ -177,7 +177,7 @@ def _strings(path: Path, record: Any, key: str, where: str) -> list[str]:
 
 
 def _captions(texts: Sequence[str]) -> tuple[str, ...]:
-    """Drop the blanks and line ends that surround some of COCO's captions."""
+    """Strip the whitespace around some of COCO's captions."""
     return tuple(text.strip() for text in texts)
 
 
@@ -185,17 +185,19 @@ def _refuse_duplicates(path: Path, entries: Sequence[Entry]) -> None:
     seen: set[str] = set()
     twice = [entry.id for entry in entries if entry.id in seen or seen.add(entry.id)]  # type: ignore[func-returns-value]
     if twice:
-        raise DataError(f"{path} names {len(twice)} images more than once: {name_some(twice)}")
+        raise DataError(f"{path} lists {len(twice)} images more than once: {name_some(twice)}")
 
 
 def refuse_unwritable(where: object, names: Iterable[str], texts: Iterable[str] = ()) -> None:
-    """Refuse what no file or table can hold: halves of surrogate pairs, and NUL in names.
+    """Refuse text that cannot be written to a file or table: lone surrogates, and NUL in names.
 
-    Raises ``DataError`` in which ``where`` is the place.
+    Raises ``DataError`` that begins with ``where``.
     """
     for name in names:
         if "\0" in name:
-            raise DataError(f"{where}: {name[:60]!a} holds a NUL character, which no name may")
+            raise DataError(
+                f"{where}: {name[:60]!a} contains a NUL character, which is not allowed in a name"
+            )
         _refuse_surrogates(where, name)
     for text in texts:
         _refuse_surrogates(where, text)
@@ -206,7 +208,7 @@ def _refuse_surrogates(where: object, text: str) -> None:
         text.encode()
     except UnicodeEncodeError:
         raise DataError(
-            f"{where}: {text[:60]!a} holds half of a surrogate pair, which is no character"
+            f"{where}: {text[:60]!a} contains a lone surrogate, which is not a character"
         ) from None
 
 

@@ -1,6 +1,6 @@
 """Captions as lines of text: Flickr's token files, and the tables that Kaggle distributes.
 
-A line ends with ``\\n`` or ``\\r\\n`` only: captions may hold other characters that Unicode calls line ends.
+A line ends with ``\\n`` or ``\\r\\n`` only: captions may contain other characters that Unicode counts as line ends.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _BARS = re.compile(r"\s*image(?:_name)?\s*\|\s*comment_number\s*\|\s*comment\s*"
 _COMMAS = re.compile(r"\ufeff?\s*\"?image(?:_name)?\"?\s*,\s*\"?(?:caption|comment)s?\"?\s*", re.IGNORECASE)
 """The header of Flickr8k's ``captions.txt``."""
 _NUMBERED = re.compile(r"\s*\d+\s*(?:\||\s)\s*(?P<caption>.*)", re.DOTALL)
-"""What follows the name; in one line of ``results.csv`` the bar behind the number is missing."""
+"""The rest of a line after the name. In one line of ``results.csv`` the bar after the number is missing."""
 
 _FORMATS = (
     "'image.jpg#0<TAB>caption', or a table headed 'image,caption' or 'image_name| comment_number| comment'"
@@ -25,12 +25,12 @@ _FORMATS = (
 
 
 def read_lines(text: str) -> list[str]:
-    """The lines of a text without their ends."""
+    """Split a text into lines without their line ends."""
     return [line.removesuffix("\r") for line in text.split("\n")]
 
 
 def read_caption_table(path: Path, text: str) -> dict[str, list[str]]:
-    """Captions by the image's name, in the order of the file. Raises ``DataError`` naming the line that is wrong."""
+    """Captions by image name, in file order. Raises ``DataError`` with the number of a malformed line."""
     lines = read_lines(text)
     if _BARS.fullmatch(lines[0]):
         pairs = _split_at_bars(path, lines)
@@ -67,7 +67,7 @@ def _split_at_bars(path: Path, lines: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _split_at_commas(path: Path, lines: list[str]) -> Iterator[tuple[str, str]]:
-    """Quoted captions may hold commas and line ends; of unquoted ones all behind the first comma counts."""
+    """Quoted captions may contain commas and line ends; an unquoted caption is everything after the first comma."""
     reader = csv.reader((f"{line}\n" for line in lines[1:]), strict=False)
     try:
         for row in reader:

@@ -1,4 +1,4 @@
-"""Is a data set complete? Counts, looks for every image, and decodes them where asked."""
+"""Check that a data set is complete: count its samples, look for every image, and optionally decode them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mafs_bench.errors import DataError, MafsBenchError, UnknownNameError
 
 @dataclass(frozen=True, slots=True)
 class SplitCheck:
-    """What was found of one split.
+    """The result of checking one split.
 
-    texts: captions or questions. expected: images of the complete split, None where unknown. wordless: images
-    without a caption or with an empty one. broken: why images cannot be decoded. absent: why the annotations
-    cannot be read, None where they can.
+    texts: number of captions or questions. expected: number of images in the complete split, None if unknown.
+    wordless: images without a caption or with an empty one. broken: decoding errors, one per image. absent: why
+    the annotations cannot be read, None if they can.
     """
 
     split: str
@@ -35,13 +35,13 @@ class SplitCheck:
 
     @property
     def complete(self) -> bool:
-        """Whether every image that the annotations name is there and whole."""
+        """Whether every annotated image exists and none is known to be broken."""
         return self.absent is None and not (self.missing or self.broken or self.wordless)
 
     def describe(self) -> str:
         """One line for a reader."""
         if self.absent is not None:
-            return f"{self.split}: not there ({self.absent})"
+            return f"{self.split}: not found ({self.absent})"
         of_all = f" of {self.expected:,}" if self.expected not in (None, self.images) else ""
         faults = [
             f"{len(names):,} {what}: {name_some(names)}"
@@ -53,13 +53,13 @@ class SplitCheck:
             if names
         ]
         counts = f"{self.images:,}{of_all} images, {self.texts:,} texts ({self.annotations})"
-        return f"{self.split}: {counts}; {'; '.join(faults) or 'every image is there'}"
+        return f"{self.split}: {counts}; {'; '.join(faults) or 'all images found'}"
 
 
 def check(spec: str, root: Path | None, *, decode_all: bool = False) -> list[SplitCheck]:
     """Check every split of a named data set in ``root``, or of a user's folder.
 
-    Raises ``UnknownNameError`` for a name that is neither, ``DataError`` where no split is there.
+    Raises ``UnknownNameError`` for an unknown name, ``DataError`` if no split is found.
     """
     folder = Path(spec).expanduser()
     if spec in _NAMED:
@@ -71,7 +71,7 @@ def check(spec: str, root: Path | None, *, decode_all: bool = False) -> list[Spl
     else:
         raise UnknownNameError("data set to check", spec, _NAMED)
     if all(one.absent is not None for one in checks):
-        raise DataError(f"{spec}: no split is there: {checks[0].absent}")
+        raise DataError(f"{spec}: no split found: {checks[0].absent}")
     return checks
 
 
@@ -118,7 +118,7 @@ def _check_questions(root: Path, split: str, expected: int, decode_all: bool) ->
     names = [vqav2.image_file(split, image) for image in questions]
     missing, broken = _look(root, names, decode_all)
     texts = sum(len(of_image) for of_image in questions.values())
-    note = f"{asked.name}; answers to choose from: {origin}"
+    note = f"{asked.name}; candidate answers: {origin}"
     return SplitCheck(split, note, len(names), expected, texts, missing, broken)
 
 
@@ -127,7 +127,7 @@ def _check_folder(folder: Path, decode_all: bool) -> list[SplitCheck]:
     if annotations is None:
         names = list_images(folder)
         if not names:
-            raise DataError(f"{folder} holds neither an annotation file nor images")
+            raise DataError(f"{folder} contains neither an annotation file nor images")
         missing, broken = _look(folder, names, decode_all)
         return [SplitCheck("all", "no annotation file", len(names), None, 0, missing, broken)]
     by_split: dict[str, list[Entry]] = {}
@@ -148,7 +148,7 @@ def _check_entries(
 
 
 def _look(root: Path, names: Sequence[str], decode_all: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of the images that are missing, and why others cannot be decoded."""
+    """Names of the missing images, and the decoding errors of the others."""
     paths = locate(root, names)
     missing = tuple(name for name, path in zip(names, paths, strict=True) if path is None)
     return missing, tuple(filter(None, (_fault(p) for p in paths if p is not None and decode_all)))

@@ -1,9 +1,9 @@
 """COCO captions: Karpathy's splits (5k test, its five folds of 1k) and the official train and val.
 
 From a folder (``root``) in the official layout: ``dataset_coco.json`` or ``annotations/captions_val2017.json``
-beside ``train2014/``, ``val2014/`` or ``train2017/``, ``val2017/``; otherwise the 5k test from the hub. The
-first five captions of an image count, as retrieval on COCO is reported (25,000 captions on 5k). Boxes are read
-from ``annotations/instances_val2014.json`` and the like where a corruption needs them.
+beside ``train2014/``, ``val2014/`` or ``train2017/``, ``val2017/``; otherwise the 5k test from the hub. Only the
+first five captions per image are used, as is usual for retrieval on COCO (25,000 captions for 5k images). Boxes
+are read from ``annotations/instances_*.json`` if a corruption needs them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mafs_bench.datasets.positives import KINDS, human_positives
 from mafs_bench.errors import DataError, UnknownNameError
 from mafs_bench.types import Dataset, Sample
 
-LICENCE = "annotations CC BY 4.0; every photo under its own Flickr licence (cocodataset.org, terms of use)"
+LICENCE = "annotations CC BY 4.0; each photo under its own Flickr licence (cocodataset.org, terms of use)"
 CITATION = (
     "Lin et al., Microsoft COCO, ECCV 2014 (arXiv 1405.0312); "
     "splits of Karpathy and Fei-Fei, CVPR 2015 (arXiv 1412.2306)"
@@ -34,7 +34,7 @@ HUB = HubTable(
 OFFICIAL_SPLITS = ("train2014", "val2014", "train2017", "val2017")
 KARPATHY_FILES = ("dataset_coco.json", "annotations/dataset_coco.json", "karpathy/dataset_coco.json")
 EXPECTED = {"train": 82783, "restval": 30504, "val": 5000, "test": 5000, "val2014": 40504, "val2017": 5000}
-"""Images of the complete splits."""
+"""Number of images in the complete splits."""
 
 N_CAPTIONS = 5
 _FOLD = 1000
@@ -43,10 +43,10 @@ VARIANTS = ("5k", *FOLDS, *KINDS)
 
 
 def load(variant: str, split: str, *, root: Path | None = None, limit: int | None = None) -> Dataset:
-    """Load ``coco``, ``coco:1k-0`` … ``coco:1k-4``, ``coco:cxc`` or ``coco:eccv``; images stay undecoded.
+    """Load ``coco``, ``coco:1k-0`` … ``coco:1k-4``, ``coco:cxc`` or ``coco:eccv``; images are decoded on demand.
 
     split: Karpathy's "test", "val", "train", "restval", or an official one ("val2017" …). ``cxc`` and
-    ``eccv`` add the positives that people found among the other images. Raises ``UnknownNameError`` and
+    ``eccv`` add the positives that annotators found among the other images. Raises ``UnknownNameError`` and
     ``DataError``.
     """
     if variant and variant not in VARIANTS:
@@ -72,7 +72,7 @@ def load(variant: str, split: str, *, root: Path | None = None, limit: int | Non
 
 
 def read_split(root: Path, split: str) -> tuple[Path, list[Entry]]:
-    """The annotation file of a split and its entries, five captions each. Raises ``DataError``."""
+    """The annotation file of a split and its entries, five captions per image. Raises ``DataError``."""
     if split in OFFICIAL_SPLITS:
         annotations = first_file(root, [f"annotations/captions_{split}.json", f"captions_{split}.json"])
         entries = read_entries(annotations)
@@ -89,7 +89,7 @@ def read_split(root: Path, split: str) -> tuple[Path, list[Entry]]:
 
 
 def _fold(entries: Sequence[Entry], fold: int, annotations: Path) -> list[Entry]:
-    """Images 1000 k to 1000 (k + 1) in the order of the file."""
+    """Images 1000 * fold to 1000 * (fold + 1), in file order."""
     chosen = list(entries[fold * _FOLD : (fold + 1) * _FOLD])
     if len(chosen) < _FOLD:
         raise DataError(

@@ -1,7 +1,7 @@
-"""SHA-256 of files, computed once and remembered by size and times of change.
+"""SHA-256 of files, cached by path, size and modification times.
 
-What was computed is kept in ``file-hashes.sqlite`` in the user's folder. A cache that cannot be read or written is
-done without: the hashes are computed again.
+The cache is ``file-hashes.sqlite`` in the user's cache folder. If it cannot be read or written, the hashes are
+computed again.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from pathlib import Path
 from mafs_bench.files import home
 
 UNREADABLE = "unreadable"
-"""In place of the hash of a file that cannot be opened: who decodes it will name it."""
+"""Stands for the hash of a file that cannot be opened; decoding it will raise the error."""
 
 _State = tuple[int, int, int]
-"""Size in bytes, and the times of the last change of content and of the file's record, in nanoseconds."""
+"""Size in bytes, mtime and ctime in nanoseconds."""
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS hashes "
     "(path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, ctime INTEGER, digest TEXT)"
 )
 _RECENT = 2 * 10**9
-"""Nanoseconds. A file that was changed so lately could change again within the same tick of its clock: its hash is
-not remembered."""
+"""Nanoseconds. A file changed this recently could change again within the same tick of the file system's clock,
+so its hash is not cached."""
 _THREADS = 4
 
 
 def content_revision(annotations: Iterable[Path], images: Sequence[Path]) -> str:
-    """SHA-256, hexadecimal, over the bytes of the annotations and the names and contents of the images."""
+    """Hexadecimal SHA-256 of the annotation files and of the names and contents of the images."""
     digest = hashlib.sha256()
     for path in annotations:
         digest.update(path.read_bytes())
@@ -43,10 +43,10 @@ def content_revision(annotations: Iterable[Path], images: Sequence[Path]) -> str
 
 
 def file_digests(paths: Sequence[Path]) -> list[str]:
-    """SHA-256, hexadecimal, of each file's bytes, or ``UNREADABLE``."""
+    """Hexadecimal SHA-256 of each file, or ``UNREADABLE``."""
     absolute = [
         Path(os.path.abspath(path)) for path in paths
-    ]  # resolving each link would take as long as hashing
+    ]  # resolving every link would take as long as hashing
     states = {path: _state(path) for path in absolute}
     remembered = _read(home() / "file-hashes.sqlite")
     found = {
@@ -72,7 +72,7 @@ def _state(path: Path) -> _State | None:
 
 
 def _settled(path: Path, state: _State) -> bool:
-    """Whether the file is as it was before it was read, and was not changed lately."""
+    """Whether the file did not change while it was read, nor shortly before."""
     return _state(path) == state and max(state[1:]) < time.time_ns() - _RECENT
 
 
@@ -85,7 +85,7 @@ def _digest(path: Path) -> str:
 
 
 def _read(cache: Path) -> Mapping[tuple[str, int, int, int], str]:
-    """All hashes that are remembered, by path and state; none where the cache cannot be read."""
+    """All cached hashes by path and state; empty if the cache cannot be read."""
     if not cache.is_file():
         return {}
     try:
@@ -97,7 +97,7 @@ def _read(cache: Path) -> Mapping[tuple[str, int, int, int], str]:
 
 
 def _write(cache: Path, states: Mapping[Path, _State], digests: Mapping[Path, str]) -> None:
-    """Remember hashes in one transaction; a cache that cannot be written stays as it is, a damaged one goes."""
+    """Store hashes in one transaction. A cache that cannot be written is left alone, a damaged one is deleted."""
     rows = [
         (str(path), *state, digests[path]) for path, state in states.items() if digests[path] != UNREADABLE
     ]

@@ -1,4 +1,4 @@
-"""Samples that a run goes without: named by the user, or lacking texts."""
+"""Samples left out of a run: listed by the user, or without texts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mafs_bench.types import Dataset, Sample
 
 
 def read_excluded(file: Path) -> tuple[str, ...]:
-    """Read the ids of ``--exclude FILE``, one per line. Raises ``DataError`` where it cannot be read."""
+    """Read the ids in ``--exclude FILE``, one per line. Raises ``DataError`` if it cannot be read."""
     return tuple(dict.fromkeys(line.strip() for line in read_text(file).split("\n") if line.strip()))
 
 
 def without(dataset: Dataset, excluded: Sequence[str]) -> Dataset:
-    """The data set without the samples of these ids. Raises ``DataError`` for an unknown id, or where none is left."""
+    """The data set without the samples with these ids. Raises ``DataError`` for an unknown id, or if none is left."""
     if not excluded:
         return dataset
     ids = [sample.id for sample in dataset.samples]
@@ -32,19 +32,19 @@ def without(dataset: Dataset, excluded: Sequence[str]) -> Dataset:
     out = set(excluded)
     kept = [i for i, name in enumerate(ids) if name not in out]
     if not kept:
-        raise DataError(f"--exclude leaves nothing of {dataset.name} ({dataset.split})")
+        raise DataError(f"--exclude leaves no samples of {dataset.name} ({dataset.split})")
     return subset(dataset, kept)
 
 
 def text_fault(sample: Sample) -> str:
-    """What a sample lacks of its texts; "" where it has them."""
+    """Which text a sample lacks; "" if it lacks none."""
     if not sample.captions and not sample.questions:
         return "without a caption"
     return "with an empty caption" if any(not caption.strip() for caption in sample.captions) else ""
 
 
 def require_texts(dataset: Dataset) -> None:
-    """Raise ``DataError`` for samples that lack texts, with the number and the first names of those."""
+    """Raise ``DataError`` if samples lack texts, with their number and the first names."""
     faults = [(sample.id, fault) for sample in dataset.samples if (fault := text_fault(sample))]
     if faults:
         names = [name for name, fault in faults if fault == faults[0][1]]

@@ -15,20 +15,20 @@ from mafs_bench.datasets.local import first_file, image_root, read_local
 from mafs_bench.errors import DataError, UnknownNameError
 from mafs_bench.types import Dataset, Sample
 
-LICENCE = "photos under their Flickr licences, for research and education only (the data set's terms)"
+LICENCE = "photos under their Flickr licences, for research and education only (terms of the data set)"
 CITATION = (
     "Young et al., From image descriptions to visual denotations, TACL 2014; "
     "splits of Karpathy and Fei-Fei, CVPR 2015 (arXiv 1412.2306)"
 )
 HUB = HubTable("royokong/flickr30k_test", "e5d418e5d73970abdca4f9d97914e1b4cce76478", "data/test-*.parquet")
 EXPECTED = {"train": 29000, "val": 1014, "test": 1000, "all": 31783}
-"""Images of the complete splits; "all" is the token file's."""
+"""Number of images in the complete splits; "all" is the whole token file."""
 
 _FILES = ("dataset_flickr*.json", "*.token", "results.csv")
 
 
 def load(variant: str, split: str, *, root: Path | None = None, limit: int | None = None) -> Dataset:
-    """Load a split: "test", "val", "train", or "all" of a token file or table. Images stay undecoded.
+    """Load a split: "test", "val", "train", or "all" of a token file or table. Images are decoded on demand.
 
     Raises ``UnknownNameError`` and ``DataError``.
     """
@@ -62,16 +62,16 @@ def read_split(root: Path, split: str) -> tuple[Path, list[Entry]]:
 
 
 def _listed(root: Path, entries: list[Entry], split: str) -> list[Entry]:
-    """The entries that ``<split>.txt`` lists, with or without ``.jpg``."""
+    """The entries listed in ``<split>.txt``, with or without ``.jpg``."""
     if split == "all":
         return entries
     listing = root / f"{split}.txt"
     if not listing.is_file():
-        raise DataError(f"a token file carries no splits: {listing} (a list of images) is missing")
+        raise DataError(f"a token file has no splits: {listing} (a list of images) is missing")
     names = {line.strip().removesuffix(".jpg") for line in read_lines(read_text(listing)) if line.strip()}
     chosen = [entry for entry in entries if entry.file.removesuffix(".jpg") in names]
     if len(chosen) != len(names):
-        raise DataError(f"{listing} lists {len(names)} images, {len(chosen)} of them have captions")
+        raise DataError(f"{listing} lists {len(names)} images, of which {len(chosen)} have captions")
     return chosen
 
 

@@ -1,9 +1,9 @@
-"""A user's own data: a folder of images with an annotation file beside them, that file itself, or images alone.
+"""A user's own data: a folder of images with an annotation file, the annotation file itself, or images only.
 
-Where a folder holds several annotation files, one kind goes before the next: Karpathy's ``dataset_*.json``
-(it carries the splits), then COCO's ``captions_*.json``, then the token files and tables of Flickr8k and Flickr30k,
-then ``*.jsonl``. Among several files of one kind the split's name decides (``captions_val2017.json`` is "val").
-Naming the file settles it. A folder without any is images alone, which can be corrupted but not scored.
+If a folder contains several annotation files, the order of precedence is: Karpathy's ``dataset_*.json`` (which has
+the splits), COCO's ``captions_*.json``, the token files and tables of Flickr8k and Flickr30k, ``*.jsonl``. Among
+several files of one kind the name of the split decides (``captions_val2017.json`` is "val"). The user can always
+give the file itself. Images without annotations can be corrupted but not scored.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ IMAGE_ENDINGS = frozenset(
         ".mpo",
     }
 )
-"""Of the files in a folder without annotations, those with such an ending are its images."""
+"""File extensions of images, for a folder without annotations."""
 
 _NEVER_PUBLISHED = "2258277193_586949ec62.jpg.1"
-"""``Flickr8k.token.txt`` has captions of it, and Flickr8k no such image."""
+"""``Flickr8k.token.txt`` has captions for this image, which Flickr8k does not contain."""
 
 
 def load_folder(folder: Path, split: str | None, limit: int | None = None) -> Dataset:
-    """Load a folder or an annotation file as the data set of that name; images stay undecoded.
+    """Load a folder or an annotation file as a data set with that name; images are decoded on demand.
 
-    ``split`` None means "test" where the annotations carry splits and the whole file where they carry none.
-    An entry whose image or caption is missing has an ``UnusableImage``. Raises ``DataError`` for annotations that
-    are ambiguous or malformed, and for a folder with neither annotations nor images.
+    ``split`` None means "test" if the annotations have splits, otherwise the whole file. An entry whose image or
+    caption is missing gets an ``UnusableImage``. Raises ``DataError`` for ambiguous or malformed annotations, and
+    for a folder with neither annotations nor images.
     """
     annotations = folder if folder.is_file() else find_annotations(folder, split)
     if annotations is None:
@@ -73,7 +73,7 @@ def load_folder(folder: Path, split: str | None, limit: int | None = None) -> Da
     name = root.resolve().name
     if vocabulary:
         notes += (
-            f"{name}: the {len(vocabulary):,} answers to choose from are those of its own questions, which flatters "
+            f"{name}: the {len(vocabulary):,} candidate answers are those of its own questions, which favours "
             "a model that ranks them",
         )
     return Dataset(
@@ -90,12 +90,12 @@ def load_folder(folder: Path, split: str | None, limit: int | None = None) -> Da
 
 
 def _images_alone(folder: Path, split: str | None, limit: int | None) -> Dataset:
-    """Every image in a folder and those below it, by name; ids are the names in composed form (NFC)."""
+    """All images in a folder and its sub-folders, sorted by name; ids are the names in composed form (NFC)."""
     names = list_images(folder)
     if not names:
-        raise DataError(f"{folder} holds no annotation file ({', '.join(_PRECEDENCE)}) and no images")
+        raise DataError(f"{folder} contains no annotation file ({', '.join(_PRECEDENCE)}) and no images")
     if split not in (None, "all"):
-        raise DataError(f"{folder} carries no splits: all of it is 'all', asked for {split!r}")
+        raise DataError(f"{folder} has no splits: asked for {split!r}, allowed: 'all'")
     refuse_unwritable(folder, names)
     entries = [Entry(unicodedata.normalize("NFC", name), name, ()) for name in names]
     samples, revision = read_local([], folder, entries, limit, described=False)
@@ -107,12 +107,12 @@ def _images_alone(folder: Path, split: str | None, limit: int | None) -> Dataset
         citation="",
         samples=samples,
         domain="photo",
-        notes=(f"{folder}: no annotation file ({', '.join(_PRECEDENCE)}), images alone",),
+        notes=(f"{folder}: no annotation file ({', '.join(_PRECEDENCE)}), images only",),
     )
 
 
 def list_images(folder: Path) -> list[str]:
-    """Names of the images below a folder, sorted, without what is hidden and macOS's ``__MACOSX``."""
+    """Names of the images below a folder, sorted, without hidden files and macOS's ``__MACOSX``."""
     found = []
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
@@ -133,9 +133,9 @@ def _without_the_never_published(root: Path, entries: list[Entry]) -> tuple[list
 
 
 def find_annotations(folder: Path, split: str | None) -> Path | None:
-    """Find the annotation file of a folder by precedence, None where it has none.
+    """Find the annotation file of a folder by precedence; None if there is none.
 
-    Raises ``DataError`` where several are there and none stands out.
+    Raises ``DataError`` if several files qualify.
     """
     for pattern in _PRECEDENCE:
         found = [path for sub in ("", *ANNOTATION_FOLDERS) for path in visible(folder / sub, pattern)]
@@ -148,24 +148,24 @@ def find_annotations(folder: Path, split: str | None) -> Path | None:
                 return matching[0]
             names = name_some([path.name for path in found], 5)
             raise DataError(
-                f"{folder} holds {names}: which one is split {wanted!r}? Name the file or a split"
+                f"{folder} contains {names}: which one is split {wanted!r}? Give the file or a split"
             )
     return None
 
 
 def of_split(annotations: Path, entries: Sequence[Entry], split: str | None) -> tuple[list[Entry], str]:
-    """Pick the entries of a split, with the name of the split that they are."""
+    """Select the entries of a split; also returns the name of the split."""
     if not any(entry.split for entry in entries):
         said = _words(annotations) & {"train", "val", "test"}
         name = said.pop() if len(said) == 1 else "all"
         if split not in (None, name):
-            raise DataError(f"{annotations} carries no splits: all of it is {name!r}, asked for {split!r}")
+            raise DataError(f"{annotations} has no splits: asked for {split!r}, allowed: {name!r}")
         return list(entries), name
     wanted = split or "test"
     chosen = [entry for entry in entries if entry.split == wanted]
     if not chosen:
         there = sorted({entry.split for entry in entries})
-        raise DataError(f"{annotations} has no split {wanted!r}, it has: {', '.join(there)}")
+        raise DataError(f"{annotations} has no split {wanted!r}; allowed: {', '.join(there)}")
     return chosen, wanted
 
 

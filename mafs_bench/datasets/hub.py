@@ -1,6 +1,6 @@
-"""Public data sets from the Hugging Face hub, through ``datasets``, as Parquet of a pinned commit.
+"""Public data sets from the Hugging Face hub, read with ``datasets`` from Parquet files at a pinned commit.
 
-Rows stay on disk, memory-mapped; a picture is decoded when a worker asks for it.
+Rows are memory-mapped; an image is decoded when a worker asks for it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mafs_bench.types import MAX_PIXELS, Image
 
 @dataclass(frozen=True, slots=True)
 class HubTable:
-    """Parquet files of a data set repository at one commit."""
+    """Parquet files in a data set repository at one commit."""
 
     repository: str
     commit: str
@@ -24,18 +24,18 @@ class HubTable:
 
     @property
     def url(self) -> str:
-        """What ``datasets`` reads."""
+        """The URL that ``datasets`` reads."""
         return f"hf://datasets/{self.repository}@{self.commit}/{self.files}"
 
     @property
     def revision(self) -> str:
-        """What identifies the content."""
+        """Identifies the content."""
         return f"{self.repository}@{self.commit}"
 
 
 @dataclass(frozen=True, slots=True)
 class HubImage:
-    """The picture of one row (an ``ImageSource``); ``rows`` is a ``datasets.Dataset`` of undecoded images."""
+    """The image in one row (an ``ImageSource``); ``rows`` is a ``datasets.Dataset`` of undecoded images."""
 
     rows: Any
     index: int
@@ -43,25 +43,25 @@ class HubImage:
     max_pixels: int = MAX_PIXELS
 
     def load(self) -> Image:
-        """Decode the picture. Raises ``DataError``."""
+        """Decode the image. Raises ``DataError``."""
         return decode(io.BytesIO(self.rows[self.index]["image"]["bytes"]), self.name, self.max_pixels)
 
 
 def open_rows(url: str, local_layout: str) -> Any:
-    """Download (once) and open Parquet with a column ``image``, as a ``datasets.Dataset``.
+    """Download (once) and open Parquet files with a column ``image``, as a ``datasets.Dataset``.
 
-    Raises ``DataError`` with the reason, naming ``local_layout`` as the way without the hub.
+    Raises ``DataError`` with the reason and with ``local_layout``, the local files that work without the hub.
     """
     import datasets
 
     try:
         rows = datasets.load_dataset("parquet", data_files=url, split="train")
         return rows.cast_column("image", datasets.Image(decode=False))
-    except Exception as error:  # the hub, the network, the cache and Parquet each have their own
+    except Exception as error:  # the hub, the network, the cache and Parquet each raise their own types
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{url} cannot be read ({reason}); without the hub: {local_layout}") from error
 
 
 def text_columns(rows: Any) -> Any:
-    """The rows without their pictures, to be iterated."""
+    """The rows without their images, for iteration."""
     return rows.remove_columns("image")

@@ -1,9 +1,9 @@
-"""Decode image files to RGB as a viewer shows them, every conversion explicit.
+"""Decode image files to RGB as an image viewer shows them, with every conversion explicit.
 
 EXIF orientation is applied and an embedded ICC profile is converted to sRGB. Grayscale and bilevel values are
-repeated over three channels; alpha is laid over white; palettes are expanded; CMYK, YCbCr, LAB and HSV without a
-profile go through Pillow's conversion; 16-bit grayscale is scaled by 1/257 and rounded, and of 16-bit colour Pillow
-gives the high byte; of an animation the first frame counts. HEIC is read where ``pillow-heif`` is installed.
+repeated over three channels; transparent pixels are composited over white; palettes are expanded; CMYK, YCbCr, LAB
+and HSV without a profile are converted by Pillow; 16-bit grayscale is scaled by 1/257 and rounded; of 16-bit colour
+Pillow keeps the high byte; of an animation the first frame is used. HEIC is read if ``pillow-heif`` is installed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from mafs_bench.types import MAX_PIXELS, Image
 _BROKEN_FILE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
 
 _ORIENTATION = 0x0112
-"""EXIF's tag; its values 2 to 8 say how the stored pixels are to be turned."""
+"""The EXIF tag; values 2 to 8 say how the stored pixels must be rotated or flipped."""
 
 _TURNS = {
     2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
@@ -42,7 +42,7 @@ _TURNS = {
     8: PIL.Image.Transpose.ROTATE_90,
 }
 _FIRST_SIDEWAYS = 5
-"""From this orientation on width and height change places."""
+"""From this orientation on, width and height are swapped."""
 
 _PNG_EXIF = {"exif", "Raw profile type exif"}
 """Where Pillow keeps the EXIF data of a PNG."""
@@ -52,7 +52,7 @@ _HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b
 
 @dataclass(frozen=True, slots=True)
 class FileImage:
-    """An image in a file (an ``ImageSource``); more than ``max_pixels`` pixels are refused."""
+    """An image file (an ``ImageSource``); an image of more than ``max_pixels`` pixels is refused."""
 
     path: str
     max_pixels: int = MAX_PIXELS
@@ -68,35 +68,35 @@ class FileImage:
 
 
 def decode(file: str | Path | BinaryIO, name: str | None = None, max_pixels: int = MAX_PIXELS) -> Image:
-    """Decode one file (a path, or an open one that messages call ``name``) to uint8 (H, W, 3).
+    """Decode one file (a path, or an open file called ``name`` in messages) to uint8 RGB (H, W, 3).
 
-    Raises ``DataError`` naming the file where it is missing, truncated, no image, of a pixel format without
-    a defined range (32-bit integers, floats), or larger than ``max_pixels``.
+    Raises ``DataError`` with the file name if the file is missing, truncated or not an image, if its pixels have no
+    defined range (32-bit integers, floats), or if it has more than ``max_pixels`` pixels.
     """
     path = str(file) if name is None else name
     _raise_pillows_limit(max_pixels)
-    with naming_memory(path), _one_line(path, max_pixels), _open(file, path) as picture:
-        _refuse_huge(picture, path, max_pixels)
-        return to_rgb(_upright(picture), path)
+    with naming_memory(path), _one_line(path, max_pixels), _open(file, path) as image:
+        _refuse_huge(image, path, max_pixels)
+        return to_rgb(_upright(image), path)
 
 
-def picture_size(path: str | Path) -> tuple[int, int] | None:
-    """Width and height in pixels as shown, from a file's first bytes; None where they cannot be read."""
+def image_size(path: str | Path) -> tuple[int, int] | None:
+    """Displayed width and height in pixels, from the file header; None if they cannot be read."""
     try:
-        with _one_line(str(path), MAX_PIXELS), _open(path, str(path)) as picture:
-            width, height = _stored_size(picture)
-            # Pillow would decode a PNG to look for EXIF data behind its pixels.
-            known = picture.format != "PNG" or not _PNG_EXIF.isdisjoint(picture.info)
-            sideways = known and _orientation(picture) >= _FIRST_SIDEWAYS
+        with _one_line(str(path), MAX_PIXELS), _open(path, str(path)) as image:
+            width, height = _stored_size(image)
+            # Pillow would decode a PNG to look for EXIF data after its pixels.
+            known = image.format != "PNG" or not _PNG_EXIF.isdisjoint(image.info)
+            sideways = known and _orientation(image) >= _FIRST_SIDEWAYS
             return (height, width) if sideways else (width, height)
     except DataError:
         return None
 
 
 def decoder_versions() -> dict[str, str]:
-    """The versions of Pillow and of the libraries that decode for it, as it reports them.
+    """Versions of Pillow and of its decoding libraries, as Pillow reports them.
 
-    Pixels of lossy formats may depend on them. ``pillow-heif`` is there where it is installed.
+    Pixels of lossy formats may depend on them. ``pillow-heif`` is included if it is installed.
     """
     found = {"pillow": PIL.__version__}
     for name, feature in _LIBRARIES.items():
@@ -130,7 +130,7 @@ def _heif_version() -> str | None:
 
 @contextmanager
 def _one_line(path: str, max_pixels: int) -> Iterator[None]:
-    """Turn what Pillow raises into ``DataError``."""
+    """Convert Pillow's exceptions to ``DataError``."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -157,7 +157,7 @@ def _open(file: str | Path | BinaryIO, path: str) -> PIL.Image.Image:
 
 
 def _is_heif(file: str | Path | BinaryIO) -> bool:
-    """Whether the file begins as HEIC does."""
+    """Whether the file starts with a HEIC signature."""
     if isinstance(file, str | os.PathLike):
         with open(file, "rb") as opened:
             head = opened.read(12)
@@ -169,7 +169,7 @@ def _is_heif(file: str | Path | BinaryIO) -> bool:
 
 
 def _add_heif(path: str) -> None:
-    """Let Pillow read HEIC. Raises ``DataError`` where the package for it is not installed."""
+    """Register HEIC with Pillow. Raises ``DataError`` if ``pillow-heif`` is not installed."""
     try:
         import pillow_heif
     except ImportError as error:
@@ -179,37 +179,37 @@ def _add_heif(path: str) -> None:
     pillow_heif.register_heif_opener()
 
 
-def _upright(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """Decode, and turn the pixels as EXIF says."""
-    picture.load()  # a TIFF turns itself here, and drops the tag
-    turn = _TURNS.get(_orientation(picture))
-    return picture if turn is None else picture.transpose(turn)
+def _upright(image: PIL.Image.Image) -> PIL.Image.Image:
+    """Decode, and apply the EXIF orientation."""
+    image.load()  # for a TIFF, Pillow applies the orientation here and drops the tag
+    turn = _TURNS.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
 
 
-def _orientation(picture: PIL.Image.Image) -> int:
-    """EXIF's orientation, 1 where there is none or the EXIF data are broken."""
+def _orientation(image: PIL.Image.Image) -> int:
+    """The EXIF orientation; 1 if there is none or the EXIF data are broken."""
     try:
-        found = picture.getexif().get(_ORIENTATION, 1)
-    except Exception:  # whatever is wrong with EXIF data, the pixels are as they are stored
+        found = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # broken EXIF data of any kind: use the pixels as they are stored
         return 1
     return found if isinstance(found, int) else 1
 
 
-def _stored_size(picture: PIL.Image.Image) -> tuple[int, int]:
-    """Width and height before the picture is turned; newer versions of Pillow turn those of a TIFF at once."""
-    if isinstance(picture, TiffImageFile):
-        return picture.tag_v2[IMAGEWIDTH], picture.tag_v2[IMAGELENGTH]
-    return picture.size
+def _stored_size(image: PIL.Image.Image) -> tuple[int, int]:
+    """Width and height before the orientation is applied; newer versions of Pillow swap those of a TIFF on opening."""
+    if isinstance(image, TiffImageFile):
+        return image.tag_v2[IMAGEWIDTH], image.tag_v2[IMAGELENGTH]
+    return image.size
 
 
 def _raise_pillows_limit(max_pixels: int) -> None:
-    """Let Pillow open what a user allows beyond its own limit, which is the process's."""
+    """Raise Pillow's own pixel limit, which is global to the process, to what the user allows."""
     if max_pixels > MAX_PIXELS and PIL.Image.MAX_IMAGE_PIXELS is not None:
         PIL.Image.MAX_IMAGE_PIXELS = max(PIL.Image.MAX_IMAGE_PIXELS, max_pixels)
 
 
-def _refuse_huge(picture: PIL.Image.Image, path: str, max_pixels: int) -> None:
-    width, height = picture.size
+def _refuse_huge(image: PIL.Image.Image, path: str, max_pixels: int) -> None:
+    width, height = image.size
     if width * height > max_pixels:
         raise DataError(_too_large(path, f"{width}x{height}", max_pixels))
 

@@ -1,7 +1,7 @@
-"""Boxes of the objects on COCO's photos, from its official instance annotations (``instances_val2014.json`` …).
+"""Object boxes for COCO photos, from the official instance annotations (``instances_val2014.json`` …).
 
-They stand around instances of 80 categories, whether a caption speaks of them or not. Crowds, one box around
-many, are left out. The largest file has 450 MB: it is read only where a corruption needs boxes.
+The boxes cover instances of 80 categories, whether a caption mentions them or not. Crowds (one box around many
+objects) are left out. The largest file has 450 MB, so it is read only if a corruption needs boxes.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from typing import Any
 
 from mafs_bench.datasets.annotations import field as value_of
 from mafs_bench.datasets.annotations import read_json
-from mafs_bench.datasets.images import picture_size
+from mafs_bench.datasets.images import image_size
 from mafs_bench.datasets.local import first_file
 from mafs_bench.errors import DataError
 from mafs_bench.types import Box, Dataset, Sample
 
-NOTE = "boxes stand around instances of COCO's 80 categories, whether a caption speaks of them or not"
+NOTE = "boxes cover instances of COCO's 80 categories, whether a caption mentions them or not"
 
 _SPLIT = re.compile(r"(?:train|val)(?:2014|2017)")
 _FARTHEST = 1e6
-"""Pixels from the corner beyond which a number is no coordinate."""
+"""Numbers above this (in pixels) are not accepted as coordinates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photo as the annotations describe it: sides in pixels, and the boxes on it."""
+    """A photo as the annotations describe it: width and height in pixels, and its boxes."""
 
     width: int
     height: int
@@ -38,22 +38,19 @@ class Photo:
 
 
 def official_split(file: str) -> str:
-    """The split that a photo was published in (``val2014``), by its name or folder; "" where neither says so."""
+    """The split in which a photo was published (``val2014``), from its name or folder; "" if neither contains it."""
     found = _SPLIT.search(file)
     return found[0] if found else ""
 
 
 def add_boxes(root: Path, splits: Sequence[str], dataset: Dataset) -> Dataset:
-    """The data set with boxes in its samples and the files that they are from in its revision.
+    """Add boxes to the samples, and the hash of the instance files to the revision.
 
-    ``splits`` are those that its photos were published in; a sample's id is COCO's number of its photo. Raises
-    ``DataError`` for a file that is missing or malformed, and for photos that it does not list or that were
-    resized.
+    ``splits`` are the splits in which the photos were published; sample ids are COCO image ids. Raises ``DataError``
+    for a missing or malformed file, and for photos that are not listed or were resized.
     """
     if "" in splits:
-        raise DataError(
-            f"{dataset.name}: the names of its photos do not say of which split they are (val2014 …)"
-        )
+        raise DataError(f"{dataset.name}: the names of its photos do not contain their split (val2014 …)")
     files = [
         first_file(root, [f"annotations/instances_{split}.json", f"instances_{split}.json"])
         for split in splits
@@ -74,7 +71,7 @@ def add_boxes(root: Path, splits: Sequence[str], dataset: Dataset) -> Dataset:
 
 
 def read_instances(path: Path) -> dict[int, Photo]:
-    """The photos of an instances file by their numbers. Raises ``DataError`` naming the place of what is wrong."""
+    """The photos in an instances file by image id. Raises ``DataError`` with the position of a fault."""
     content = read_json(path, without="segmentation")
     photos: dict[int, Photo] = {}
     for position, image in enumerate(value_of(path, content, "images", list, "top level")):
@@ -94,7 +91,7 @@ def read_instances(path: Path) -> dict[int, Photo]:
 
 
 def _whole_pixels(path: Path, where: str, bbox: list[Any], photo: Photo) -> Box | None:
-    """The pixels of a photo that [x, y, width, height] touches; None where there are none."""
+    """The pixels of a photo touched by the box [x, y, width, height]; None if there are none."""
     if len(bbox) != 4 or not all(isinstance(n, int | float) and abs(n) < _FARTHEST for n in bbox):
         raise DataError(
             f"{path}, {where}: 'bbox' is {str(bbox)[:60]}, must be [x, y, width, height] in pixels"
@@ -108,9 +105,9 @@ def _whole_pixels(path: Path, where: str, bbox: list[Any], photo: Photo) -> Box 
 
 
 def _refuse_other_photos(listed: str, samples: Sequence[Sample], photos: dict[int, Photo]) -> None:
-    """Refuse photos that are not listed, and copies of another size, which the boxes would not fit.
+    """Refuse photos that are not listed, and resized copies, which the boxes would not fit.
 
-    What cannot be read is left to the run, which names it or leaves it out.
+    Unreadable photos are left to the run, which reports or skips them.
     """
     unknown = [s.id for s in samples if not s.id.isdecimal() or int(s.id) not in photos]
     if unknown:
@@ -119,12 +116,12 @@ def _refuse_other_photos(listed: str, samples: Sequence[Sample], photos: dict[in
         )
     resized = []
     for sample in samples:
-        photo, size = photos[int(sample.id)], picture_size(sample.image.name)
+        photo, size = photos[int(sample.id)], image_size(sample.image.name)
         if size not in (None, (photo.width, photo.height)):
             resized.append((sample.image.name, size, photo))
     if resized:
         name, size, photo = resized[0]
         raise DataError(
-            f"{listed}: {len(resized)} of {len(samples)} photos are not as they were published: {name} is "
+            f"{listed}: {len(resized)} of {len(samples)} photos are not of their original size: {name} is "
             f"{size[0]}x{size[1]}, not {photo.width}x{photo.height}"
         )

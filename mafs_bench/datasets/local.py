@@ -1,4 +1,4 @@
-"""Data that lie in a folder: finding the images that annotations name."""
+"""Find the images that annotations refer to in a local folder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ IMAGE_FOLDERS = (
     "Flickr8k_Dataset",
 )
 ANNOTATION_FOLDERS = ("annotations", "Flickr8k_text")
-"""Folders beside the images in which official layouts have their annotations."""
+"""Names of annotation folders in the official layouts; the images are in their parent folder."""
 _COCO_NAME = re.compile(r"(?:COCO_(?:train|val|test)201[45]_)?(?P<number>\d{12}\.jpg)")
 _COCO_FOLDERS = {
     "images",
@@ -39,9 +39,9 @@ _COCO_FOLDERS = {
 
 @dataclass(frozen=True, slots=True)
 class UnusableImage:
-    """In place of an image that an entry of an annotation file lacks (an ``ImageSource``).
+    """Stands for an image that is missing or lacks texts (an ``ImageSource``); loading it raises ``DataError``.
 
-    ``fault`` follows the name ("missing below DIR"), ``hint`` says what is there instead, where something is.
+    ``fault`` follows the name ("missing below DIR"); ``hint`` names a similar file, if there is one.
     """
 
     name: str
@@ -55,16 +55,16 @@ class UnusableImage:
 
 
 def image_root(annotations: Path) -> Path:
-    """The folder that image names are relative to: the one around ``ANNOTATION_FOLDERS``, or the file's own."""
+    """The folder that image names are relative to: the parent of ``ANNOTATION_FOLDERS``, or the file's own folder."""
     own = annotations.absolute().parent
     return own.parent if own.name in ANNOTATION_FOLDERS else annotations.parent
 
 
 def locate(root: Path, names: Sequence[str]) -> list[Path | None]:
-    """Look for images in ``root`` and its usual sub-folders; None where there is none.
+    """Look for images in ``root`` and its usual sub-folders; None for an image that is not found.
 
-    A name counts as it stands, folders included; only photos in COCO's official layouts are found by the number in
-    their names, which no two photos share.
+    Names must match exactly, folders included; only photos in COCO's official layouts are found by the unique number
+    in their names.
     """
     folders = [root / sub for sub in IMAGE_FOLDERS if (root / sub).is_dir()]
     return [next((path for path in _candidates(folders, name) if path.is_file()), None) for name in names]
@@ -73,11 +73,11 @@ def locate(root: Path, names: Sequence[str]) -> list[Path | None]:
 def read_local(
     files: Sequence[Path], root: Path, entries: Sequence[Entry], limit: int | None, *, described: bool = True
 ) -> tuple[tuple[Sample, ...], str]:
-    """The first ``limit`` entries as samples, each image a cluster of its own, and the revision of all of them.
+    """The first ``limit`` entries as samples, each image its own cluster, and the revision of all entries.
 
     files: the annotation files. described: whether every image must have a caption or a question. An entry without
-    its image or with an empty text gets an ``UnusableImage``. Where images are missing, the revision is that of the
-    first ``limit`` entries, so that a part of a data set can be used. Raises ``DataError`` for two entries on one
+    its image or with an empty text gets an ``UnusableImage``. If images are missing, the revision covers the first
+    ``limit`` entries only, so that a part of a data set can be used. Raises ``DataError`` if two entries share one
     file.
     """
     paths = locate(root, [entry.file for entry in entries])
@@ -101,7 +101,7 @@ def read_local(
 
 
 def require_usable(dataset: Dataset) -> None:
-    """Raise ``DataError`` where images are missing or lack texts, with number and first names of those."""
+    """Raise ``DataError`` if images are missing or lack texts, with their number and the first names."""
     unusable = [s.image for s in dataset.samples if isinstance(s.image, UnusableImage)]
     if not unusable:
         return
@@ -114,22 +114,22 @@ def require_usable(dataset: Dataset) -> None:
 
 
 def first_file(root: Path, patterns: Sequence[str]) -> Path:
-    """The first file below ``root`` that fits one of the patterns, tried in order. Raises ``DataError``."""
+    """The first file below ``root`` that matches one of the patterns, tried in order. Raises ``DataError``."""
     if not root.is_dir():
         raise DataError(f"--data-root {root}: no such folder")
     path = next((path for pattern in patterns for path in visible(root, pattern)), None)
     if path is None:
-        raise DataError(f"{root} holds none of: {', '.join(patterns)}")
+        raise DataError(f"{root} contains none of: {', '.join(patterns)}")
     return path
 
 
 def visible(root: Path, pattern: str) -> list[Path]:
-    """Files that fit a pattern, sorted, without hidden ones such as macOS's ``._name``."""
+    """Files that match a pattern, sorted, without hidden files such as macOS's ``._name``."""
     return [path for path in sorted(root.glob(pattern)) if not path.name.startswith(".")]
 
 
 def _candidates(folders: Sequence[Path], name: str) -> Iterator[Path]:
-    """Where an image may lie: by its name in either form of Unicode, then by COCO's number."""
+    """Possible paths of an image: by its name in both Unicode forms, then by COCO's number."""
     if "://" in name:
         return
     forms = dict.fromkeys([name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)])
@@ -141,14 +141,14 @@ def _candidates(folders: Sequence[Path], name: str) -> Iterator[Path]:
 
 
 def textual_fault(entry: Entry) -> str:
-    """What an entry lacks of its texts; "" where it has them."""
+    """Which text an entry lacks; "" if it lacks none."""
     if not entry.captions and not entry.questions:
         return "without a caption"
     return "" if all(entry.captions) else "with an empty caption"
 
 
 def _refuse_shared_files(listed_in: str, entries: Sequence[Entry], paths: Sequence[Path | None]) -> None:
-    """Two entries on one file would be two clusters, and each other's wrong answers."""
+    """Refuse two entries for one file: they would be two clusters, and wrong answers to each other's queries."""
     seen: dict[str, Entry] = {}
     for entry, path in zip(entries, paths, strict=False):
         if path is None:
@@ -162,17 +162,17 @@ def _refuse_shared_files(listed_in: str, entries: Sequence[Entry], paths: Sequen
 
 
 def _hint(root: Path, name: str) -> str:
-    """What may have been meant by a name that is not there; "" where nothing is like it."""
+    """A suggestion for a name that is not found; "" if nothing is similar."""
     if "://" in name:
         return "; it is a URL: download it and give its path"
     with_slashes = name.replace("\\", "/")
     if with_slashes != name and locate(root, [with_slashes])[0] is not None:
-        return f"; folders are separated by '/': {with_slashes} is there"
+        return f"; folders are separated by '/': found {with_slashes}"
     path = PurePosixPath(with_slashes)
     endings = (path.suffix.upper(), path.suffix.lower(), ".jpg", ".jpeg", ".JPG", ".png")
     others = [str(path.with_suffix(e)) for e in endings if e != path.suffix and path.name.strip(".")]
     near = [other for other, found in zip(others, locate(root, others), strict=True) if found is not None]
     if near:
-        return f"; {near[0]} is there"
+        return f"; found {near[0]}"
     elsewhere = locate(root, [path.name])[0] if path.name != name else None
-    return "" if elsewhere is None else f"; there is another of that name, {elsewhere}"
+    return "" if elsewhere is None else f"; found the same name at {elsewhere}"

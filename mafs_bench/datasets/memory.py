@@ -1,4 +1,4 @@
-"""Samples that a caller holds in memory, as a data set."""
+"""A data set of samples in memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KEYS = ("image", "captions", "questions", "id", "group")
 
 @dataclass(frozen=True, slots=True)
 class ArrayImage:
-    """An image that is an array (an ``ImageSource``)."""
+    """An image in memory (an ``ImageSource``)."""
 
     name: str
     array: Image = field(compare=False)
@@ -30,11 +30,11 @@ class ArrayImage:
 
 
 def dataset_of(items: Sequence[Sample | Mapping[str, object]]) -> Dataset:
-    """A data set of samples, or of mappings with ``image``, ``captions``, ``questions``, ``id`` and ``group``.
+    """Make a data set from samples, or from mappings with ``image``, ``captions``, ``questions``, ``id``, ``group``.
 
     image: uint8 RGB (H, W, 3), a path, or an ``ImageSource``. captions: texts. questions: ``Question`` objects or
-    mappings with ``text`` and ``answers``. id: the position where none is given. Raises ``DataError`` naming the item
-    and what is wrong.
+    mappings with ``text`` and ``answers``. id: defaults to the position. Raises ``DataError`` with the item and the
+    fault.
     """
     samples = tuple(
         item if isinstance(item, Sample) else _sample(item, number) for number, item in enumerate(items)
@@ -99,7 +99,7 @@ def _question(question: object, identity: str, name: str) -> Question:
 
 
 def _revision(samples: Sequence[Sample]) -> str:
-    """SHA-256 over ids, texts and pixels."""
+    """SHA-256 of ids, texts and pixels."""
     digest = hashlib.sha256()
     for sample in samples:
         digest.update(repr((sample.id, sample.group, sample.captions, sample.questions)).encode())

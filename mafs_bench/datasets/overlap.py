@@ -1,4 +1,4 @@
-"""Whether a model has been trained on the images that it is scored on."""
+"""Whether a model was trained on the images it is scored on."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mafs_bench.types import SCORED_ON_TRAINING_DATA, Dataset, TrainingData
 
 
 def overlap_notes(model: str, trained_on: Sequence[TrainingData], dataset: Dataset) -> list[str]:
-    """A line for each part of the training data that the data set shares images with; ``model`` is its name.
+    """One line per part of the training data that shares images with the data set; ``model`` is the model's name.
 
-    Registered data sets are told by name and split, whatever the variant (``coco:1k-0`` is a part of ``coco``, and
-    domains of ``scenes`` show the same scenes); the user's own by name and revision.
+    Registered data sets are matched by name and split, whatever the variant (``coco:1k-0`` is a part of ``coco``, and
+    domains of ``scenes`` show the same scenes); a user's data by name and revision.
     """
     return [
         f"{model} {SCORED_ON_TRAINING_DATA}: {data.name} {data.split} ({data.images:,} images)"
@@ -37,12 +37,12 @@ def _overlap(data: TrainingData, dataset: Dataset) -> bool:
     if split != scored:
         return False
     if data.name.partition(":")[2] != dataset.name.partition(":")[2] and family != "scenes":
-        return True  # positions of two variants do not tell which images they share
+        return True  # positions in two variants do not say which images they share
     return start < scored_start + len(dataset.samples) and scored_start < start + data.images
 
 
 def shared_images(a: Dataset, b: Dataset) -> int:
-    """How many images of ``a`` are also in ``b``: the same file content, or the same source where there is no file."""
+    """How many images of ``a`` are also in ``b``: the same file content, or without files the same source."""
     return len(_sources(a) & _sources(b))
 
 

@@ -1,4 +1,4 @@
-"""How many pixels an image of a data set may have."""
+"""Limit the number of pixels per image of a data set."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from mafs_bench.types import Dataset
 
 
 def with_max_pixels(dataset: Dataset, max_pixels: int) -> Dataset:
-    """The data set with images in files and on the hub allowed up to ``max_pixels`` pixels. Raises ``UsageError``."""
+    """The data set with a limit of ``max_pixels`` on images in files and on the hub. Raises ``UsageError``."""
     if max_pixels < 1:
-        raise UsageError(f"--max-pixels {max_pixels}: allowed is a whole number from 1")
+        raise UsageError(f"--max-pixels {max_pixels}: allowed: a whole number from 1")
     return replace(
         dataset,
         samples=tuple(

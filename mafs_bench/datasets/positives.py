@@ -1,7 +1,7 @@
-"""Captions that people found to be true of other images of COCO's 5k test.
+"""Captions that annotators judged true of other images in COCO's 5k test.
 
 ``cxc``: CrissCrossed Captions (Parekh et al., EACL 2021). ``eccv``: ECCV Caption (Chun et al., ECCV 2022), whose
-queries are a subset: the others have no positives and are unscored. Both lie in the package ``eccv_caption``.
+queries are a subset: the others have no positives and are unscored. Both come from the package ``eccv_caption``.
 ECCV Caption lists two captions that are not among the 25,000: they count in R, as in that package.
 """
 
@@ -26,13 +26,13 @@ def human_positives(
 ) -> Relevance:
     """Positives of kind "cxc" or "eccv" among the first ``limit`` of a split's entries, for both directions.
 
-    ``folder`` holds ``<kind>_caption_to_image.json`` and ``<kind>_image_to_caption.json``; None takes those of
-    the installed package. Raises ``DataError`` where it is missing or the captions carry no COCO numbers.
+    ``folder`` contains ``<kind>_caption_to_image.json`` and ``<kind>_image_to_caption.json``; None uses the files of
+    the installed package. Raises ``DataError`` if it is missing or the captions have no COCO ids.
     """
     folder = folder if folder is not None else _package_data(kind)
     captions = [number for entry in entries for number in entry.caption_ids]
     if len(captions) != sum(len(entry.captions) for entry in entries) or -1 in captions:
-        raise DataError(f"coco:{kind} needs COCO's caption numbers ('sentid'), which these annotations lack")
+        raise DataError(f"coco:{kind} needs COCO's caption ids ('sentid'), which these annotations lack")
     kept = captions[: sum(len(entry.captions) for entry in entries[:limit])]
     image_at = {int(entry.id): position for position, entry in enumerate(entries[:limit])}
     caption_at = {number: position for position, number in enumerate(kept)}

@@ -1,4 +1,4 @@
-"""From what a user writes behind ``--dataset`` to a data set."""
+"""Load the data set that a user names with ``--dataset``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mafs_bench.registry import is_file_reference
 from mafs_bench.types import MAX_PIXELS, Dataset
 
 _DEFAULT_SPLIT = {"vqav2": "val"}
-"""VQAv2's test answers are not public."""
+"""VQAv2's test answers are not public, so its default split is val."""
 
 
 def resolve(
@@ -29,11 +29,11 @@ def resolve(
 ) -> Dataset:
     """Load ``name``, ``name:variant``, ``file.py:function``, a folder, or an annotation file.
 
-    ``split`` None stands for "test" ("val" for VQAv2), and may be a part such as ``test[500:800]``; ``root`` is
-    where a named data set lies. Registered names go before paths. Images of more than ``max_pixels`` pixels are
-    refused when they are read. Entries without an image or a text are refused here, unless ``keep_unusable``: then
-    reading their image fails. Raises ``UnknownNameError`` with close matches, ``DataError`` for data that cannot be
-    read.
+    ``split`` None means "test" ("val" for VQAv2); it may be a part such as ``test[500:800]``. ``root`` is the folder
+    of a named data set. Registered names take precedence over paths. Images of more than ``max_pixels`` pixels are
+    refused when they are read. Entries without an image or a text are refused here, unless ``keep_unusable`` is set:
+    then reading their image fails. Raises ``UnknownNameError`` with close matches, ``DataError`` for data that cannot
+    be read.
     """
     dataset = _resolve_part(spec, split, root, limit)
     _refuse_unwritable(dataset)
@@ -43,7 +43,7 @@ def resolve(
 
 
 def _refuse_unwritable(dataset: Dataset) -> None:
-    """``refuse_unwritable`` for all ids and texts, also of a user's function."""
+    """Apply ``refuse_unwritable`` to all ids and texts, including those from a user's function."""
     for sample in dataset.samples:
         asked = [text for question in sample.questions for text in (question.text, *question.answers)]
         ids = (sample.id, sample.group, *(question.id for question in sample.questions))

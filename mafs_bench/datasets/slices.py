@@ -1,4 +1,4 @@
-"""A part of a split, written as the library ``datasets`` writes it: ``test[500:800]``."""
+"""A part of a split, in the notation of the library ``datasets``: ``test[500:800]``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _SLICE = re.compile(r"(?P<split>[^\[\]]+)\[(?P<start>\d*):(?P<stop>\d*)\]")
 
 
 def parse_slice(split: str) -> tuple[str, int, int | None]:
-    """Read ``test[500:800]``, ``test[500:]`` or ``test``: the split, the first image and the one after the last.
+    """Parse ``test[500:800]``, ``test[500:]`` or ``test`` into the split, the first image and the end (exclusive).
 
-    Raises ``DataError`` for brackets that hold anything else.
+    Raises ``DataError`` for anything else in brackets.
     """
     if "[" not in split:
         return split, 0, None
@@ -23,16 +23,14 @@ def parse_slice(split: str) -> tuple[str, int, int | None]:
     start = int((match and match["start"]) or 0)
     stop = int(match["stop"]) if match and match["stop"] else None
     if match is None or (stop is not None and stop <= start):
-        raise DataError(
-            f"split {split!r}: a part of a split is written as in test[500:800], first image from 0"
-        )
+        raise DataError(f"split {split!r}: a part of a split is written as in test[500:800], counted from 0")
     return match["split"], start, stop
 
 
 def from_image(dataset: Dataset, start: int, split: str) -> Dataset:
-    """The images from position ``start`` on, with what is true among them; ``split`` becomes its name.
+    """The images from position ``start`` on and the relevance among them; ``split`` becomes the new split name.
 
-    Raises ``DataError`` where none is left.
+    Raises ``DataError`` if no image is left.
     """
     if start >= len(dataset.samples):
         raise DataError(

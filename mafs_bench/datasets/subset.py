@@ -1,4 +1,4 @@
-"""Some samples of a data set, with what is true among them."""
+"""A subset of the samples of a data set, with the relevance among them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Positions = npt.NDArray[np.int64]
 
 
 def subset(dataset: Dataset, kept: Sequence[int]) -> Dataset:
-    """The samples at the positions ``kept``, ascending, as a data set of their own; positions are counted anew.
+    """The samples at the positions ``kept`` (ascending) as a data set, with positions renumbered.
 
-    What people counted beyond the split (``Relevance.image_totals``) stays.
+    ``Relevance.image_totals``, which counts positives beyond the split, is unchanged.
     """
     samples = tuple(dataset.samples[i] for i in kept)
     return replace(dataset, samples=samples, relevance=_relevance(dataset, kept))
@@ -38,7 +38,7 @@ def _relevance(dataset: Dataset, kept: Sequence[int]) -> Relevance | None:
 
 
 def _places(kept: Sequence[int], n: int) -> Positions:
-    """Where each of n positions is among those ``kept``; -1 for the others."""
+    """The index of each of n positions in ``kept``; -1 if it is not in it."""
     places = np.full(n, -1, dtype=np.int64)
     places[list(kept)] = np.arange(len(kept))
     return places

@@ -1,9 +1,9 @@
-"""VQAv2: open questions on COCO's photos, ten answers each.
+"""VQAv2: open questions on COCO's photos, ten answers per question.
 
 From a folder (``root``) in the official layout: ``v2_OpenEnded_mscoco_val2014_questions.json``,
-``v2_mscoco_val2014_annotations.json`` and ``val2014/COCO_val2014_*.jpg`` (and the same of train); otherwise
-val from the hub. The answers to choose from are the most frequent of train where its annotations are there,
-else those of the split itself, which flatters a model that ranks them; a note of the data set says which.
+``v2_mscoco_val2014_annotations.json`` and ``val2014/COCO_val2014_*.jpg`` (and the same for train); otherwise
+val from the hub. The candidate answers are the most frequent answers in train if its annotations are present,
+otherwise those in the split itself, which favours models that rank candidates; a note in the data set says which.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ CITATION = "Goyal et al., Making the V in VQA Matter, CVPR 2017 (arXiv 1612.0083
 HUB = HubTable("lmms-lab/VQAv2", "32665d35052eb4a6d4414851c3c829a72754915a", "data/validation-*.parquet")
 SPLITS = ("val", "train")
 EXPECTED = {"val": 40504, "train": 82783}
-"""Images of the complete splits (214,354 and 443,757 questions)."""
+"""Number of images in the complete splits (214,354 and 443,757 questions)."""
 
 N_ANSWERS = 3129
-"""Size of the vocabulary: the usual one, answers given at least nine times (Anderson et al., CVPR 2018)."""
+"""Size of the usual vocabulary: answers given at least nine times (Anderson et al., CVPR 2018)."""
 
 
 def load(variant: str, split: str, *, root: Path | None = None, limit: int | None = None) -> Dataset:
-    """Load "val" or "train"; ``limit`` counts images. Images stay undecoded.
+    """Load "val" or "train"; ``limit`` counts images. Images are decoded on demand.
 
     Raises ``UnknownNameError`` and ``DataError``.
     """
     if variant:
         raise UnknownNameError("variant of vqav2", variant, [])
     if split not in SPLITS:
-        raise UnknownNameError("split of vqav2 (answers of test are not public)", split, SPLITS)
+        raise UnknownNameError("split of vqav2 (the test answers are not public)", split, SPLITS)
     if root is None:
         return _from_hub(split, limit)
     files, questions = read_questions(root, split)
@@ -65,7 +65,7 @@ def load(variant: str, split: str, *, root: Path | None = None, limit: int | Non
 
 
 def read_questions(root: Path, split: str) -> tuple[tuple[Path, Path], dict[int, list[Question]]]:
-    """The two files of a split, and the questions of each image in their order. Raises ``DataError``."""
+    """The two files of a split, and the questions per image in file order. Raises ``DataError``."""
     asked = _file(root, f"v2_OpenEnded_mscoco_{split}2014_questions.json")
     answered = _annotations(root, split)
     records = field(asked, read_json(asked), "questions", list, "top level")
@@ -81,17 +81,17 @@ def read_questions(root: Path, split: str) -> tuple[tuple[Path, Path], dict[int,
         made = _question(record["question_id"], text, answers[record["question_id"]])
         questions.setdefault(image, []).append(made)
     if not questions:
-        raise DataError(f"{asked} holds no questions")
+        raise DataError(f"{asked} contains no questions")
     return (asked, answered), questions
 
 
 def image_file(split: str, image: int) -> str:
-    """COCO's name of an image: ``val2014/COCO_val2014_000000000042.jpg``."""
+    """COCO's file name for an image: ``val2014/COCO_val2014_000000000042.jpg``."""
     return f"{split}2014/COCO_{split}2014_{image:012d}.jpg"
 
 
 def read_vocabulary(root: Path, split: str) -> tuple[tuple[str, ...], Path, str]:
-    """The most frequent answers, the file that they are from (train's where it is there), and its split."""
+    """The most frequent answers, the file they come from (train's if present), and its split."""
     try:
         source, origin = _annotations(root, "train"), "train"
     except DataError:
@@ -101,19 +101,19 @@ def read_vocabulary(root: Path, split: str) -> tuple[tuple[str, ...], Path, str]
 
 
 def most_frequent(answers: Iterable[str]) -> tuple[str, ...]:
-    """The ``N_ANSWERS`` most frequent, most frequent first, ties by the alphabet."""
+    """The ``N_ANSWERS`` most frequent answers, most frequent first, ties in alphabetical order."""
     counted = sorted(Counter(answers).items(), key=lambda item: (-item[1], item[0]))
     return tuple(answer for answer, _ in counted[:N_ANSWERS])
 
 
 def most_common_answers(answers: Iterable[Sequence[str]]) -> tuple[str, ...]:
-    """``most_frequent`` of what most people answered to each question, the first among equals."""
+    """``most_frequent`` of the majority answer to each question; of equally common answers the first one."""
     return most_frequent(Counter(given).most_common(1)[0][0] for given in answers)
 
 
 def _notes(origin: str, split: str, n: int) -> tuple[str, ...]:
-    flattered = ", which flatters a model that ranks them" if origin == split != "train" else ""
-    return (f"vqav2: the {n:,} answers to choose from are the most frequent of {origin}{flattered}",)
+    flattered = ", which favours models that rank them" if origin == split != "train" else ""
+    return (f"vqav2: the {n:,} candidate answers are the most frequent of {origin}{flattered}",)
 
 
 def _annotations(root: Path, split: str) -> Path:
@@ -125,7 +125,7 @@ def _file(root: Path, name: str) -> Path:
 
 
 def _records(path: Path) -> list[dict[str, Any]]:
-    """The annotations of a file, each checked for what is read of it."""
+    """The annotations in a file, with the fields that are used checked."""
     records = field(path, read_json(path), "annotations", list, "top level")
     for position, record in enumerate(records):
         field(path, record, "question_id", int, f"annotation {position}")

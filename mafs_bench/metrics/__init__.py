@@ -1,4 +1,4 @@
-"""Metrics: pure functions of per-sample records, each with its range, direction and source."""
+"""Metrics: pure functions of per-sample scores, each with its range, direction and source."""
 
 from mafs_bench.errors import UnknownNameError
 from mafs_bench.registry import load_attribute
@@ -15,7 +15,7 @@ METRICS = {
 
 
 def metrics_of(task: str) -> tuple[Metric, ...]:
-    """The metrics of a task, imported when asked for. Raises ``UnknownNameError``."""
+    """The metrics of a task, imported on demand. Raises ``UnknownNameError``."""
     if task not in METRICS:
         raise UnknownNameError("task", task, METRICS)
     metrics: tuple[Metric, ...] = load_attribute(METRICS[task])

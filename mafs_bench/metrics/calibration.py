@@ -16,11 +16,11 @@ from mafs_bench.types import Metric
 
 N_BINS = 15
 Column = Callable[[pd.DataFrame], Array]
-"""Reads one number a row, float64 (n,), NaN where there is none."""
+"""Reads one number per row, float64 (n,), NaN if missing."""
 
 
 def ece(task: str, confidence: Column, outcome: Column) -> Metric:
-    """Mean gap between confidence and outcome (in [0, 1]) over the bins, weighted by their size."""
+    """Mean gap between confidence and outcome (in [0, 1]) over the bins, weighted by bin size."""
 
     def columns(frame: pd.DataFrame) -> Array:
         return _binned(confidence(frame), outcome(frame)).reshape(len(frame), 3 * N_BINS)
@@ -44,13 +44,13 @@ def ece(task: str, confidence: Column, outcome: Column) -> Metric:
 
 
 def aurc(task: str, confidence: Column, loss: Column) -> Metric:
-    """Mean loss (in [0, 1]) of what is answered, over all coverages; rows of equal confidence enter together."""
+    """Mean loss (in [0, 1]) of the answered rows, over all coverages; rows of equal confidence enter together."""
 
     def weighted(frame: pd.DataFrame, weights: Array) -> Array:
         stated, lost = confidence(frame), loss(frame)
         if np.isnan(stated + lost).any():
             return np.full(len(weights), np.nan)
-        from mafs_bench.metrics.running_sums import mean_risks  # numba: not before it is needed
+        from mafs_bench.metrics.running_sums import mean_risks  # imports numba, which is slow to load
 
         order = np.argsort(-stated, kind="stable")
         out = np.empty(len(weights))
@@ -70,7 +70,7 @@ def aurc(task: str, confidence: Column, loss: Column) -> Metric:
 
 
 def _binned(confidence: Array, outcome: Array) -> Array:
-    """(n, 3, bins): one, confidence and outcome in the row's own bin, 0 elsewhere; NaN rows unscored."""
+    """(n, 3, bins): 1, confidence and outcome in the row's bin, 0 in the other bins; unscored rows are NaN."""
     scored = ~np.isnan(confidence + outcome)
     bins = np.clip((np.where(scored, confidence, 0) * N_BINS).astype(np.int64), 0, N_BINS - 1)
     table = np.zeros((len(confidence), 3, N_BINS))

@@ -1,7 +1,7 @@
-"""Which characters beyond ASCII the reference tokenizer of captions reads, and how.
+"""Which characters beyond ASCII the reference caption tokenizer accepts, and how it treats them.
 
-Found by running it (Stanford CoreNLP 3.4.1) on every character of the Basic Multilingual Plane: it knows letters and
-combining marks up to about Unicode 6, takes some signs for tokens, and drops everything else, emoji included.
+Determined by running it (Stanford CoreNLP 3.4.1) on every character of the Basic Multilingual Plane: it knows letters
+and combining marks up to about Unicode 6, treats some signs as tokens, and drops everything else, including emoji.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _IN_WORDS = (
     "aab1 aab5-aab6 aab9-aabd aac0 aac2-aadd aae0-aaea aaf2-aaf4 ab01-ab2f abc0-abe2 abf0-dfff fa0e-fb1d "
     "fb20-fb28 fb4f-fbb1 fbd3-fd3d fd50-fdce fdf0-fdfb fe70-fefe ff10-ff19 ff21-ff3a ff41-ff5a ff66-ffdf "
 )
-"""Ranges of characters that are parts of words: letters, digits, and marks that combine with them."""
+"""Ranges of word characters: letters, digits, and their combining marks."""
 
 _APART = (
     "a1 a5-a9 ac ae-b4 b6-b9 bf d7 f7 589 5be 5c0 5c3 5c6 5f3-603 606-60c 614 61b 61e-61f 66a 66d 6d4 700-70e "
@@ -38,10 +38,10 @@ _APART = (
     "2140-2144 214a-214d 214f 2155-215e 2190-2bff 3001-3002 3012 30fb ff01-ff0f ff1a-ff20 ff3b-ff40 ff5b-ff65 "
     "ffe0-ffe1 ffe5-ffe7 "
 )
-"""Ranges of characters that are tokens of their own."""
+"""Ranges of characters that are separate tokens."""
 
 _SPELLED = "\x80¢£¤¼½¾₠€⅓⅔"
-"""Signs that the Treebank writes in other characters."""
+"""Signs that the Penn Treebank replaces by other characters."""
 
 _SOFT_HYPHEN = "\xad"
 _BEYOND_ASCII = 0x80
@@ -53,14 +53,14 @@ def _members(ranges: str) -> list[int]:
 
 
 HYPHENS = "\u058a\u2010\u2011"
-"""Hyphens other than ASCII's: they join words, and are no tokens."""
+"""Hyphens other than ASCII's: they join words and are not tokens."""
 
 MARKS = "".join(chr(c) for c in _members(_IN_WORDS) if not chr(c).isalnum() and chr(c) not in HYPHENS)
-"""Parts of words that Python's ``\\w`` does not know."""
+"""Word characters that Python's ``\\w`` does not match."""
 
 
 class _Readable(dict[int, str]):
-    """What stands for a character: itself, itself apart from its neighbours, a blank, or nothing."""
+    """The replacement for a character: itself, itself between blanks, a blank, or nothing."""
 
     def __missing__(self, character: int) -> str:
         if character < _BEYOND_ASCII or chr(character).isspace():
@@ -76,5 +76,5 @@ def _readable() -> _Readable:
 
 
 def readable(caption: str) -> str:
-    """A caption in characters that the reference reads; signs stand apart, what it drops is a blank."""
+    """A caption in characters that the reference accepts: signs are separated, dropped characters become blanks."""
     return caption if caption.isascii() else caption.translate(_readable())

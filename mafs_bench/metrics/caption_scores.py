@@ -1,6 +1,6 @@
 """BLEU, ROUGE-L and CIDEr-D of one caption against its references, on tokens.
 
-As COCO's caption evaluation computes them (``pycocoevalcap`` 1.2), re-stated from the definitions.
+They equal COCO's caption evaluation (``pycocoevalcap`` 1.2) and are written from the definitions.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _BETA = 1.2
 
 @dataclass(frozen=True, slots=True)
 class BleuStatistics:
-    """What BLEU sums over captions: clipped matches and candidates of each order, and the two lengths.
+    """What BLEU sums over captions: clipped matches and candidates per order, and the two lengths.
 
-    ``reference_length`` is that of the reference nearest in length, the shorter of two as near.
+    ``reference_length`` is the length of the reference closest in length; of two equally close, the shorter one.
     """
 
     matches: tuple[int, ...]
@@ -39,7 +39,7 @@ def count_grams(tokens: Tokens) -> Grams:
 
 
 def most_grams(references: Sequence[Tokens]) -> Grams:
-    """How often each n-gram is in the reference that has it most often."""
+    """The highest count of each n-gram over the references."""
     most: Grams = Counter()
     for reference in references:
         most |= count_grams(reference)
@@ -49,7 +49,7 @@ def most_grams(references: Sequence[Tokens]) -> Grams:
 def bleu_statistics(
     hypothesis: Tokens, references: Sequence[Tokens], most: Grams | None = None
 ) -> BleuStatistics:
-    """Sufficient statistics of BLEU (Papineni et al., ACL 2002); ``most`` is ``most_grams`` where at hand."""
+    """Sufficient statistics of BLEU (Papineni et al., ACL 2002); ``most`` is ``most_grams``, if already computed."""
     clipped = count_grams(hypothesis) & (most_grams(references) if most is None else most)
     matches = tuple(sum(k for gram, k in clipped.items() if len(gram) == n) for n in ORDERS)
     length = len(hypothesis)
@@ -60,8 +60,8 @@ def bleu_statistics(
 def rouge_l(hypothesis: Tokens, references: Sequence[Tokens]) -> float:
     """ROUGE-L with beta 1.2 (Lin, ACL workshop 2004): best precision and best recall over the references.
 
-    The two may come from different references, which is COCO's reading. An empty sentence counts as one
-    empty token.
+    The two may come from different references, as in COCO's evaluation. An empty sentence counts as one empty
+    token.
     """
     ours = hypothesis or ("",)
     theirs = [reference or ("",) for reference in references]
@@ -74,7 +74,7 @@ def rouge_l(hypothesis: Tokens, references: Sequence[Tokens]) -> float:
 
 
 def longest_common_subsequence(a: Tokens, b: Tokens) -> int:
-    """Length of the longest common subsequence, a row of the dynamic programme in the bits of one number.
+    """Length of the longest common subsequence; the bits of one integer are a row of the dynamic programme.
 
     Hyyrö, AWOCA 2004: bit j is 0 where the length grows at b[j].
     """
@@ -92,7 +92,7 @@ def longest_common_subsequence(a: Tokens, b: Tokens) -> int:
 class CiderD:
     """CIDEr-D (Vedantam et al., CVPR 2015) with the document frequencies of a split's references.
 
-    A document is the set of references of one image. Values run from 0 to 10.
+    A document is the set of references for one image. Scores are in [0, 10].
     """
 
     def __init__(self, references: Sequence[Sequence[Tokens]]) -> None:
@@ -120,7 +120,7 @@ class CiderD:
 
 @dataclass(frozen=True, slots=True)
 class _Vector:
-    """tf-idf weights of a caption, their norm for each order (4,), and its length in bigrams."""
+    """tf-idf weights of a caption, their norm per order (4,), and its length in bigrams."""
 
     weights: dict[Tokens, float]
     norms: npt.NDArray[np.float64]
@@ -128,7 +128,7 @@ class _Vector:
 
 
 def _similarities(ours: _Vector, references: Sequence[_Vector]) -> npt.NDArray[np.float64]:
-    """Of each reference the mean over the orders of the clipped cosine, damped by the difference in length."""
+    """Per reference: the clipped cosine averaged over the orders, damped by the difference in length."""
     dots = np.array([_clipped_dots(ours.weights, theirs.weights) for theirs in references])
     norms = ours.norms * np.array([theirs.norms for theirs in references])
     cosines = np.divide(dots, norms, out=dots, where=norms != 0)

@@ -1,9 +1,8 @@
-"""Tokens of captions as COCO's evaluation makes them: Penn Treebank rules, lower case, punctuation dropped.
+"""Tokenize captions as COCO's evaluation does: Penn Treebank rules, lower case, punctuation dropped.
 
 The reference is the Java tokenizer that ``pycocoevalcap`` calls (Stanford CoreNLP 3.4.1, ``PTBTokenizer``).
-This restates its observable rules; the oracle test compares the two on real captions, other languages and every
-character.
-Telephone numbers, file paths and the rarer smileys are not covered.
+This module implements its observable rules; an oracle test compares the two on real captions, other languages and
+every character. Telephone numbers, file paths and the rarer smileys are not covered.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ DROPPED = frozenset(
         *HYPHENS,
     ]
 )
-"""Tokens that the evaluation removes. It lists brackets in capitals only, so that lower-case ones stay."""
+"""Tokens that the evaluation removes. It lists brackets in upper case only, so the lower-case ones stay."""
 
 _ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
 
@@ -61,7 +60,7 @@ _ABBREVIATIONS = (
     "penn tenn tex va vt wash wis wyo"
 )
 
-_X = rf"(?:[^\W_½¼¾]|[{re.escape(MARKS)}])"  # a letter, a digit, or what combines with one
+_X = rf"(?:[^\W_½¼¾]|[{re.escape(MARKS)}])"  # a letter, a digit, or a combining mark
 _WORD = rf"{_X}+(?:_+{_X}+)*"
 _END = rf"(?!{_X})"
 
@@ -92,7 +91,7 @@ _TOKEN = re.compile("|".join(_PATTERNS), re.IGNORECASE)
 
 
 def tokenize(caption: str) -> tuple[str, ...]:
-    """Split a caption into lower-case tokens without punctuation, composed first (NFC)."""
+    """Split a caption into lower-case tokens without punctuation, after NFC normalisation."""
     for entity, character in _ENTITIES.items():
         caption = caption.replace(entity, character)
     caption = readable(unicodedata.normalize("NFC", caption))
@@ -106,7 +105,7 @@ _CLITICS = frozenset({"n't", "'s", "'m", "'d", "'re", "'ve", "'ll", "'"})
 
 
 def _curled(word: str, written: str) -> str:
-    """The word with its apostrophe as it was written: the Treebank straightens those of clitics alone."""
+    """The word with its original apostrophe: the Treebank straightens only those of clitics."""
     return word if word in _CLITICS or "’" not in written else written.lower()
 
 

@@ -1,8 +1,8 @@
 """Caption metrics on frames of per-sample statistics.
 
 Columns: ``score`` (CIDEr-D of the sample), ``rouge_l``, ``bleu_match_1`` … ``_4``, ``bleu_guess_1`` … ``_4``,
-``length``, ``reference_length``, where Java is there ``spice`` and the ``meteor_…`` statistics, and where a judge
-is named ``clip_score`` and ``ref_clip_score``. A row whose ``score`` is NaN is unscored.
+``length``, ``reference_length``; with Java also ``spice`` and the ``meteor_…`` statistics; with a judge also
+``clip_score`` and ``ref_clip_score``. A row whose ``score`` is NaN is unscored.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _SMALL, _TINY = 1e-9, 1e-15
 
 
 def caption_statistics(captions: Sequence[str | None], references: Sequence[Sequence[str]]) -> pd.DataFrame:
-    """A row a caption with all statistics; captions that are None are unscored (a row of NaN).
+    """One row per caption with all statistics; a caption of None is unscored (a row of NaN).
 
-    References of the whole list set CIDEr's document frequencies. Raises ``DataError`` where a Java program
-    that is there fails.
+    All references together give CIDEr's document frequencies. Raises ``DataError`` if an installed Java program
+    fails.
     """
     truth = _references(tuple(map(tuple, references)))
     given = [None if caption is None else tokenize(caption) for caption in captions]
@@ -39,7 +39,7 @@ def caption_statistics(captions: Sequence[str | None], references: Sequence[Sequ
 
 
 class _References:
-    """A split's references, tokenised and counted once for all conditions, and the rows that they gave."""
+    """A split's references, tokenised and counted once for all conditions, and a cache of computed rows."""
 
     def __init__(self, texts: Sequence[Sequence[str]]) -> None:
         self.tokens = [[tokenize(text) for text in own] for own in texts]
@@ -48,7 +48,7 @@ class _References:
         self._rows: dict[tuple[int, Tokens], dict[str, float]] = {}
 
     def row(self, image: int, caption: Tokens) -> dict[str, float]:
-        """The statistics of a caption of that image; a mild corruption often leaves it as it was."""
+        """The statistics of a caption, cached: under mild corruption the caption is often unchanged."""
         key = (image, caption)
         if key not in self._rows:
             references = self.tokens[image]
@@ -64,14 +64,14 @@ class _References:
 
 @lru_cache(maxsize=2)
 def _references(texts: tuple[tuple[str, ...], ...]) -> _References:
-    """Kept: every condition of a run has the same."""
+    """Cached: every condition of a run has the same references."""
     return _References(texts)
 
 
 def _with_java(
     frame: pd.DataFrame, given: Sequence[Tokens | None], truth: Sequence[Sequence[Tokens]]
 ) -> pd.DataFrame:
-    """Add the columns of METEOR and SPICE where they are available."""
+    """Add the columns of METEOR and SPICE if they are available."""
     scored = [i for i, tokens in enumerate(given) if tokens is not None]
     captions = [tokens for tokens in given if tokens is not None]
     references = [truth[i] for i in scored]
@@ -92,7 +92,7 @@ BLEU_COLUMNS = (
 
 
 def _bleu_columns(frame: pd.DataFrame) -> Array:
-    """``BLEU_COLUMNS`` and a one for every row: (n, 11)."""
+    """``BLEU_COLUMNS`` and a column of ones: (n, 11)."""
     return np.concatenate([columns_of(*BLEU_COLUMNS)(frame), np.ones((len(frame), 1))], axis=1)
 
 
@@ -110,7 +110,7 @@ def _bleu(n: int) -> Callable[[Array], Array]:
 
 
 def _meteor_columns(frame: pd.DataFrame) -> Array:
-    """``METEOR_COLUMNS`` and a one for every row: (n, 24)."""
+    """``METEOR_COLUMNS`` and a column of ones: (n, 24)."""
     return np.concatenate([columns_of(*METEOR_COLUMNS)(frame), np.ones((len(frame), 1))], axis=1)
 
 

@@ -1,7 +1,7 @@
 """CLIPScore and RefCLIPScore of captions (Hessel et al., EMNLP 2021, arXiv 2104.08718).
 
-They ask a dual encoder, the judge, how near a caption is to its image and to what people wrote of it. The numbers
-depend on the judge: published ones are of CLIP ViT-B/32.
+A dual encoder, the judge, measures how close a caption is to its image and to the human references. The numbers
+depend on the judge: published ones use CLIP ViT-B/32.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mafs_bench.metrics.columns import Array, mean_of, ratio
 from mafs_bench.types import FloatArray, Metric
 
 PREFIX = "A photo depicts "
-"""What the judge reads before every caption and every reference."""
+"""The judge's prompt before every caption and reference."""
 
 _W = 2.5
 _HIGHEST_REF = 2 * _W / (_W + 1)
@@ -22,14 +22,14 @@ _HIGHEST_REF = 2 * _W / (_W + 1)
 
 
 def clip_scores(images: FloatArray, captions: FloatArray) -> Array:
-    """2.5 max(cos, 0) of aligned unit vectors (n, d): float64 (n,) in [0, 2.5]."""
+    """2.5 * max(cos, 0) of aligned unit vectors (n, d): float64 (n,) in [0, 2.5]."""
     return _W * np.clip(_cosines(images, captions), 0, 1)
 
 
 def ref_clip_scores(scores: Array, captions: FloatArray, references: Sequence[FloatArray]) -> Array:
     """Harmonic mean of CLIPScore (n,) and max(0, cosine to the nearest reference): float64 (n,).
 
-    captions: unit vectors (n, d). references: those of each caption, (k, d) of any k >= 1.
+    captions: unit vectors (n, d). references: unit vectors (k, d) per caption, k >= 1.
     """
     nearest = [
         _cosines(np.broadcast_to(caption, texts.shape), texts).max()
@@ -51,4 +51,4 @@ CLIP_SCORE_METRICS: tuple[Metric, ...] = tuple(
         ("ref_clip_score", _HIGHEST_REF, "RefCLIPScore: Hessel et al., EMNLP 2021"),
     )
 )
-"""Columns ``clip_score`` and ``ref_clip_score``; not available where no judge was named."""
+"""Columns ``clip_score`` and ``ref_clip_score``; not available without a judge."""

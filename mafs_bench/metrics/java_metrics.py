@@ -1,7 +1,7 @@
-"""METEOR and SPICE through the Java programs that ``pycocoevalcap`` carries (extra ``java-metrics``).
+"""METEOR and SPICE through the Java programs in ``pycocoevalcap`` (extra ``java-metrics``).
 
-Where Java, the package or SPICE's models are missing, or ``MAFS_BENCH_NO_JAVA`` is set in the environment (METEOR
-takes seconds to start), they are not available: no column, no number.
+They are not available (no column) if Java, the package or SPICE's models are missing, or if ``MAFS_BENCH_NO_JAVA``
+is set in the environment, because METEOR takes seconds to start.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mafs_bench.metrics.columns import Array
 
 N_METEOR = 23
 METEOR_COLUMNS = tuple(f"meteor_{i}" for i in range(N_METEOR))
-"""Lengths and function words of caption and reference, matches of four kinds, chunks, matched words."""
+"""METEOR's statistics: lengths and function words of caption and reference, four kinds of match, chunks, matches."""
 
 SWITCH_OFF = "MAFS_BENCH_NO_JAVA"
 
@@ -44,17 +44,16 @@ def java_programs() -> tuple[str, ...]:
 
 
 def start_meteor() -> None:
-    """Start METEOR, if it is available: it takes seconds to load, while a model can already work."""
+    """Start METEOR in the background, if it is available: it takes seconds to load."""
     jar = _available(_METEOR)
     if jar is not None:
         _meteor_process(jar)
 
 
 def meteor_statistics(captions: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> Array | None:
-    """Statistics of METEOR 1.5 (Denkowski and Lavie, WMT 2014) a caption, (n, 23), or None where unavailable.
+    """Statistics of METEOR 1.5 (Denkowski and Lavie, WMT 2014) per caption, (n, 23), or None if unavailable.
 
-    A caption that is matched as a whole in one piece counts no chunk. Raises ``DataError`` where the program
-    fails.
+    A caption that is matched completely in one piece counts no chunk. Raises ``DataError`` if the program fails.
     """
     jar = _available(_METEOR)
     if jar is None:
@@ -71,9 +70,9 @@ def meteor_statistics(captions: Sequence[Tokens], references: Sequence[Sequence[
 
 
 def meteor(sums: Array) -> Array:
-    """METEOR from sums (..., 24) of the statistics and of a one a row."""
+    """METEOR from sums (..., 24) of the statistics and of a column of ones."""
     lengths, function = sums[..., :2], sums[..., 2:4]
-    # kinds of match, content or function words, caption or reference
+    # axes: kind of match, content or function words, caption or reference
     matches = sums[..., 4:20].reshape(*sums.shape[:-1], 4, 2, 2)
     content_matches, function_matches = np.moveaxis(np.einsum("k,...kcs->...cs", _KINDS, matches), -2, 0)
     weighted = _DELTA * content_matches + (1 - _DELTA) * function_matches
@@ -87,9 +86,9 @@ def meteor(sums: Array) -> Array:
 
 
 def spice_scores(captions: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> Array | None:
-    """SPICE (Anderson et al., ECCV 2016) a caption, (n,), NaN where undefined; None where unavailable.
+    """SPICE (Anderson et al., ECCV 2016) per caption, (n,), NaN if undefined; None if unavailable.
 
-    Needs the models that ``pycocoevalcap.spice`` downloads. Raises ``DataError`` where the program fails.
+    Needs the models that ``pycocoevalcap.spice`` downloads. Raises ``DataError`` if the program fails.
     """
     jar = _available(_SPICE)
     if jar is None or _available(_SPICE_MODELS) is None:
@@ -111,7 +110,7 @@ def spice_scores(captions: Sequence[Tokens], references: Sequence[Sequence[Token
 
 
 def _available(file: str) -> Path | None:
-    """The path of a file of ``pycocoevalcap``, where it and Java are there and wanted."""
+    """The path of a file in ``pycocoevalcap``; None if it or Java is missing or disabled."""
     if os.environ.get(SWITCH_OFF):
         return None
     spec = importlib.util.find_spec("pycocoevalcap")
@@ -137,7 +136,7 @@ def _meteor_process(jar: Path) -> subprocess.Popen[str]:
 
 
 def _ask(process: subprocess.Popen[str], line: str) -> list[float]:
-    """Send one line and read the numbers of the answer. Raises ``DataError`` where the program stopped."""
+    """Send one line and read the numbers in the answer. Raises ``DataError`` if the program has stopped."""
     assert process.stdin is not None
     assert process.stdout is not None
     try:

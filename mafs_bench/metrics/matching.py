@@ -18,10 +18,10 @@ from mafs_bench.types import Metric
 def auroc(frame: pd.DataFrame, weights: Array) -> Array:
     """Weighted area under the ROC curve, weights (r, n) -> (r,): P(matched > mismatched) + P(equal) / 2.
 
-    NaN where a resample holds one of the two classes only. Scores are sorted once; a resample then costs one running
-    sum of its mismatched weights.
+    NaN if a resample contains only one of the two classes. Scores are sorted once; each resample then costs one
+    running sum of its mismatched weights.
     """
-    from mafs_bench.metrics.running_sums import rank_sums  # numba: not before it is needed
+    from mafs_bench.metrics.running_sums import rank_sums  # imports numba, which is slow to load
 
     score, matched = _column(frame, "score"), _column(frame, "label") == 1
     order = np.argsort(score, kind="stable")
@@ -31,7 +31,7 @@ def auroc(frame: pd.DataFrame, weights: Array) -> Array:
 
 
 def auroc_influence(frame: pd.DataFrame) -> Array:
-    """What each row adds to the error of the AUROC, float64 (n,): DeLong's components, centred and by class.
+    """The influence of each row on the AUROC, float64 (n,): DeLong's components, centred per class.
 
     Source: DeLong et al., Biometrics 44 (1988); their sums over clusters: Obuchowski, Biometrics 53 (1997).
     """
@@ -50,7 +50,7 @@ def _half(frame: pd.DataFrame) -> float:
 
 
 def _pair_accuracy_columns(frame: pd.DataFrame) -> Array:
-    """(won, 1) of matched rows, half for a tie; zeros for mismatched rows, which are counted with theirs."""
+    """(won, 1) for matched rows, .5 for a tie; zeros for mismatched rows, which are counted with their match."""
     margin = columns_of("margin")(frame)[:, 0]
     won = np.where(np.isnan(margin), np.nan, (margin > 0) + (margin == 0) / 2)
     matched = _column(frame, "label") == 1
@@ -71,7 +71,7 @@ def _label(frame: pd.DataFrame) -> Array:
 
 
 def _certainty(frame: pd.DataFrame) -> Array:
-    """Probability of the likelier of the two answers."""
+    """Probability of the more likely of the two answers."""
     probability = _probability(frame)
     return np.maximum(probability, 1 - probability)
 
@@ -99,7 +99,7 @@ MATCHING_METRICS: tuple[Metric, ...] = (
         0.0,
         1.0,
         True,
-        "an image's own caption scored above a foreign one, ties half",
+        "an image's own caption scored above another's, ties count half",
         _pair_accuracy_columns,
         ratio,
         chance=_half,

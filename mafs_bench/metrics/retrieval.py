@@ -1,7 +1,7 @@
 """Retrieval metrics on frames of ranks (column ``score``: rank of the first correct item, NaN unscored).
 
-A row of zeros does not belong to a metric, a row of NaN belongs to it and is unscored. Where people judged the
-pairs, columns ``map_at_r`` and ``r_precision`` stand beside the rank.
+In a metric's columns, a row of zeros does not belong to the metric; a row of NaN belongs to it and is unscored. For
+pairs with human judgements there are also columns ``map_at_r`` and ``r_precision``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _selected(frame: pd.DataFrame, direction: str | None) -> npt.NDArray[np.bool
 
 
 def _mean_of(gain: Callable[[Array], Array], direction: str | None) -> Callable[[pd.DataFrame], Array]:
-    """Columns (gain of the rank, 1) for the rows of a direction."""
+    """Columns (gain of the rank, 1) for the rows of one direction."""
 
     def columns(frame: pd.DataFrame) -> Array:
         rank = frame["score"].to_numpy(dtype=np.float64)
@@ -56,8 +56,8 @@ def _rank(rank: Array) -> Array:
 
 
 def median_rank(frame: pd.DataFrame, weights: Array) -> Array:
-    """Median of the ranks, weights (r, n) of whole numbers -> (r,): the mean of the two middle ones where n is even."""
-    from mafs_bench.metrics.running_sums import medians  # numba: not before it is needed
+    """Median rank per resample, integer weights (r, n) -> (r,): the mean of the two middle ranks if n is even."""
+    from mafs_bench.metrics.running_sums import medians  # imports numba, which is slow to load
 
     rank = frame["score"].to_numpy(dtype=np.float64)
     order = np.argsort(rank, kind="stable")
@@ -102,10 +102,10 @@ def _recall(name: str, task: str, k: int, direction: str | None) -> Metric:
 
 
 def _chance(frame: pd.DataFrame, k: int, direction: str | None) -> float:
-    """R@k of a random order: k over the number of images.
+    """R@k of a random order: k divided by the number of images.
 
-    It holds for texts that ask for one of the images; an image that asks for one of its captions, of which each image
-    has as many, finds one as often, but for k > 1 not quite as often.
+    Exact for text queries, which have one correct image. For image queries with equally many captions per image it is
+    exact for k = 1 and slightly too high for k > 1.
     """
     return min(1.0, k / max(1, frame.loc[_selected(frame, direction), "group"].nunique()))
 
@@ -122,7 +122,7 @@ def _rsum(sums: Array) -> Array:
 
 
 def _judged(name: str, direction: str, source: str) -> Metric:
-    """The mean of a column that is there where people judged the pairs."""
+    """The mean of a column that exists for pairs with human judgements."""
     read = mean_of(name)
 
     def columns(frame: pd.DataFrame) -> Array:

@@ -1,6 +1,6 @@
-"""Compiled loops over resampled weights (r, n): rows are visited in one order, each with a running sum.
+"""Compiled loops over resampled weights (r, n): one running sum per resample over rows in a fixed order.
 
-``starts`` (k + 1,) says where each run of equal values begins in that order, and where the last one ends.
+``starts`` (k + 1,) contains the start of each run of equal values in that order, and the end of the last one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _compiled = numba.njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 
 @_compiled
 def medians(weights: Array, order: Positions, ordered: Array, out: Array) -> None:
-    """Weighted medians (r,) of the values ``ordered`` (n,): the mean of the two middle ones, NaN without weight."""
+    """Weighted medians (r,) of ``ordered`` (n,): the mean of the two middle values if tied, NaN for zero weight."""
     for r in range(weights.shape[0]):
         total = 0.0
         for j in range(order.size):
@@ -37,7 +37,7 @@ def medians(weights: Array, order: Positions, ordered: Array, out: Array) -> Non
 def rank_sums(
     weights: Array, order: Positions, starts: Positions, matched: npt.NDArray[np.bool_], out: Array
 ) -> None:
-    """Weighted AUROC (r,): scores rise along ``order``; ``matched`` (n,) marks rows that should score high."""
+    """Weighted AUROC (r,): scores increase along ``order``; ``matched`` (n,) marks the positive rows."""
     for r in range(weights.shape[0]):
         won, positive, negative = 0.0, 0.0, 0.0
         for g in range(starts.size - 1):
@@ -57,7 +57,7 @@ def rank_sums(
 
 @_compiled
 def mean_risks(weights: Array, order: Positions, starts: Positions, loss: Array, out: Array) -> None:
-    """Mean loss over all coverages (r,): confidence falls along ``order``; rows of equal confidence enter together."""
+    """Mean loss over all coverages (r,): confidence decreases along ``order``; ties enter together."""
     for r in range(weights.shape[0]):
         covered, lost, area = 0.0, 0.0, 0.0
         for g in range(starts.size - 1):

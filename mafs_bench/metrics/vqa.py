@@ -1,7 +1,7 @@
 """VQAv2's soft accuracy with the answer normalisation of its official evaluation, quirks included.
 
 Source: Antol et al., ICCV 2015; Goyal et al., CVPR 2017; the evaluation code of the VQA challenge defines the
-details. Frames: ``score`` (soft accuracy), ``confidence``, ``answer``, ``answer_type``.
+details. Columns: ``score`` (soft accuracy), ``confidence``, ``answer``, ``answer_type``.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ def _without_one_apostrophe(word: str) -> list[str]:
 
 
 _CONTRACTIONS = {short: word for word in _CONTRACTED.split() for short in _without_one_apostrophe(word)}
-_CONTRACTIONS["somebody'd"] = "somebodyd"  # the one entry of the official table that goes the other way
+_CONTRACTIONS["somebody'd"] = "somebodyd"  # in the official table, the only entry that removes an apostrophe
 
 _COMMA_IN_NUMBER = re.compile(r"\d,\d")
 _PERIOD = re.compile(r"(?!<=\d)(\.)(?!\d)")
-"""Literally the official pattern: ``(?!<=`` was meant as a look-behind and always passes."""
+"""The official pattern, literally: ``(?!<=`` was meant as a look-behind and always matches."""
 _MOST_PERIODS = 32
-"""The official call passes ``re.UNICODE`` (32) where the number of replacements goes."""
+"""The official code passes ``re.UNICODE`` (32) as the number of replacements."""
 
 
 def strip_punctuation(text: str) -> str:
-    """Remove or blank punctuation and drop periods that no digit follows.
+    """Remove or blank punctuation, and drop periods that are not followed by a digit.
 
-    A mark vanishes where it touches a blank anywhere in the text (or the text holds a number with a comma)
-    and becomes a blank elsewhere.
+    A mark is removed if it touches a blank anywhere in the text, or if the text contains a number with a comma;
+    otherwise it becomes a blank.
     """
     number = _COMMA_IN_NUMBER.search(text) is not None
     stripped = text
@@ -66,7 +66,7 @@ def strip_punctuation(text: str) -> str:
 
 
 def unify_words(text: str) -> str:
-    """Lower the case, write numbers to ten as digits, drop articles, restore apostrophes."""
+    """Lower-case, write numbers up to ten as digits, drop articles, restore apostrophes."""
     words = (_NUMBERS.get(word, word) for word in text.lower().split())
     return " ".join(_CONTRACTIONS.get(word, word) for word in words if word not in _ARTICLES)
 
@@ -78,9 +78,12 @@ def normalize_answer(text: str) -> str:
 
 
 def soft_accuracy(answer: str, human_answers: Sequence[str]) -> float:
-    """Mean over the people left out of min(1, agreeing others / 3), in [0, 1]; NaN where nobody answered.
+    """Leave-one-out mean over the human answers of min(1, agreeing others / 3), in [0, 1]; NaN without answers.
 
-    Nothing is normalised where the people are unanimous: there "Yes" does not equal "yes".
+    As in the official code, nothing is normalised if all human answers are equal: then "Yes" does not match "yes".
+
+    >>> soft_accuracy("2", ["two"] * 2 + ["three"] * 8)
+    0.6
     """
     given = _one_line(answer)
     humans = [_one_line(human) for human in human_answers]
@@ -94,17 +97,21 @@ def soft_accuracy(answer: str, human_answers: Sequence[str]) -> float:
 
 
 def best_accuracy(human_answers: Sequence[str]) -> float:
-    """The most that any answer can score: 1 for ten answers of which four agree, 0 for a single one."""
+    """The highest possible score: 1 if four of ten answers agree, 0 for a single answer.
+
+    >>> best_accuracy(["red"] * 4 + ["blue"] * 6)
+    1.0
+    """
     return max((soft_accuracy(human, human_answers) for human in set(human_answers)), default=math.nan)
 
 
-def holds_right_answer(answer: str, human_answers: Sequence[str]) -> bool:
-    """Whether an answer scores nothing as a whole, and would score as one of its own words or without its marks."""
+def contains_right_answer(answer: str, human_answers: Sequence[str]) -> bool:
+    """Whether an answer scores 0 but contains a human answer that scores, as in "it is red" for "red"."""
     if soft_accuracy(answer, human_answers) > 0:
         return False
-    said = f" {normalize_answer(_one_line(answer))} "
+    words = f" {normalize_answer(_one_line(answer))} "
     return any(
-        f" {normalize_answer(_one_line(human))} " in said and soft_accuracy(human, human_answers) > 0
+        f" {normalize_answer(_one_line(human))} " in words and soft_accuracy(human, human_answers) > 0
         for human in set(human_answers)
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mafs_bench.corruptions.exact.frame import boxes_to_frame, to_frame
-from mafs_bench.datasets.images import FileImage, picture_size
+from mafs_bench.datasets.images import FileImage, image_size
 from mafs_bench.errors import DataError
 from mafs_bench.types import Box, Dataset, Image, ImageSource
 
@@ -73,7 +73,7 @@ def native_note(dataset: Dataset) -> str | None:
 
 def _shorter_side(image: ImageSource) -> int:
     """Pixels of the shorter side, 0 for an image that cannot be read: whoever needs it says so."""
-    size = picture_size(image.name) if isinstance(image, FileImage) else None
+    size = image_size(image.name) if isinstance(image, FileImage) else None
     if size is not None:
         return min(size)
     try:

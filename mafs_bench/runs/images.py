@@ -15,7 +15,7 @@ from mafs_bench.adapters.user_code import user_code_in_one_line
 from mafs_bench.corruptions.engine import corrupt_where_applicable
 from mafs_bench.corruptions.exact.frame import blend
 from mafs_bench.corruptions.pairs import blend_images
-from mafs_bench.datasets.images import picture_size
+from mafs_bench.datasets.images import image_size
 from mafs_bench.errors import DataError, MafsBenchError, UnknownNameError, UsageError
 from mafs_bench.runs.frame import FramedImage, load_with_boxes
 from mafs_bench.runs.workers import ordered
@@ -232,7 +232,7 @@ def _describe(part: _Part) -> str:
     names = [source.name for source in part.job.sources]
     if len(names) == 1:
         return names[0]
-    sizes = {name: size for name in names if (size := picture_size(name)) is not None}
+    sizes = {name: size for name in names if (size := image_size(name)) is not None}
     listed = f"{names[0]} … {names[-1]}"
     if not sizes:
         return listed

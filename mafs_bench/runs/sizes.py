@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mafs_bench.corruptions.engine import limits_size, refuse_size
-from mafs_bench.datasets.images import FileImage, picture_size
+from mafs_bench.datasets.images import FileImage, image_size
 from mafs_bench.errors import DataError
 from mafs_bench.types import Corruption, Dataset
 
@@ -20,7 +20,7 @@ def refuse_large_images(dataset: Dataset, corruptions: Sequence[Corruption]) -> 
     if not limited:
         return
     for sample in dataset.samples:
-        size = picture_size(sample.image.name) if isinstance(sample.image, FileImage) else None
+        size = image_size(sample.image.name) if isinstance(sample.image, FileImage) else None
         if size is None:
             continue
         for corruption in limited:

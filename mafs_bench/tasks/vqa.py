@@ -10,7 +10,7 @@ import pandas as pd
 
 from mafs_bench.adapters.base import Adapter, Answer
 from mafs_bench.adapters.outputs import answers_of
-from mafs_bench.metrics.vqa import best_accuracy, holds_right_answer, soft_accuracy
+from mafs_bench.metrics.vqa import best_accuracy, contains_right_answer, soft_accuracy
 from mafs_bench.tasks.base import Pair, Task, View
 from mafs_bench.types import Dataset, Question
 
@@ -97,7 +97,7 @@ def remark(frame: pd.DataFrame, dataset: Dataset) -> str:
     """That right answers are lost because they are not given alone."""
     humans = {question.id: question.answers for _, question in questions_of(dataset)}
     given = frame.loc[frame["answer"].notna(), ["id", "answer"]].itertuples(index=False)
-    lost = [answer for own, answer in given if holds_right_answer(answer, humans[own])]
+    lost = [answer for own, answer in given if contains_right_answer(answer, humans[own])]
     if not lost:
         return ""
     return (

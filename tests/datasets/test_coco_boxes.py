@@ -91,7 +91,7 @@ def test_karpathys_splits_take_the_file_of_the_split_that_a_photo_was_published_
         tmp_path / "dataset_coco.json", {"images": [{**images[0], "filepath": "", "filename": "42.jpg"}]}
     )
     (tmp_path / "42.jpg").write_bytes((tmp_path / "val2014" / file_name("val2014", 42)).read_bytes())
-    assert "do not say of which split they are" in refusal(lambda: boxed(tmp_path, "test"))
+    assert "do not contain their split" in refusal(lambda: boxed(tmp_path, "test"))
 
 
 def test_the_file_is_read_only_where_a_corruption_needs_it(root: Path) -> None:
@@ -135,7 +135,7 @@ def test_copies_of_another_size_are_refused_and_unreadable_ones_left_to_the_run(
     photo = root / "val2017" / file_name("val2017", 139)
     PIL.Image.open(photo).resize((30, 40)).save(photo)
     message = refusal(lambda: boxed(root))
-    assert "1 of 5 photos are not as they were published" in message
+    assert "1 of 5 photos are not of their original size" in message
     assert "000000000139.jpg is 30x40, not 60x80" in message
     photo.write_bytes(b"nothing")
     assert boxed(root).samples[1].boxes == BOXES["139"]

@@ -134,8 +134,8 @@ BROKEN = {
     ),
     "truncated": ("dataset_x.json", b'{"images": [', "malformed JSON"),
     "not an object": ("dataset_x.json", b"[]", "'images' is missing"),
-    "empty": ("dataset_x.json", b'{"images": []}', "describes no images"),
-    "empty token file": ("x.token", b"\n", "describes no images"),
+    "empty": ("dataset_x.json", b'{"images": []}', "lists no images"),
+    "empty token file": ("x.token", b"\n", "lists no images"),
     "no file name": ("dataset_x.json", b'{"images": [{"split": "test"}]}', "image 0: 'filename' is missing"),
     "no sentences": (
         "dataset_x.json",
@@ -215,7 +215,7 @@ def test_broken_annotations_are_one_line(folder: Path, case: str) -> None:
 
 def test_a_file_without_splits_refuses_another(folder: Path) -> None:
     (folder / "mine.token").write_text("a.jpg#0\tone\n", encoding="utf-8")
-    with pytest.raises(DataError, match="carries no splits: all of it is 'all', asked for 'val'"):
+    with pytest.raises(DataError, match="has no splits: asked for 'val', allowed: 'all'"):
         load_folder(folder, "val")
 
 

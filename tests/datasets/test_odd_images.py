@@ -15,7 +15,7 @@ import PIL.Image
 import PIL.ImageCms
 import pytest
 
-from mafs_bench.datasets.images import decode, decoder_versions, picture_size
+from mafs_bench.datasets.images import decode, decoder_versions, image_size
 from mafs_bench.errors import DataError
 from tests.support.icc import ADOBE_RGB, grey_in_srgb, grey_profile, in_srgb, rgb_profile
 
@@ -57,7 +57,7 @@ def test_exif_orientation(tmp_path: Path, kind: str, orientation: int) -> None:
         stored = np.asarray(opened) if kind == "jpg" else COLOURS
     image = decode(path)
     assert np.array_equal(image, turned(stored, orientation))
-    assert picture_size(path) == (image.shape[1], image.shape[0])
+    assert image_size(path) == (image.shape[1], image.shape[0])
 
 
 @pytest.mark.parametrize("kind", ["png", "jpg", "webp"])
@@ -69,7 +69,7 @@ def test_the_size_is_read_from_the_first_bytes(tmp_path: Path, kind: str, orient
     cut = tmp_path / f"cut.{kind}"
     whole = (tmp_path / f"whole.{kind}").read_bytes()
     cut.write_bytes(whole if kind == "webp" else whole[: len(whole) // 4])
-    assert picture_size(cut) == ((300, 400) if orientation > 1 else (400, 300))
+    assert image_size(cut) == ((300, 400) if orientation > 1 else (400, 300))
 
 
 def test_broken_exif_leaves_the_pixels(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_coco_names(coco_root: Path) -> None:
         resolve("coco", "tset", coco_root)
     with pytest.raises(DataError, match="no such folder"):
         resolve("coco", None, coco_root / "nowhere")
-    with pytest.raises(DataError, match=r"holds none of: dataset_coco\.json"):
+    with pytest.raises(DataError, match=r"contains none of: dataset_coco\.json"):
         resolve("coco", None, coco_root / "val2014")
 
 
@@ -151,7 +151,7 @@ def test_flickr30k_from_token_file_and_list(tmp_path: Path) -> None:
     assert [sample.id for sample in resolve("flickr30k", None, tmp_path).samples] == ["1.jpg", "3.jpg"]
     assert len(resolve("flickr30k", "all", tmp_path).samples) == 3
     (tmp_path / "test.txt").write_text("3\n7\n", encoding="utf-8")
-    with pytest.raises(DataError, match="lists 2 images, 1 of them have captions"):
+    with pytest.raises(DataError, match="lists 2 images, of which 1 have captions"):
         resolve("flickr30k", None, tmp_path)
     with pytest.raises(UnknownNameError, match="variant of flickr30k"):
         resolve("flickr30k:1k", None, tmp_path)
@@ -184,7 +184,7 @@ def test_vqav2_groups_questions_by_image(tmp_path: Path) -> None:
     assert data.samples[0].questions[0].answers == ("cat",) * 10
     assert data.answer_vocabulary == ("dog", "cat")
     assert data.notes == (
-        "vqav2: the 2 answers to choose from are the most frequent of val, which flatters a model that ranks them",
+        "vqav2: the 2 candidate answers are the most frequent of val, which favours models that rank them",
     )
     vqa_files(tmp_path, "train", {70: "zebra"})
     assert resolve("vqav2", None, tmp_path).answer_vocabulary == ("zebra",)
@@ -196,7 +196,7 @@ def test_vqav2_broken(tmp_path: Path) -> None:
     vqa_files(tmp_path, "val", {11: "cat"})
     with pytest.raises(DataError, match=r"1 of 1 images .*COCO_val2014_000000000001\.jpg"):
         resolve("vqav2", None, tmp_path)
-    with pytest.raises(UnknownNameError, match="answers of test are not public"):
+    with pytest.raises(UnknownNameError, match="the test answers are not public"):
         resolve("vqav2", "test", tmp_path)
     write_json(tmp_path / "v2_mscoco_val2014_annotations.json", {"annotations": []})
     with pytest.raises(DataError, match="lacks the answers of 1 questions: 11"):
@@ -296,7 +296,7 @@ def test_check_counts_and_names_what_is_missing(coco_root: Path) -> None:
 def test_check_on_the_command_line(coco_root: Path) -> None:
     result = CliRunner().invoke(app, ["data", "check", "coco", "--data-root", str(coco_root)])
     assert result.exit_code == 0
-    assert "test: 3 of 5,000 images, 15 texts (dataset_coco.json); every image is there" in result.stdout
+    assert "test: 3 of 5,000 images, 15 texts (dataset_coco.json); all images found" in result.stdout
     (coco_root / "val2017" / "000000000003.jpg").unlink()
     result = CliRunner().invoke(app, ["data", "check", "coco", "--data-root", str(coco_root)])
     assert isinstance(result.exception, DataError)
@@ -308,7 +308,7 @@ def test_check_refuses(tmp_path: Path) -> None:
         check("cocco", tmp_path)
     with pytest.raises(DataError, match="give the folder with --data-root"):
         check("coco", None)
-    with pytest.raises(DataError, match="no split is there"):
+    with pytest.raises(DataError, match="no split found"):
         check("vqav2", tmp_path)
 
 

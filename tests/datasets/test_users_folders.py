@@ -102,7 +102,7 @@ def test_questions_in_jsonl(tmp_path: Path) -> None:
         ("q7", "Is it day?", 1),
     ]
     assert data.answer_vocabulary == ("teal", "yes")
-    assert "2 answers to choose from are those of its own questions" in data.notes[0]
+    assert "2 candidate answers are those of its own questions" in data.notes[0]
     write_jsonl(tmp_path / "mine.jsonl", {"image": "a.jpg", "questions": [{"question": "Why?"}]})
     with pytest.raises(DataError, match=r"line 1, question 0: 'answers' is missing"):
         resolve(str(tmp_path))
@@ -136,12 +136,12 @@ def test_a_folder_of_images(tmp_path: Path) -> None:
     assert captions(data) == {"b.JPG": (), "trip/a.png": ()}
     assert data.split == "all"
     assert check(str(tmp_path), None)[0].complete
-    with pytest.raises(DataError, match="carries no splits"):
+    with pytest.raises(DataError, match="has no splits"):
         resolve(str(tmp_path), "test")
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holds no annotation file .* and no images"):
+    with pytest.raises(DataError, match=r"contains no annotation file .* and no images"):
         resolve(str(tmp_path))
 
 
@@ -165,9 +165,9 @@ def test_both_forms_of_unicode(tmp_path: Path, stored: str, listed: str) -> None
 
 
 @pytest.mark.parametrize(("listed", "hint"), [
-    ("a.jpg", "; a.JPG is there"),
-    ("images\\a.JPG", "; folders are separated by '/': images/a.JPG is there"),
-    ("other/a.JPG", "; there is another of that name, "),
+    ("a.jpg", "; found a.JPG"),
+    ("images\\a.JPG", "; folders are separated by '/': found images/a.JPG"),
+    ("other/a.JPG", "; found the same name at "),
     ("http://example.org/a.JPG", "; it is a URL: download it and give its path"),
     ("b.jpg", ""),
 ])  # fmt: skip
@@ -182,7 +182,7 @@ def test_a_missing_image_is_missing_and_the_near_one_is_named(tmp_path: Path, li
 def test_the_file_of_the_same_name_elsewhere_is_not_taken(tmp_path: Path) -> None:
     image(tmp_path / "images" / "000000000042.jpg")
     write_jsonl(tmp_path / "mine.jsonl", {"image": "cats/000000000042.jpg", "captions": ["one"]})
-    with pytest.raises(DataError, match=r"missing below .*: cats/000000000042\.jpg; there is another"):
+    with pytest.raises(DataError, match=r"missing below .*: cats/000000000042\.jpg; found the same name"):
         resolve(str(tmp_path))
 
 
@@ -196,9 +196,9 @@ def test_two_entries_on_one_file_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("record", "message"), [
-    ({"image": "a.jpg", "id": "\ud800", "captions": ["one"]}, "half of a surrogate pair"),
-    ({"image": "a.jpg", "captions": ["one \udc11"]}, "half of a surrogate pair"),
-    ({"image": "a.jpg", "questions": [{"question": "\ud800?", "answers": ["x"]}]}, "half of a surrogate pair"),
+    ({"image": "a.jpg", "id": "\ud800", "captions": ["one"]}, "lone surrogate"),
+    ({"image": "a.jpg", "captions": ["one \udc11"]}, "lone surrogate"),
+    ({"image": "a.jpg", "questions": [{"question": "\ud800?", "answers": ["x"]}]}, "lone surrogate"),
     ({"image": "a.jpg", "id": "a\0b", "captions": ["one"]}, "NUL"),
     ({"image": "a\0b.jpg", "captions": ["one"]}, "NUL"),
 ])  # fmt: skip
@@ -220,7 +220,7 @@ def test_ids_of_a_users_function_are_checked_too(tmp_path: Path) -> None:
         "    return Dataset('mine', split, '', '', '', samples)\n"
     )
     (tmp_path / "mine.py").write_text(source)
-    with pytest.raises(DataError, match=r"mine: .* half of a surrogate pair"):
+    with pytest.raises(DataError, match=r"mine: .* lone surrogate"):
         resolve(f"{tmp_path / 'mine.py'}:load")
 
 
@@ -229,7 +229,7 @@ def test_a_file_name_that_is_not_unicode_is_refused(tmp_path: Path) -> None:
         (tmp_path / b"caf\xe9.jpg".decode("utf-8", "surrogateescape")).write_bytes(b"")
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
-    with pytest.raises(DataError, match="half of a surrogate pair"):
+    with pytest.raises(DataError, match="lone surrogate"):
         resolve(str(tmp_path))
 
 

@@ -132,7 +132,7 @@ def test_an_unreadable_image_ends_a_run_that_does_not_skip(folder: Path, tmp_pat
     ("text", "expected"),
     [
         ("01.png\n", "1 ids are not in"),
-        ("\n".join(f"{i:03d}.png" for i in range(N)), "leaves nothing"),
+        ("\n".join(f"{i:03d}.png" for i in range(N)), "leaves no samples"),
     ],
 )
 def test_what_cannot_be_excluded_is_one_line(folder: Path, tmp_path: Path, text: str, expected: str) -> None:

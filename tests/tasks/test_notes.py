@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mafs_bench.adapters.base import Answer
-from mafs_bench.metrics.vqa import best_accuracy, holds_right_answer, soft_accuracy
+from mafs_bench.metrics.vqa import best_accuracy, contains_right_answer, soft_accuracy
 from mafs_bench.tasks import captioning, vqa
 from mafs_bench.types import Dataset
 from tests.support.numbers import Reader, numbers, view_of
@@ -66,7 +66,7 @@ def test_a_question_without_answers_is_unscored() -> None:
     ],
 )
 def test_what_holds_a_right_answer(answer: str, humans: tuple[str, ...], lost: bool) -> None:
-    assert holds_right_answer(answer, humans) is lost
+    assert contains_right_answer(answer, humans) is lost
 
 
 def test_answers_in_sentences_are_remarked_once() -> None:

@@ -1,8 +1,8 @@
-"""Five captions a scene, each a different kind of sentence about different parts of it.
+"""Five captions per scene, each a different kind of sentence about different parts of the scene.
 
-The kinds: how two groups stand to each other; a fragment, as people write under photos; a transitive
-sentence; an existential one with a place; and one about qualities. Which group each speaks of, and which facts
-it tells, is drawn anew, so that no caption says it all.
+The kinds: the relation between two groups; a fragment, as people write under photos; a transitive sentence; an
+existential sentence with a place; and a sentence about attributes. Each caption draws anew which groups and which
+facts it mentions, so that no caption is a complete description.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Group = tuple[int, ...]
 
 
 def write_captions(scenes: Sequence[Scene], split: str) -> tuple[list[str], list[Claim]]:
-    """Captions and their claims, five a scene, numbered through."""
+    """Captions and their claims, five per scene, numbered consecutively."""
     n = len(scenes) * len(_KINDS)
     table = draws(f"captions/{split}", n * DRAWS_A_CAPTION).reshape(n, DRAWS_A_CAPTION).tolist()
     texts, claims = [], []
@@ -46,7 +46,7 @@ def write_captions(scenes: Sequence[Scene], split: str) -> tuple[list[str], list
 
 
 def _two_groups(scene: Scene, dice: Dice) -> tuple[Group, Group] | None:
-    """Two different groups in random order, or None where there is but one."""
+    """Two different groups in random order, or None if there is only one."""
     n = len(scene.groups)
     first, step = dice.below(n), dice.below(max(n - 1, 1))
     if n == 1:
@@ -59,7 +59,7 @@ def _sentence(text: str) -> str:
 
 
 def _relation(scene: Scene, dice: Dice) -> tuple[str, Claim]:
-    """Say how two groups stand to each other."""
+    """State the relation between two groups."""
     pair = _two_groups(scene, dice)
     if pair is None:
         return _alone(scene, dice)
@@ -72,7 +72,7 @@ def _relation(scene: Scene, dice: Dice) -> tuple[str, Claim]:
 
 
 def _alone(scene: Scene, dice: Dice) -> tuple[str, Claim]:
-    """Say where the only group is, and on what."""
+    """State where the only group is, and on what background."""
     phrase = noun_phrase(scene.groups[0], FULL, dice)
     where, wall = place(scene.groups[0][-1], dice), ground(scene.background, scene.pattern, dice)
     text = f"{phrase.verb('is', 'are')} {where.text} of {wall.text}"
@@ -110,7 +110,7 @@ def _transitive(scene: Scene, dice: Dice) -> tuple[str, Claim]:
 
 
 def _existential(scene: Scene, dice: Dice) -> tuple[str, Claim]:
-    """Say that one group is somewhere, and perhaps that another is there too."""
+    """State that one group is somewhere, and perhaps that another is there too."""
     pair = _two_groups(scene, dice)
     group = scene.groups[0] if pair is None else pair[0]
     where = place(group[-1], dice)
@@ -126,7 +126,7 @@ def _existential(scene: Scene, dice: Dice) -> tuple[str, Claim]:
 
 
 def _qualities(scene: Scene, dice: Dice) -> tuple[str, Claim]:
-    """Say what one group is like; the setting follows."""
+    """State two attributes of one group, then the setting."""
     group = scene.groups[dice.below(len(scene.groups))]
     subject, qualities = _subject(group, dice), _two_qualities(group, dice)
     if dice.happens(50):

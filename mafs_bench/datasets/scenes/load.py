@@ -17,9 +17,9 @@ CAPTIONS_A_SCENE = 5
 
 
 def load(variant: str, split: str, *, root: Path | None = None, limit: int | None = None) -> Dataset:
-    """Make a split in one domain (``variant``, "" for flat); pictures are drawn when they are loaded.
+    """Make a split in one domain (``variant``, "" for flat); images are rendered when they are loaded.
 
-    ``root`` is not used: there are no files. Raises ``UnknownNameError`` for a domain or split that is not there.
+    ``root`` is not used: there are no files. Raises ``UnknownNameError`` for an unknown domain or split.
     """
     domain = variant or DOMAINS[0]
     if domain not in DOMAINS:

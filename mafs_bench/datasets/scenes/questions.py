@@ -1,4 +1,4 @@
-"""Five questions a scene, each with ten answers of people who are not always right."""
+"""Five questions per scene, each with ten simulated human answers, some of them wrong."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DRAWS_A_QUESTION = 4 + 2 * ANNOTATORS
 PER_SCENE = 5
 
 ANSWERS = ("yes", "no", "0", *COUNTS, *COLOURS, *SHAPES, *TEXTURES, *POSITIONS, *BACKGROUNDS, *LIGHTS[1:])
-"""Every answer that occurs, each once."""
+"""All possible answers, without duplicates."""
 
 _CONFUSED = {
     "yes": ("no",), "no": ("yes",),
@@ -40,7 +40,7 @@ _CONFUSED = {
     "peach": ("beige",), "white": ("grey", "beige"),
     "left": ("right",), "right": ("left",), "above": ("below",), "below": ("above",),
 }  # fmt: skip
-"""What people take a thing for instead, most often first."""
+"""What a value is mistaken for, most frequent first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class _Asked:
 
 
 def write_questions(scenes: Sequence[Scene], split: str) -> list[tuple[Question, ...]]:
-    """``PER_SCENE`` questions for every scene: yes/no twice, a number, two others."""
+    """``PER_SCENE`` questions per scene: two yes/no, one number, two others."""
     n = len(scenes) * PER_SCENE
     table = draws(f"questions/{split}", n * DRAWS_A_QUESTION).reshape(
         len(scenes), PER_SCENE, DRAWS_A_QUESTION
@@ -72,7 +72,7 @@ def _question(scene: Scene, split: str, index: int, kind: int, row: Sequence[int
 
 
 def _annotate(truth: str, dice: Dice) -> str:
-    """One person's answer: right in 88 of 100 cases, else something easily confused with it."""
+    """One simulated answer: right in 88 of 100 cases, otherwise something easily confused with it."""
     if dice.happens(88):
         return truth
     confused = _CONFUSED[truth]
@@ -80,7 +80,7 @@ def _annotate(truth: str, dice: Dice) -> str:
 
 
 def _presence(scene: Scene, dice: Dice) -> _Asked:
-    """Ask for a shape in a colour: there in half of the cases, else the colour is another's or nobody's."""
+    """Ask for a shape in a colour: right in half of the cases, otherwise the colour of another group or of none."""
     group = scene.groups[dice.below(len(scene.groups))]
     there = dice.happens(50)
     colour = group[1] if there else (group[1] + 1 + dice.below(len(COLOURS) - 1)) % len(COLOURS)
@@ -88,7 +88,7 @@ def _presence(scene: Scene, dice: Dice) -> _Asked:
     return _Asked(text, "yes" if there else "no", "is there a", "yes/no")
 
 
-def _texture_held(scene: Scene, dice: Dice) -> _Asked:
+def _texture_question(scene: Scene, dice: Dice) -> _Asked:
     """Ask whether a shape has a texture: the right one in half of the cases."""
     group = scene.groups[dice.below(len(scene.groups))]
     right = dice.happens(50)
@@ -99,7 +99,7 @@ def _texture_held(scene: Scene, dice: Dice) -> _Asked:
 
 
 def _number(scene: Scene, dice: Dice) -> _Asked:
-    """Count a shape or a colour; one in eight questions is on a shape that is not there."""
+    """Count a shape or a colour; one in eight questions is about an absent shape."""
     group = scene.groups[dice.below(len(scene.groups))]
     kind = dice.below(8)
     absent = set(range(len(SHAPES))) - {other[0] for other in scene.groups}
@@ -154,7 +154,7 @@ def _article(word: str) -> str:
 
 _KINDS: tuple[tuple[Callable[[Scene, Dice], _Asked], ...], ...] = (
     (_presence,),
-    (_texture_held,),
+    (_texture_question,),
     (_number,),
     (_colour, _shape),
     (_place, _texture, _background),

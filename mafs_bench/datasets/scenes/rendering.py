@@ -1,7 +1,7 @@
-"""Scenes to pixels, in integers only: the same bytes on every machine.
+"""Render scenes to pixels in integer arithmetic only: the same bytes on every machine.
 
-Shapes are drawn at twice the resolution and averaged; a cell of 112² holds a group, an object sits in one of
-its four slots of 56².
+Shapes are drawn at twice the resolution and averaged. A group occupies a cell of 112 x 112 pixels, an object one of
+its four slots of 56 x 56.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DOMAINS = ("flat", "textured", "sketch", "night")
 _CELL, _SLOT = SIDE // 2, SIDE // 4
 _RADII = (15, 24)
 _BOX = 56
-"""Side of the patch in which one object is drawn."""
+"""Side in pixels of the patch in which one object is drawn."""
 
 _COLOUR_VALUES = np.array(
     [
@@ -41,7 +41,7 @@ _BACKGROUND_VALUES = np.array(
     dtype=np.int32,
 )
 _SLOT_ORDERS = ((0,), (0, 3), (0, 1, 2), (0, 1, 2, 3))
-"""Which of a cell's slots one to four objects take; a single object stands in the cell's middle."""
+"""Slots used by one to four objects; a single object is centred in the cell."""
 
 Plane = npt.NDArray[np.int32]
 _DRAWS_A_SCENE = 64
@@ -49,7 +49,7 @@ _DRAWS_A_SCENE = 64
 
 @dataclass(frozen=True, slots=True)
 class SceneImage:
-    """Scene ``index`` of a split, drawn when loaded (an ``ImageSource``)."""
+    """Scene ``index`` of a split, rendered when loaded (an ``ImageSource``)."""
 
     split: str
     index: int
@@ -57,11 +57,11 @@ class SceneImage:
 
     @property
     def name(self) -> str:
-        """Which scene it is."""
+        """Identifies the scene in messages."""
         return f"scenes:{self.domain} {self.split} {self.index}"
 
     def load(self) -> Image:
-        """Draw it: uint8 (224, 224, 3)."""
+        """Render the scene: uint8 RGB (224, 224, 3)."""
         return render(_split_scenes(self.split)[self.index], self.domain, jitter(self.split)[self.index])
 
 
@@ -72,13 +72,13 @@ def _split_scenes(split: str) -> list[Scene]:
 
 @lru_cache(maxsize=4)
 def jitter(split: str) -> Integers:
-    """What may differ between two scenes of the same content: int64 (n, 64), uniform in [0, 2**32)."""
+    """Random draws for what may differ between two scenes of equal content: int64 (n, 64) in [0, 2**32)."""
     n = len(make_world(split))
     return draws(f"jitter/{split}", n * _DRAWS_A_SCENE).reshape(n, _DRAWS_A_SCENE)
 
 
 def render(scene: Scene, domain: str, noise: Integers) -> Image:
-    """Draw a scene in one of ``DOMAINS``; ``noise`` is its row of ``jitter``. Returns uint8 (224, 224, 3)."""
+    """Render a scene in one of ``DOMAINS``; ``noise`` is its row of ``jitter``. Returns uint8 RGB (224, 224, 3)."""
     style = _STYLES[domain]
     canvas = style.background(scene)
     for number, group in enumerate(scene.groups):
@@ -91,7 +91,7 @@ def render(scene: Scene, domain: str, noise: Integers) -> Image:
 
 
 def placements(scene: Scene, number: int, noise: Integers) -> list[tuple[int, int]]:
-    """Upper left corners (y, x) of the patches of one group's objects."""
+    """Upper left corners (y, x) of the patches of the objects in one group."""
     count, position = scene.groups[number][4] + 1, scene.groups[number][5]
     top, left = position // 2 * _CELL, position % 2 * _CELL
     if count == 1:
@@ -134,7 +134,7 @@ def _coverage(shape: int, size: int) -> Plane:
 
 @lru_cache(maxsize=64)
 def _outline(shape: int, size: int) -> Plane:
-    """The rim of a shape, 0 or 4: what its coverage loses when worn down by two pixels."""
+    """The outline of a shape, 0 or 4: the pixels that an erosion by two pixels removes."""
     full = _coverage(shape, size)[..., 0]
     worn: Plane = full
     for _ in range(2):
@@ -174,7 +174,7 @@ def _polygon(*points: tuple[int, int]) -> Callable[[Integers, Integers, int], np
 
 
 def _star(x: Integers, y: Integers, r: int) -> npt.NDArray[np.bool_]:
-    """Five points: inside of at least four of the five lines that join every other point."""
+    """A five-pointed star: inside at least four of the five lines that join every other point."""
     tips = [(0, -100), (95, -31), (59, 81), (-59, 81), (-95, -31)]
     inside = [
         (tips[(k + 2) % 5][0] - tips[k][0]) * (100 * y - tips[k][1] * r)
@@ -203,7 +203,7 @@ def _blend(patch: Plane, colour: Plane, coverage: Plane) -> None:
 
 @lru_cache(maxsize=64)
 def _ground(background: int, pattern: int) -> Plane:
-    """Background colour with its pattern, darker by a fifth where it shows: int32 (224, 224, 3)."""
+    """Background colour with its pattern, which is a fifth darker: int32 (224, 224, 3)."""
     y, x = np.indices((SIDE, SIDE))
     patterns = (
         np.zeros((SIDE, SIDE), dtype=bool),
@@ -217,14 +217,14 @@ def _ground(background: int, pattern: int) -> Plane:
 
 @lru_cache(maxsize=8)
 def _light(light: int) -> Plane:
-    """Brightness over the picture in 256ths: int32, (224, 224, 1) or (1, 1, 1) for even light."""
+    """Brightness over the image in 256ths: int32, (224, 224, 1) or (1, 1, 1) for even light."""
     ramp = (320 - np.arange(SIDE, dtype=np.int32) * 200 // (SIDE - 1))[:, None]
     ramps = (np.full((1, 1), 256, np.int32), ramp.T, ramp.T[:, ::-1], ramp, ramp[::-1])
     return ramps[light][..., None]
 
 
 def _grain(noise: Integers, cell: int, depth: int) -> Plane:
-    """Roughness in squares of ``cell`` pixels, ±``depth``: int32 (224, 224, 1), a stream of each scene's own."""
+    """Noise in squares of ``cell`` pixels, ±``depth``: int32 (224, 224, 1), from a separate stream per scene."""
     side = SIDE // cell
     raw = np.random.Philox(key=np.uint64(int(noise[60]))).random_raw(side * side // 8)
     values = raw.astype("<u8", copy=False).view(np.uint8)
@@ -239,7 +239,7 @@ def _draw_filled(patch: Plane, shape: int, colour: int, size: int, texture: int,
 
 
 def _draw_stroked(patch: Plane, shape: int, colour: int, size: int, texture: int, shade: int) -> None:
-    """A pencil's way: a rim, a light tint, and the texture in strokes."""
+    """Draw like a pencil: an outline, a light tint, and the texture in strokes."""
     stroke = _COLOUR_VALUES[colour] + shade
     tint = (stroke + 3 * 250) // 4
     _blend(patch, np.where(_texture(texture), stroke, tint), _coverage(shape, size))
@@ -251,7 +251,7 @@ def _plain_ground(scene: Scene) -> Plane:
 
 
 def _paper_ground(scene: Scene) -> Plane:
-    """Half way from the coloured ground to paper."""
+    """The mean of the coloured background and paper."""
     return (_ground(scene.background, scene.pattern) + 252) // 2
 
 
@@ -260,7 +260,7 @@ def _leave(lit: Plane, scene: Scene, noise: Integers) -> Plane:
 
 
 def _roughen(lit: Plane, scene: Scene, noise: Integers) -> Plane:
-    """Coarse stone under everything, with a weave over it."""
+    """Add coarse stone below everything, and a weave over it."""
     return (lit * (256 + _grain(noise, 4, 56)) >> 8) + _weave()
 
 
@@ -275,7 +275,7 @@ def _smudge(lit: Plane, scene: Scene, noise: Integers) -> Plane:
 
 
 def _darken(lit: Plane, scene: Scene, noise: Integers) -> Plane:
-    """A third of the light, bluish, with the noise of a long exposure."""
+    """Reduce the light to a third, bluish, with the noise of a long exposure."""
     return (lit * np.array([72, 80, 116], dtype=np.int32) >> 8) + _grain(noise, 2, 6) + 6
 
 

@@ -1,7 +1,7 @@
-"""When a caption is true of a scene, exactly, for all captions and scenes at once.
+"""Decide exactly which captions are true of which scenes, for all captions and scenes at once.
 
-A group and the setting of its scene are one 64-bit word with a bit for each value they have; a caption allows a
-set of bits. A caption's first noun phrase is met by a group whose word has no bit outside of what is allowed.
+A group and the setting of its scene are encoded as a 64-bit word with one bit per value; a caption allows a set of
+bits. A group matches a noun phrase if its word has no bit outside the allowed set.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ ANY_RELATION, LEFT_OF, RIGHT_OF, ABOVE, BELOW = range(5)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a caption says: a group that fits ``first`` and, standing in ``relation`` to it, another for ``second``.
+    """What a caption states: a group matches ``first``, and another group in ``relation`` to it matches ``second``.
 
-    ``second`` is 0 where the caption speaks of one group only.
+    ``second`` is 0 if the caption mentions one group only.
     """
 
     first: int
@@ -39,7 +39,7 @@ class Claim:
 
 
 def only(field: str, *values: int) -> int:
-    """Allow these values of one field, and everything of the others; combine with ``&``."""
+    """Allow these values of one field and all values of the others; combine with ``&``."""
     return ANYTHING & ~_FIELD_BITS[field] | sum(1 << (_OFFSETS[field] + value) for value in values)
 
 
@@ -56,7 +56,7 @@ _HOLDS = np.array(
 
 
 def find_true(claims: Sequence[Claim], world: World) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Positions (claim, scene) of all pairs in which the claim is true, sorted."""
+    """Indices (claim, scene) of all pairs in which the claim is true, sorted."""
     words = _words(world)
     forbidden = ~np.array([claim.first for claim in claims], dtype=np.uint64)
     claim, row = _fits(forbidden, words[world.present])
@@ -67,13 +67,13 @@ def find_true(claims: Sequence[Claim], world: World) -> tuple[npt.NDArray[np.int
 
 
 def relevance(claims: Sequence[Claim], world: World) -> Relevance:
-    """Every scene of which each claim is true."""
+    """All scenes of which each claim is true."""
     claim, scene = find_true(claims, world)
     return Relevance(tuple(np.split(scene, np.searchsorted(claim, np.arange(1, len(claims))))))
 
 
 def _words(world: World) -> npt.NDArray[np.uint64]:
-    """The word of every group: uint64 (n, 4); those that are not there have a bit that nothing allows."""
+    """The word of every group: uint64 (n, 4); absent groups have a bit that nothing allows."""
     words = np.where(world.present, np.uint64(0), np.uint64(_ABSENT))
     for field, name in enumerate(GROUP_FIELDS):
         words |= np.uint64(1) << (world.groups[:, :, field] + _OFFSETS[name]).astype(np.uint64)
@@ -85,7 +85,7 @@ def _words(world: World) -> npt.NDArray[np.uint64]:
 def _fits(
     forbidden: npt.NDArray[np.uint64], words: npt.NDArray[np.uint64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(claim, row) of all words without a forbidden bit, shape and colour by shape and colour."""
+    """Indices (claim, row) of all words without a forbidden bit, searched by shape and colour."""
     claims, rows = [], []
     for shape in range(len(SHAPES)):
         for colour in range(len(COLOURS)):
@@ -106,7 +106,7 @@ def _second_fits(
     words: npt.NDArray[np.uint64],
     world: World,
 ) -> npt.NDArray[np.bool_]:
-    """Whether the second noun phrase is met too by another group, given the group that meets the first."""
+    """Whether another group matches the second noun phrase, given the group that matches the first."""
     second = np.array([claim.second for claim in claims], dtype=np.uint64)[claim]
     relation = np.array([claim.relation for claim in claims])[claim]
     met: npt.NDArray[np.bool_] = second == 0

@@ -1,6 +1,6 @@
-"""Words for what stands in a scene: noun phrases, places, backgrounds, light.
+"""Phrases for the contents of a scene: noun phrases, places, backgrounds, light.
 
-Every phrase comes with the bits of ``truth`` that it allows, so that text and truth are made in one go.
+Every phrase comes with the bits of ``truth`` that it allows, so that a text and its truth are generated together.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ LIGHT_NOUNS = (
 
 
 class Dice:
-    """A caption's own draws, used one after the other."""
+    """The random draws of one caption, consumed in order."""
 
     __slots__ = ("_values",)
 
@@ -79,7 +79,7 @@ class Dice:
         return next(self._values) % n
 
     def happens(self, percent: int) -> bool:
-        """True in that many of a hundred cases."""
+        """True with that probability in per cent."""
         return self.below(100) < percent
 
     def pick(self, options: Sequence[str]) -> str:
@@ -89,20 +89,20 @@ class Dice:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Words with what they allow. ``plural``: whether a verb behind them is plural."""
+    """A phrase and the bits it allows. ``plural``: whether its verb is plural."""
 
     text: str
     allowed: int = ANYTHING
     plural: bool = False
 
     def verb(self, singular: str, plural: str) -> str:
-        """The form of the verb that agrees."""
+        """The phrase with the form of the verb that agrees."""
         return f"{self.text} {plural if self.plural else singular}"
 
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """How likely each fact of a group is told, in per cent."""
+    """How likely each fact about a group is mentioned, in per cent."""
 
     size: int
     texture: int
@@ -113,7 +113,7 @@ BRIEF, FULL = Detail(25, 30, 55), Detail(55, 70, 90)
 
 
 def noun_phrase(group: Sequence[int], detail: Detail, dice: Dice) -> Phrase:
-    """Name a group with some of its facts: colour or shape or both, always; the others as ``detail`` says."""
+    """Describe a group: always by colour, shape or both; by other facts with the probabilities in ``detail``."""
     shape, colour, size, texture, count, _ = group
     plural = count > 0
     leaves_out = dice.below(10)
@@ -138,7 +138,7 @@ def noun_phrase(group: Sequence[int], detail: Detail, dice: Dice) -> Phrase:
 
 
 def _quantifier(count: int, next_word: str, detail: Detail, dice: Dice) -> tuple[str, int]:
-    """The words for a count (0 is one object), exact or not, and what they allow."""
+    """A phrase for a count (0 is one object), exact or not, and the bits it allows."""
     if dice.happens(detail.count):
         if count == 0 and dice.happens(70):
             return ("an" if next_word[0] in "aeiou" else "a"), only("count", 0)
@@ -149,7 +149,7 @@ def _quantifier(count: int, next_word: str, detail: Detail, dice: Dice) -> tuple
 
 
 def place(position: int, dice: Dice) -> Phrase:
-    """Where a group is: its corner, or only its half."""
+    """Describe where a group is: its corner, or only its half."""
     row, column = divmod(position, 2)
     kind = dice.below(4)
     if kind == 0:
@@ -160,7 +160,7 @@ def place(position: int, dice: Dice) -> Phrase:
 
 
 def ground(background: int, pattern: int, dice: Dice) -> Phrase:
-    """Name the background by its colour, its pattern or both: "a tiled beige wall"."""
+    """Describe the background by its colour, its pattern or both: "a tiled beige wall"."""
     kind = dice.below(4)
     words = [dice.pick(GROUND_NOUNS)]
     allowed = ANYTHING
@@ -174,5 +174,5 @@ def ground(background: int, pattern: int, dice: Dice) -> Phrase:
 
 
 def light(value: int, dice: Dice) -> Phrase:
-    """Name the light: "light from above"."""
+    """Describe the light: "light from above"."""
     return Phrase(dice.pick(LIGHT_NOUNS[value]), only("light", value))

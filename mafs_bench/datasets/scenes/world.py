@@ -1,8 +1,8 @@
-"""What stands in a scene, drawn for a whole split at once.
+"""The contents of all scenes of a split, drawn at once.
 
-A scene has one to four groups, each in a quarter of the picture of its own; no two groups of a scene share
-shape or colour, so that "the stars" and "the red ones" are unambiguous. Everything is integers: the raw output
-of Philox, which numpy keeps stable over versions and platforms.
+A scene has one to four groups, each in its own quarter of the image; no two groups of a scene share shape or
+colour, so that "the stars" and "the red ones" are unambiguous. All draws are integers: the raw output of Philox,
+which numpy keeps stable over versions and platforms.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 GENERATOR_VERSION = 1
-"""Goes up when any pixel, caption or answer changes."""
+"""Increased when any pixel, caption or answer changes."""
 
 SHAPES = ("circle", "square", "triangle", "star", "diamond", "cross", "ring", "hexagon")
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "black")
@@ -51,7 +51,7 @@ class World:
     """All scenes of a split.
 
     groups: int64 (n, 4, 6), values of ``GROUP_FIELDS`` in that order, indices into their names.
-    present: bool (n, 4); the first groups are there, the others are not.
+    present: bool (n, 4); the groups that exist come first.
     settings: int64 (n, 3), values of ``SETTING_FIELDS``.
     """
 
@@ -65,7 +65,7 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One scene, in plain numbers: ``groups`` are tuples in the order of ``GROUP_FIELDS``."""
+    """One scene as plain integers: ``groups`` are tuples in the order of ``GROUP_FIELDS``."""
 
     groups: tuple[tuple[int, ...], ...]
     background: int
@@ -75,7 +75,7 @@ class Scene:
 
 @lru_cache(maxsize=4)
 def make_world(split: str) -> World:
-    """Draw every scene of a split. A scene's content decides which split it may be in: they are disjoint."""
+    """Draw every scene of a split. The content of a scene determines its split, so the splits are disjoint."""
     wanted = SPLIT_SIZES[split]
     share = _SPLIT_OF_CLASS.count(split) / len(_SPLIT_OF_CLASS)
     rows = int(1.25 * wanted / share) + 1000
@@ -85,7 +85,7 @@ def make_world(split: str) -> World:
 
 
 def scenes_of(world: World, limit: int | None = None) -> list[Scene]:
-    """The scenes as plain numbers, in order."""
+    """The scenes as plain integers, in order."""
     counts = world.present[:limit].sum(1).tolist()
     groups, settings = world.groups[:limit].tolist(), world.settings[:limit].tolist()
     return [
@@ -95,7 +95,7 @@ def scenes_of(world: World, limit: int | None = None) -> list[Scene]:
 
 
 def draws(stream: str, n: int) -> Integers:
-    """``n`` integers of a named stream, each uniform in [0, 2**32); a prefix does not depend on ``n``."""
+    """``n`` integers from a named stream, uniform in [0, 2**32); a prefix does not depend on ``n``."""
     identity = hashlib.shake_256(f"scenes/{GENERATOR_VERSION}/{stream}".encode()).digest(16)
     philox = np.random.Philox(key=np.frombuffer(identity, dtype="<u8"))
     return (philox.random_raw(n) >> np.uint64(32)).astype(np.int64)
@@ -118,7 +118,7 @@ def _arrange(table: Integers) -> World:
 
 
 def _content_class(world: World) -> Integers:
-    """A class in 0..7 that depends on nothing but the content, whatever the order of the groups."""
+    """A class in 0..7 that depends on the content only, not on the order of the groups."""
     sizes = [len(names) for names in GROUP_FIELDS.values()]
     number = np.zeros(world.present.shape, dtype=np.uint64)
     for field, size in enumerate(sizes):
@@ -131,7 +131,7 @@ def _content_class(world: World) -> Integers:
 
 
 def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """The finaliser of SplitMix64 (Steele et al., OOPSLA 2014): every bit in changes half of the bits out."""
+    """The finaliser of SplitMix64 (Steele et al., OOPSLA 2014): each input bit flips half of the output bits."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
