@@ -4,8 +4,8 @@
     python docs/scripts/fill_numbers.py --check            fail where a block differs from what is stored
     python docs/scripts/fill_numbers.py --measure NAME …   measure these again ("all": all), store, fill
 
-A block stands between ``<!-- numbers: NAME -->`` and ``<!-- end of numbers -->``. ``results/blocks.toml`` says by which
-command it is measured and how it is shown.
+A block stands between ``<!-- numbers: NAME [TASK] -->`` and ``<!-- end of numbers -->``. ``results/blocks.toml`` says
+by which command it is measured and how it is shown.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "results"
-_BLOCK = re.compile(r"(<!-- numbers: ([\w-]+) -->\n).*?(<!-- end of numbers -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- numbers: ([\w-]+)(?: ([\w-]+))? -->\n).*?(<!-- end of numbers -->)", re.DOTALL)
 
 Result = dict[str, Any]
 """What is stored of a block: ``command``, ``version``, ``suite``, and ``output`` or ``header`` with ``rows``."""
@@ -83,26 +83,34 @@ def filled(text: str, known: Mapping[str, Block]) -> str:
     """A page with its blocks as they should be."""
 
     def fill(found: re.Match[str]) -> str:
-        name = found.group(2)
+        start, name, task, end = found.groups()
         if name not in known:
             raise SystemExit(f"no block {name!r} in {RESULTS / 'blocks.toml'}; allowed: {', '.join(known)}")
-        return found.group(1) + show(known[name]) + "\n" + found.group(3)
+        return start + show(known[name], task) + "\n" + end
 
     return _BLOCK.sub(fill, text)
 
 
-def show(block: Block) -> str:
-    """A block in Markdown: its numbers, and the command that makes them."""
+def show(block: Block, task: str | None = None) -> str:
+    """A block in Markdown: its numbers, and the command that makes them; of an output only the part of ``task``."""
     result = json.loads(block.stored.read_text(encoding="utf-8"))
     if result["command"] != block.command:
         raise SystemExit(
             f"{block.name}: its command has changed since it was measured; --measure {block.name}"
         )
-    return _SHOW["output" if "output" in result else "table"](result)
+    if "output" not in result:
+        return _show_table(result)
+    output = result["output"] if task is None else excerpt(result["output"], task)
+    return f"```console\n$ {result['command']}\n{output.rstrip()}\n```"
 
 
-def _show_output(result: Result) -> str:
-    return f"```console\n$ {result['command']}\n{result['output'].rstrip()}\n```"
+def excerpt(output: str, task: str) -> str:
+    """The title, the table of one task and the last two lines of a run's output; "…" for what is left out."""
+    lines = output.splitlines()
+    starts = [i for i, line in enumerate(lines) if re.match(r"[\w-]+: \w+, \d+ queries", line)]
+    first = next(i for i in starts if lines[i].startswith(f"{task}: "))
+    after = next(i for i in range(first + 2, len(lines)) if not lines[i].strip() and i > first + 4)
+    return "\n".join([*lines[: starts[0]], "…", *lines[first:after], "…", *lines[-2:]])
 
 
 def _show_table(result: Result) -> str:
@@ -111,9 +119,6 @@ def _show_table(result: Result) -> str:
     table = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
     suite = f", suite `{result['suite']}`" if result["suite"] else ""
     return f"{table}\n\nMade by `{result['command']}` (mafs-bench {result['version']}{suite})."
-
-
-_SHOW: Mapping[str, Callable[[Result], str]] = {"output": _show_output, "table": _show_table}
 
 
 # ---------------------------------------------------------------------------------------------------- measuring

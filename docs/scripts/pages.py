@@ -22,12 +22,21 @@ from mafs_bench.types import Corruption, Metric
 
 WITH_SAMPLES = "core@2"
 """The suite whose image corruptions have sheets of samples: its pixels are the same on every machine."""
+SCENE = 18
+"""The test scene that samples show."""
 CAPTIONS = (
     "A small brown dog runs to the left of two red umbrellas on the beach.",
     "Three people are waiting beside a yellow bus in front of the old station.",
 )
 """Texts that the suites' pages corrupt."""
 _SHOWN = (1, 3, 5)
+_CORE_1 = "mafs-bench preview --suite core@1 --all --tile 112 --out docs/assets/core-1.webp"
+_SHEETS = {
+    "core@1": f"![Every image corruption of core@1, clean and at severities 1 to 5](../assets/core-1.webp)\n\n"
+    f"Made by `{_CORE_1}`.",
+    "imagenet-c@1": "They look as on the [sheet of `core@1`](core-1.md), which has the same operators.",
+}
+"""Samples on one sheet, for suites whose pixels depend on libraries."""
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -127,6 +136,8 @@ def suite_page(name: str) -> str:
             ],
         ),
     ]
+    if name in _SHEETS:
+        parts.append(_SHEETS[name])
     families: dict[str, list[Corruption]] = {}
     for corruption in suite.corruptions.values():
         families.setdefault(corruption.family, []).append(corruption)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
-from pages import WITH_SAMPLES, sample_path
+from pages import SCENE, WITH_SAMPLES, sample_path
 
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.engine import corrupt_image
@@ -28,8 +28,8 @@ from mafs_bench.types import Corruption, Image
 
 DOCS = Path(__file__).resolve().parents[1]
 RECORD = DOCS / "assets" / "samples" / "samples.json"
-_SCENE, _GAP = 3, 4
-"""Which test scene is shown, and the white pixels between two tiles."""
+_GAP = 4
+"""White pixels between two tiles."""
 
 Record = dict[str, tuple[str, str]]
 """File -> SHA-256 of its pixels before encoding, and of the file."""
@@ -37,7 +37,7 @@ Record = dict[str, tuple[str, str]]
 
 def sheet(corruption: Corruption) -> Image:
     """One row of half-size tiles, uint8 (128, W, 3): clean, then each severity."""
-    sample = scenes.load("", "test", limit=_SCENE + 1).samples[_SCENE]
+    sample = scenes.load("", "test", limit=SCENE + 1).samples[SCENE]
     stored = sample.image.load()
     frame = suites.load(WITH_SAMPLES).frame
     boxes = boxes_to_frame(sample.boxes, (stored.shape[0], stored.shape[1]), frame)

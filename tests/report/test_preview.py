@@ -84,9 +84,9 @@ def test_only_known_endings_are_written(tmp_path: Path) -> None:
         write_picture(tmp_path / "x.gif", np.zeros((4, 4, 3), np.uint8))
 
 
-def test_the_sheet_that_the_readme_shows_is_what_its_command_makes() -> None:
+def test_the_sheet_of_core_1_in_the_docs_is_what_its_command_makes() -> None:
     images = [c for c in SUITE.corruptions.values() if c.modality == "image"]
-    with PIL.Image.open(Path(__file__).parents[2] / ".github" / "corruptions.webp") as stored:
+    with PIL.Image.open(Path(__file__).parents[2] / "docs" / "assets" / "core-1.webp") as stored:
         sheet = np.asarray(stored.convert("RGB"))
     picture, _, _ = example(None, None)
     made = contact_sheet(picture, images, tile=112)
