@@ -124,12 +124,18 @@ def new_board(
 ) -> BoardFolder:
     """Define a board for the corruptions of ``corruption`` that apply to the task; ``open`` pins its rows.
 
+    It ranks by the balanced mean. Corruptions that have severity 1 alone are left out where the board has not.
     Raises ``SubmissionError`` where there is one with submissions, or ``UnknownNameError``.
     """
     if not _NAME.fullmatch(name):
         raise SubmissionError(f"board {name!r}; allowed: small letters, digits and hyphens")
     definition = suites.load(suite)
     chosen = TASKS.get(task)
+    corruptions = [
+        c
+        for c in definition.select(corruption)
+        if chosen.refuse_corruption(c) is None and set(severities) & set(c.severities)
+    ]
     board = Board(
         title=title,
         about=about,
@@ -139,10 +145,10 @@ def new_board(
         split=split,
         suite=definition.id,
         suite_hash=definition.digest,
-        corruptions=tuple(
-            c.name for c in definition.select(corruption) if chosen.refuse_corruption(c) is None
-        ),
+        corruptions=tuple(c.name for c in corruptions),
         severities=severities,
+        ungraded=tuple(c.name for c in corruptions if c.severities == (1,)),
+        mean="balanced",
         seed=seed,
         limit=limit,
     )

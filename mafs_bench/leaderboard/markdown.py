@@ -103,6 +103,7 @@ def facts(one: Standings) -> str:
         f"Task {board.task} on {board.dataset} ({board.split}{limit}{rows}); suite {board.suite}, "
         f"{len(board.corruptions)} corruptions at severities {severity_span(board.severities)}, seed {board.seed}; "
         f"ranked by the mean of {board.metric} over all corruptions that keep the meaning"
+        f"{', families weighed equally' if board.mean == 'balanced' else ''}"
         + (
             f"; without {', '.join(one.inapplicable)}, which can change nothing here."
             if one.inapplicable
@@ -194,7 +195,9 @@ def _flag_lines(one: Standings) -> list[str]:
 
 def _standing_table(one: Standings) -> list[str]:
     """Write the standings over all corruptions and by family, with the commands: lines of Markdown."""
-    rows = []
+    rows, balanced = [], one.folder.board.mean == "balanced"
+    header = ["rank", "group", "model", "status", "corrupted", *(["plain mean"] if balanced else [])]
+    header += ["clean", "MMI %", "worst", ""]
     for entry in one.ordered():
         own = entry.standings[ALL]
         cells = (
@@ -203,6 +206,7 @@ def _standing_table(one: Standings) -> list[str]:
             f"[{entry.card.name}](<{entry.card.link}>)",
             entry.status,
             _interval(own.corrupted),
+            *([_interval(own.plain)] if balanced else []),
             _interval(entry.cells["clean"]),
             _interval(own.mmi, 100, 1),
             f"{_number(own.worst_value)} ({own.worst})",
@@ -210,8 +214,8 @@ def _standing_table(one: Standings) -> list[str]:
         )
         rows.append(f"| {' | '.join(cells)} |")
     return [
-        "| rank | group | model | status | corrupted | clean | MMI % | worst | |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"| {' | '.join(header)} |".replace("|  |", "| |"),
+        "|---" * len(header) + "|",
         *rows,
         "",
         RANKS,

@@ -88,8 +88,8 @@ def _with_effect(
 def _changed(corruption: Corruption, frames: Mapping[str, pd.DataFrame], board: Board, what: str) -> float:
     """The share of rows whose score, or whether it is a hit, differs from clean; over all severities."""
     changed = n = 0
-    for severity in board.severities:
-        pair = [frames["clean"], frames[f"{corruption.name}-{severity}"]]
+    for label in board.labels_of(corruption.name):
+        pair = [frames["clean"], frames[label]]
         clean, own = (f["score"].to_numpy() if what == "score" else wrong(f, board.task) for f in pair)
         there = ~np.isnan(own) & ~np.isnan(clean)
         changed += int(np.count_nonzero(own[there] != clean[there]))
@@ -98,7 +98,7 @@ def _changed(corruption: Corruption, frames: Mapping[str, pd.DataFrame], board: 
 
 
 def _rows(corruption: Corruption, frames: Mapping[str, pd.DataFrame], board: Board) -> int:
-    return sum(int(frames[f"{corruption.name}-{s}"]["score"].notna().sum()) for s in board.severities)
+    return sum(int(frames[label]["score"].notna().sum()) for label in board.labels_of(corruption.name))
 
 
 def _helped(corruptions: Sequence[Corruption], submission: Submission, board: Board) -> list[Finding]:
@@ -117,7 +117,7 @@ def _helped(corruptions: Sequence[Corruption], submission: Submission, board: Bo
             f"{name}-{harder}",
         )
         for name in graded
-        for milder, harder in pairwise((0, *board.severities))
+        for milder, harder in pairwise((0, *board.severities_of(name)))
     ]
     resampling = Resampling(frames["clean"]["group"].astype(str), _N_RESAMPLES, board.seed)
     cells = [

@@ -125,10 +125,7 @@ def _encode(board: Board, pins: Pins) -> bytes:
 
     columns: dict[str, Any] = {str(name): pa.array(pins.fixed[name]) for name in pins.fixed}
     for corruption in board.corruptions:
-        masks = {
-            f"{corruption}-{severity}": pins.lacks(f"{corruption}-{severity}")
-            for severity in board.severities
-        }
+        masks = {label: pins.lacks(label) for label in board.labels_of(corruption)}
         first, *others = masks.values()
         if all(np.array_equal(first, other) for other in others):
             masks = {corruption: first}
@@ -165,8 +162,7 @@ def _decode(board: Board, raw: bytes) -> Pins:
     lacking = {
         label: masks[name]
         for corruption in board.corruptions
-        for severity in board.severities
-        for label in (f"{corruption}-{severity}",)
+        for label in board.labels_of(corruption)
         for name in (label, corruption)
         if name in masks
     }

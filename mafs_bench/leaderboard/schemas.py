@@ -125,6 +125,9 @@ class Board(Schema):
 
     ``revision``, ``rows`` and ``n`` are empty until the board is opened. rows: SHA-256 of ``rows.parquet``, which
     says which rows exist and where each corruption applies. n: rows per condition. archive: takes no new entry.
+    ungraded: corruptions that have severity 1 alone. mean: what it ranks by. "plain" is the mean over all cells;
+    "balanced" weighs families equally, with every cell brought to all rows (``stats.robustness.balanced_mean`` and
+    ``on_all_rows``).
     """
 
     title: Text
@@ -137,6 +140,8 @@ class Board(Schema):
     suite_hash: Digest
     corruptions: tuple[Text, ...]
     severities: tuple[Severity, ...]
+    ungraded: tuple[Text, ...] = ()
+    mean: Literal["plain", "balanced"] = "plain"
     seed: Count
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     limit: Annotated[int, Field(ge=1)] | None = None
@@ -153,7 +158,15 @@ class Board(Schema):
     @property
     def conditions(self) -> tuple[str, ...]:
         """The labels of all conditions, clean first."""
-        return ("clean", *(f"{c}-{s}" for c in self.corruptions for s in self.severities))
+        return ("clean", *(label for c in self.corruptions for label in self.labels_of(c)))
+
+    def severities_of(self, corruption: str) -> tuple[int, ...]:
+        """The severities of the board that a corruption has."""
+        return (1,) if corruption in self.ungraded else self.severities
+
+    def labels_of(self, corruption: str) -> tuple[str, ...]:
+        """The labels of a corruption's conditions."""
+        return tuple(f"{corruption}-{severity}" for severity in self.severities_of(corruption))
 
 
 class Verification(Schema):

@@ -17,7 +17,7 @@ from mafs_bench.leaderboard.markdown import (
     how_to_submit,
     index_markdown,
 )
-from mafs_bench.leaderboard.standings import Entry, Standings, standings
+from mafs_bench.leaderboard.standings import NO_CELL, Entry, Standings, standings
 from mafs_bench.report.html import render, rounded, script_data, triple
 
 
@@ -118,7 +118,7 @@ def _entry_data(entry: Entry, one: Standings) -> dict[str, Any]:
         "command": board_command(entry.spec.model, board),
         "clean": triple(entry.cells["clean"]),
         "curves": {
-            corruption: [triple(entry.cells[f"{corruption}-{s}"]) for s in board.severities]
+            corruption: [triple(entry.cells.get(f"{corruption}-{s}", NO_CELL)) for s in board.severities]
             for corruption in board.corruptions
         },
         "standings": {

@@ -22,14 +22,17 @@ from mafs_bench.stats.ranking import Ranked, ranking
 from mafs_bench.stats.resampling import (
     Replicates,
     Resampling,
+    combine,
     mean,
     replicate_all,
     replicate_paired,
 )
-from mafs_bench.stats.robustness import paired_mmi
+from mafs_bench.stats.robustness import balanced_mean_of, brought_to_all_rows, mmi, paired_mmi
 from mafs_bench.types import Estimate, Metric
 
 N_RESAMPLES = 2000
+NO_CELL = Estimate(None, None, None, 0, 0)
+"""Where no corruption has a severity."""
 ALL = "all"
 """The family of all corruptions that keep the meaning."""
 
@@ -38,10 +41,12 @@ ALL = "all"
 class Standing:
     """How a model stands in one family: mean over its corruptions and severities, MMI, the worst cell, place.
 
-    by_severity: the mean over the family's corruptions, one estimate a severity.
+    corrupted: the mean by which the board ranks. plain: the mean in which every corruption counts once; equal to
+    ``corrupted`` in a family of its own. by_severity: the mean over the family's corruptions, one estimate a severity.
     """
 
     corrupted: Estimate
+    plain: Estimate
     mmi: Estimate
     worst: str
     worst_value: float | None
@@ -161,7 +166,7 @@ def _inapplicable(folder: BoardFolder, scored: Mapping[str, _Scored]) -> tuple[s
     return tuple(
         name
         for name in folder.board.corruptions
-        if all(one.cells[f"{name}-{severity}"].n == 0 for severity in folder.board.severities)
+        if all(one.cells[label].n == 0 for label in folder.board.labels_of(name))
     )
 
 
@@ -203,7 +208,10 @@ class _Scored:
 
     def __init__(self, submission: Submission, folder: BoardFolder, resampling: Resampling) -> None:
         self.submission = submission
-        self.severities = folder.board.severities
+        self.board = folder.board
+        self.family_of = {
+            name: family for family, names in families_of(folder).items() if family != ALL for name in names
+        }
         self.metric = primary(folder)
         self.resampling = resampling
         labels = list(folder.board.conditions)
@@ -211,20 +219,60 @@ class _Scored:
         self.cells = dict(zip(labels, made, strict=True))
 
     def mean(self, corruptions: Sequence[str], severities: Sequence[int]) -> Replicates:
-        """The mean over some corruptions and severities."""
-        return mean([self.cells[f"{c}-{s}"] for c in corruptions for s in severities])
+        """The mean over some corruptions and severities, as the board weighs them."""
+        if self.board.mean == "plain":
+            return mean([self.cells[label] for label in self._labels(corruptions, severities)])
+        names, means = self._means(corruptions, severities)
+        return balanced_mean_of(means, [self.family_of[name] for name in names])
+
+    def plain_mean(self, corruptions: Sequence[str]) -> Replicates:
+        """The mean in which every corruption counts once."""
+        if self.board.mean == "plain":
+            return self.mean(corruptions, self.board.severities)
+        return mean(self._means(corruptions, self.board.severities)[1])
 
     def standing(self, corruptions: Sequence[str], place: Ranked) -> Standing:
-        labels = [f"{c}-{s}" for c in corruptions for s in self.severities]
-        worst = min(labels, key=lambda label: np.nan_to_num(self.cells[label].value, nan=np.inf))
+        labels = self._labels(corruptions, self.board.severities)
+        levels = {label: self._level(label) for label in labels}
+        worst = min(labels, key=lambda label: np.nan_to_num(levels[label].value, nan=np.inf))
+        corrupted = self.mean(corruptions, self.board.severities)
         return Standing(
-            estimate(self.mean(corruptions, self.severities)),
-            estimate(paired_mmi([self.pairs[label] for label in labels])),
+            estimate(corrupted),
+            estimate(self.plain_mean(corruptions)),
+            estimate(self._mmi(labels, corrupted)),
             worst,
-            estimate(self.cells[worst]).value,
+            estimate(levels[worst]).value,
             place,
-            tuple(estimate(self.mean(corruptions, (severity,))) for severity in self.severities),
+            tuple(self._at(corruptions, severity) for severity in self.board.severities),
         )
+
+    def _mmi(self, labels: Sequence[str], corrupted: Replicates) -> Replicates:
+        """Of the mean that the board ranks by; where that is plain, of pairs, each over its own rows."""
+        if self.board.mean == "plain":
+            return paired_mmi([self.pairs[label] for label in labels])
+        return combine(lambda clean, score: mmi(clean, [score]), self.cells["clean"], corrupted)
+
+    def _at(self, corruptions: Sequence[str], severity: int) -> Estimate:
+        if not self._labels(corruptions, (severity,)):
+            return NO_CELL
+        return estimate(self.mean(corruptions, (severity,)))
+
+    def _means(
+        self, corruptions: Sequence[str], severities: Sequence[int]
+    ) -> tuple[list[str], list[Replicates]]:
+        """The corruptions that have one of the severities, and the mean over these of each, over all rows."""
+        labels = {name: self._labels((name,), severities) for name in corruptions}
+        names = [name for name, own in labels.items() if own]
+        return names, [mean([self._level(label) for label in labels[name]]) for name in names]
+
+    def _labels(self, corruptions: Sequence[str], severities: Sequence[int]) -> list[str]:
+        return [f"{c}-{s}" for c in corruptions for s in severities if s in self.board.severities_of(c)]
+
+    def _level(self, label: str) -> Replicates:
+        """The score of a cell, brought to all rows unless the board's mean is plain."""
+        if self.board.mean == "plain":
+            return self.cells[label]
+        return brought_to_all_rows(self.cells["clean"], *self.pairs[label])
 
     @cached_property
     def pairs(self) -> dict[str, tuple[Replicates, Replicates]]:

@@ -15,6 +15,7 @@ from mafs_bench.report.pairs import (
     Key,
     cells_of,
     counted_keys,
+    families_of,
     label,
     metric_named,
     require_equal,
@@ -32,7 +33,7 @@ from mafs_bench.stats.resampling import (
     mean,
     replicate_paired,
 )
-from mafs_bench.stats.robustness import paired_mmi
+from mafs_bench.stats.robustness import balanced_mean_of, brought_to_all_rows, paired_mmi
 from mafs_bench.stats.significance import (
     benjamini_hochberg,
     cluster_permutations,
@@ -48,14 +49,14 @@ _EQUAL = ("dataset", "split", "revision", "suite_hash", "seed")
 OTHER_INPUTS = "other inputs: inconclusive"
 _PERMUTATIONS, _LEAST_P = 10_000, 20
 """Permutations: this many, or so many that the least p, corrected over the grid, is alpha / 20."""
-MEAN, MMI = "corrupted, mean", "MMI"
+MEAN, BALANCED, MMI = "corrupted, mean", "corrupted, families equally", "MMI"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """One number of two models: ``difference`` is model − baseline over the rows that both score.
 
-    condition: ``clean``, ``<corruption>-<severity>``, or one of the summaries MEAN and MMI. effect: Cohen's d_z
+    condition: ``clean``, ``<corruption>-<severity>``, or one of MEAN, BALANCED and MMI. effect: Cohen's d_z
     over clusters. p: sign-flip permutation over clusters (exact: all enumerated), the interval inverted, or the
     bootstrap t test.
     holm, bh: p corrected over the grid (or over the summaries). mcnemar, wilcoxon: uncorrected checks, None
@@ -81,7 +82,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class ComparedRuns:
-    """All comparisons of runs with the first of them. summaries: MEAN and MMI; grid: every shared cell.
+    """All comparisons of runs with the first of them. summaries: MEAN, BALANCED and MMI; grid: every shared cell.
+
+    MEAN is the mean over cells, each brought to all rows (``stats.robustness.on_all_rows``); BALANCED weighs families
+    equally, and is there where they are known and several.
 
     runs: the parts that were compared: the tasks asked for, over the samples that all have.
     """
@@ -125,7 +129,7 @@ def compare_runs(
         cells = list(_compare_cells(pair, n_resamples))
         counted = counted_keys(pair.baseline, pair.keys)
         same = [cell for cell in cells if cell.key in counted.keys and cell.key not in pair.other_inputs]
-        summaries += [] if CLEAN in pair.other_inputs else _summaries(pair, same)
+        summaries += [] if CLEAN in pair.other_inputs else _summaries(pair, same, cells[0])
         grid += _untested(pair, _permuted(pair, [cell.row for cell in cells], n_permutations))
         notes += [counted.note, _inputs_note(pair)]
     kept = dict.fromkeys(note for note in notes if note)
@@ -209,12 +213,31 @@ def _row(pair: _Pair, condition: str, baseline: Replicates, model: Replicates) -
     )
 
 
-def _summaries(pair: _Pair, cells: Sequence[_Cell]) -> list[Comparison]:
+def _summaries(pair: _Pair, cells: Sequence[_Cell], whole: _Cell) -> list[Comparison]:
+    """Means over ``cells``, whose corruption does not apply to all rows; ``whole`` is the clean cell."""
+    cells = [cell for cell in cells if cell.corrupted[0].n]
     if not cells:
         return []
-    means = [mean([cell.corrupted[side] for cell in cells]) for side in (0, 1)]
+    made = [_means(pair, cells, whole.clean[side], side) for side in (0, 1)]
+    rows = [_row(pair, MEAN, made[0][0], made[1][0])]
+    if made[0][1] is not None and made[1][1] is not None:
+        rows.append(_row(pair, BALANCED, made[0][1], made[1][1]))
     impacts = [paired_mmi([(cell.clean[side], cell.corrupted[side]) for cell in cells]) for side in (0, 1)]
-    return [_row(pair, MEAN, *means), _row(pair, MMI, *impacts)]
+    return [*rows, _row(pair, MMI, *impacts)]
+
+
+def _means(
+    pair: _Pair, cells: Sequence[_Cell], clean: Replicates, side: int
+) -> tuple[Replicates, Replicates | None]:
+    """The mean over cells, and that in which families weigh equally; None where there are not several."""
+    brought = {cell.key: brought_to_all_rows(clean, cell.clean[side], cell.corrupted[side]) for cell in cells}
+    names = list(dict.fromkeys(str(key[0]) for key in brought))
+    families = families_of(pair.baseline)
+    known = [families[name] for name in names if name in families]
+    if len(known) < len(names) or len(set(known)) < 2:
+        return mean(list(brought.values())), None
+    of_each = [mean([one for key, one in brought.items() if key[0] == name]) for name in names]
+    return mean(list(brought.values())), balanced_mean_of(of_each, known)
 
 
 def _checks(metric: Metric, frames: Sequence[pd.DataFrame]) -> tuple[float | None, float | None]:

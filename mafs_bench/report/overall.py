@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mafs_bench.corruptions import suite as suites
-from mafs_bench.errors import SuiteError, UnknownNameError
-from mafs_bench.report.pairs import counted_keys
+from mafs_bench.report.pairs import counted_keys, families_of
 from mafs_bench.report.summary import CurveSummary
 from mafs_bench.report.tables import CHANGE, SCORE, TOO_FEW, Column, Table
 from mafs_bench.runs.store import StoredRun
@@ -48,7 +46,7 @@ def overall(run: StoredRun, summaries: Sequence[CurveSummary]) -> Overall | None
     if worst is None:
         return None
     means = [s.mean for s in own.values()]
-    family_of = _families(run)
+    family_of = families_of(run)
     families = [family_of.get(name, "") for name in own]
     known = all(families)
     return Overall(
@@ -64,14 +62,6 @@ def overall(run: StoredRun, summaries: Sequence[CurveSummary]) -> Overall | None
         worst,
         estimate(own[worst].mean),
     )
-
-
-def _families(run: StoredRun) -> Mapping[str, str]:
-    """The family of each corruption of the run's suite; none where it is not at hand."""
-    try:
-        return {name: c.family for name, c in suites.suite_of(run.spec).corruptions.items()}
-    except (SuiteError, UnknownNameError):
-        return {}
 
 
 def overall_lines(found: Overall | None) -> list[str]:

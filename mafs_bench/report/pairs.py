@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mafs_bench.corruptions import suite as suites
-from mafs_bench.errors import UnknownNameError, UsageError
+from mafs_bench.errors import SuiteError, UnknownNameError, UsageError
 from mafs_bench.metrics import metrics_of
 from mafs_bench.report.joint import JOINT_NAME
 from mafs_bench.runs.store import StoredRun
@@ -89,3 +89,11 @@ def counted_keys(run: StoredRun, keys: Sequence[Key]) -> Counted:
     apart = {name for name, c in known.items() if c.meaning_changing} & {str(key[0]) for key in corrupted}
     note = f"set apart, as they change the meaning: {', '.join(sorted(apart))}" if apart else None
     return Counted([key for key in corrupted if key[0] not in apart], note)
+
+
+def families_of(run: StoredRun) -> Mapping[str, str]:
+    """The family of each corruption of the run's suite; none where it is not at hand."""
+    try:
+        return {name: c.family for name, c in suites.suite_of(run.spec).corruptions.items()}
+    except (SuiteError, UnknownNameError):
+        return {}

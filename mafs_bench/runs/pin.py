@@ -80,9 +80,10 @@ def _views(
     """The frame and the content hash of every condition; where nothing is ``hashed``, no image is made."""
     make = Encoder if hashed else _ImagelessEncoder
     encoder = make(adapter, data, seed, batch_size=64, workers=workers)
-    encoder.severities_left = lambda corruption: tuple(severities)
+    encoder.severities_left = lambda corruption: _graded(corruption, severities)
     made = {}
-    for corruption, severity in [(None, 0), *((c, s) for c in corruptions for s in severities)]:
+    cells = [(c, s) for c in corruptions for s in _graded(c, severities)]
+    for corruption, severity in [(None, 0), *cells]:
         name, suite = (corruption.name, corruption.suite) if corruption else (None, "")
         condition = Condition(suite, name, severity, seed)
         parts = ConditionParts.of([(corruption, severity)] if corruption else [])
@@ -90,6 +91,11 @@ def _views(
         frame = TASKS.get(task).score(adapter, view)
         made[condition.label] = frame, view.content_hash() if hashed else ""
     return made
+
+
+def _graded(corruption: Corruption, severities: Sequence[int]) -> tuple[int, ...]:
+    """Those of the severities that a corruption has."""
+    return tuple(severity for severity in severities if severity in corruption.severities)
 
 
 class _SameVector(Adapter):

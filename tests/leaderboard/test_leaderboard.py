@@ -21,7 +21,7 @@ from mafs_bench.leaderboard.site import build, check, generate, outdated
 from mafs_bench.leaderboard.standings import ALL, Standings, standings
 from mafs_bench.leaderboard.submission import manifest_json
 from mafs_bench.leaderboard.validation import validate
-from mafs_bench.runs.store import read_run
+from mafs_bench.runs.store import StoredRun, read_run
 from mafs_bench.types import Condition
 from tests.support.fake_board import bundle_of, define_board, open_board, submit_model
 from tests.support.fake_run import fake_frame
@@ -45,34 +45,64 @@ def made(root: Path) -> Standings:
     return standings(load_board(root, "scenes-retrieval"))
 
 
+def brought(run: StoredRun) -> dict[tuple[str, int], float]:
+    """Clean over all rows less the loss of each cell on its own rows: one caption has none under ``keyboard``."""
+    frames = {(cell.corruption, cell.severity): run.frame(cell) for cell in run.results}
+    clean = frames[None, 0]
+    t2i = clean["direction"] == "t2i"
+    found = {}
+    for (corruption, severity), frame in frames.items():
+        if corruption is not None:
+            scored = t2i & frame["score"].notna()
+            loss = (clean["score"][scored] <= 1).mean() - (frame["score"][scored] <= 1).mean()
+            found[corruption, severity] = (clean["score"][t2i] <= 1).mean() - loss
+    return found
+
+
 def test_values_are_those_of_the_runs(root: Path, made: Standings) -> None:
     for entry in made.entries:
-        results = read_run(root.parent / f"run-{entry.name}").results
-        values = {(c.corruption, c.severity): c.metrics["t2i_r1"].value for c in results}
-        corrupted = [value for (corruption, _), value in values.items() if corruption is not None]
-        standing = entry.standings[ALL]
+        run = read_run(root.parent / f"run-{entry.name}")
+        values = {(c.corruption, c.severity): c.metrics["t2i_r1"].value for c in run.results}
+        corrupted, standing = brought(run), entry.standings[ALL]
         assert entry.cells["clean"].value == pytest.approx(values[None, 0])
-        assert standing.corrupted.value == pytest.approx(np.mean(corrupted))
-        assert standing.worst_value == pytest.approx(min(corrupted))
+        assert standing.corrupted.value == pytest.approx(np.mean(list(corrupted.values())))
+        assert standing.plain.value == pytest.approx(standing.corrupted.value)  # one corruption a family
+        assert standing.worst_value == pytest.approx(min(corrupted.values()))
         noise = [values["gaussian_noise", s] for s in (1, 3, 5)]
         assert entry.standings["noise"].corrupted.value == pytest.approx(np.mean(noise))
         assert [e.value for e in entry.standings["noise"].by_severity] == pytest.approx(noise)
 
 
-def test_mmi_is_over_rows_that_both_score(root: Path, made: Standings) -> None:
-    """One caption is unscored under ``keyboard``: its clean hit does not count there."""
-    entry = next(e for e in made.entries if e.name == "strong")
-    run = read_run(root.parent / "run-strong")
-    frames = {(cell.corruption, cell.severity): run.frame(cell) for cell in run.results}
-    t2i = frames[None, 0]["direction"] == "t2i"
-    losses = []
-    for (corruption, _), frame in frames.items():
-        if corruption is None:
-            continue
-        scored = t2i & frame["score"].notna()
-        before = (frames[None, 0]["score"][scored] <= 1).mean()
-        losses.append((before - (frame["score"][scored] <= 1).mean()) / before)
-    assert entry.standings[ALL].mmi.value == pytest.approx(np.mean(losses))
+def test_mmi_is_of_the_mean_that_ranks(root: Path, made: Standings) -> None:
+    for entry in made.entries:
+        standing, clean = entry.standings[ALL], entry.cells["clean"].value
+        assert clean is not None
+        assert standing.corrupted.value is not None
+        assert standing.mmi.value == pytest.approx((clean - standing.corrupted.value) / clean)
+
+
+def test_families_weigh_equally_and_a_flip_has_one_severity(tmp_path: Path) -> None:
+    names = ("gaussian_noise", "gaussian_blur", "motion_blur", "horizontal_flip")
+    changes = {"suite": "core@2", "corruption": ",".join(names)}
+    board = open_board(tmp_path / "boards", **changes)
+    assert (board.board.mean, board.board.ungraded) == ("balanced", ("horizontal_flip",))
+    assert [label for label in board.board.conditions if "flip" in label] == ["horizontal_flip-1"]
+    assert define_board(tmp_path / "boards", "late", severities=(3, 5), **changes).board.ungraded == ()
+    run = {"suite": "core@2", "corruptions": names, "ungraded": ("horizontal_flip",)}
+    submit_model(tmp_path, board, "strong", model="strong", **run)
+    (entry,) = standings(load_board(tmp_path / "boards", "scenes-retrieval")).entries
+    cells = {label: cell.value for label, cell in entry.cells.items()}
+    noise, gauss, motion = (np.mean([cells[f"{name}-{s}"] for s in (1, 3, 5)]) for name in names[:3])
+    flip = cells["horizontal_flip-1"]
+    standing = entry.standings[ALL]
+    assert standing.corrupted.value == pytest.approx((noise + (gauss + motion) / 2 + flip) / 3)
+    assert standing.plain.value == pytest.approx((noise + gauss + motion + flip) / 4)
+    at_three = [cells[f"{name}-3"] for name in names[:3]]
+    assert standing.by_severity[1].value == pytest.approx((at_three[0] + (at_three[1] + at_three[2]) / 2) / 2)
+    build(tmp_path / "boards")
+    text = (tmp_path / "boards" / "scenes-retrieval" / "BOARD.md").read_text()
+    assert "families weighed equally" in text
+    assert "| corrupted | plain mean | clean |" in text
 
 
 def test_models_that_the_data_do_not_separate_share_a_group(made: Standings) -> None:

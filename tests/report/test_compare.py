@@ -16,6 +16,7 @@ from mafs_bench.metrics import metrics_of
 from mafs_bench.report import compare, domain, measures, page
 from mafs_bench.report.comparison_tables import comparison_tables, full_table, write_comparison
 from mafs_bench.report.pairs import counted_keys
+from mafs_bench.report.summary import summarise_run
 from mafs_bench.report.tables import to_csv
 from mafs_bench.runs.store import read_run
 from mafs_bench.stats import significance as st
@@ -42,7 +43,7 @@ def compared(runs):
 
 def test_every_shared_cell_is_compared(compared):
     assert len(compared.grid) == 2 * 7
-    assert [row.condition for row in compared.summaries] == [compare.MEAN, compare.MMI] * 2
+    assert [row.condition for row in compared.summaries] == [compare.MEAN, compare.BALANCED, compare.MMI] * 2
     clean = compared.grid[0]
     assert (clean.task, clean.metric, clean.condition) == ("retrieval", "t2i_r1", "clean")
     assert (clean.baseline, clean.model) == ("clip", "blip")
@@ -194,8 +195,12 @@ def test_cells_of_other_inputs_are_inconclusive_and_in_no_mean(tmp_path):
     marked = [row for row in part.grid if row.test == compare.OTHER_INPUTS]
     assert [row.condition for row in marked] == [f"gaussian_noise-{s}" for s in (1, 3, 5)]
     assert {(row.p, row.holm, row.bh, row.wilcoxon) for row in marked} == {(None,) * 4}
-    keyboard = [row.score.value for row in part.grid if row.condition.startswith("keyboard")]
-    assert part.summaries[0].score.value == pytest.approx(np.mean(keyboard))
+    losses = [s.drops for s in summarise_run(new, n_resamples=50) if s.corruption == "keyboard"]
+    clean = next(
+        row.score.value for row in part.grid if row.condition == "clean"
+    )  # over all rows, as the mean
+    lost = np.mean([drop.value for drop in losses[0].values()])
+    assert part.summaries[0].score.value == pytest.approx(clean - lost)
     assert whole.summaries[0].score.value != part.summaries[0].score.value
     (note,) = [note for note in part.notes if "other inputs" in note]
     assert "gaussian_noise-1, gaussian_noise-3, gaussian_noise-5" in note
@@ -254,9 +259,9 @@ def test_meaning_changing_corruptions_are_set_apart(runs, monkeypatch):
 def test_tables_for_readers_and_for_machines(runs, compared, tmp_path):
     readers = comparison_tables(compared)
     assert [table.title.split(",")[0] for table in readers] == list(TASKS)
-    assert len(readers[0].rows) == 9
+    assert len(readers[0].rows) == 10
     rows = list(csv.DictReader(io.StringIO(to_csv(full_table(compared)))))
-    assert len(rows) == 18
+    assert len(rows) == 20
     assert {row["test"] for row in rows} <= {"sign flip", "sign flip, exact", "interval", "bootstrap t"}
     own = measures.measure_tables(measures.measure_runs([runs["a"], runs["b"]], ["clip", "blip"], None, 200))
     write_comparison(compared, own, [tmp_path / "t.md", tmp_path / "t.csv", tmp_path / "t.tex"])
@@ -265,7 +270,7 @@ def test_tables_for_readers_and_for_machines(runs, compared, tmp_path):
     robustness = pd.read_csv(tmp_path / "t-retrieval-robustness.csv")
     assert list(robustness["model"]) == ["clip", "blip"]
     assert {"MMI low", "mCE vs. clip", "rel. mCE vs. clip high", "τ vs. clip"} <= set(robustness)
-    assert len(pd.read_csv(tmp_path / "t.csv")) == 18
+    assert len(pd.read_csv(tmp_path / "t.csv")) == 20
 
 
 def test_measures_are_their_definitions(runs):

@@ -52,7 +52,7 @@ def open_board(
     folder = define_board(root, name, **changes)
     board = folder.board
     conditions = [Condition("", None, 0, 0)]
-    conditions += [Condition("", c, s, 0) for c in board.corruptions for s in board.severities]
+    conditions += [Condition("", c, s, 0) for c in board.corruptions for s in board.severities_of(c)]
     frames = {c.label: fake_frame(board.task, n, 0.0, "rows", c) for c in conditions}
     return write_pins(folder, pins_of(board, frames, content_hashes), "r1")
 

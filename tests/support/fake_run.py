@@ -38,13 +38,15 @@ def write_run(
     answers: str = "",
     limit: int | None = None,
     precision: str = "fp32",
+    suite: str = SUITE,
+    ungraded: Sequence[str] = (),
 ) -> Path:
     """Write a finished run; ``skill`` lifts all its scores, ``fragility`` is what a severity costs.
 
     ``weights`` names them, as ``model`` does where it is ""; ``answers`` names what the model says to the probe, as
-    ``weights`` do where it is "".
+    ``weights`` do where it is "". ``ungraded`` corruptions have severity 1 alone.
     """
-    suite = suites.load(SUITE)
+    definition = suites.load(suite)
     spec = RunSpec(
         model=model,
         weights=hashlib.sha256((weights or model).encode()).hexdigest(),
@@ -53,8 +55,8 @@ def write_run(
         revision="r1",
         limit=limit,
         tasks=tuple(tasks),
-        suite=suite.id,
-        suite_hash=suite.digest,
+        suite=definition.id,
+        suite_hash=definition.digest,
         corruptions=tuple(corruptions),
         severities=tuple(severities),
         seed=seed,
@@ -63,8 +65,12 @@ def write_run(
         packages={"numpy": np.__version__},
         probe=fake_probe(answers or weights or model, precision).to_table(),
     )
-    conditions = [Condition(suite.id, None, 0, seed)]
-    conditions += [Condition(suite.id, c, s, seed) for c in corruptions for s in severities]
+    conditions = [Condition(definition.id, None, 0, seed)]
+    conditions += [
+        Condition(definition.id, c, s, seed)
+        for c in corruptions
+        for s in ((1,) if c in ungraded else severities)
+    ]
     resampling = Resampling([f"g{i:03d}" for i in range(n)], n_resamples=200, seed=seed)
     cells = []
     for task in tasks:
