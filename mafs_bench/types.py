@@ -259,7 +259,9 @@ class RunSpec:
     images: SHA-256 over the decoded images, clean, in the order of the samples; "" until the run has seen them.
     device: kind and name of every device that ran a part of it. precision: "fp32", "bf16" or "fp16" (computed by
     autocast). tf32: whether matrix products or convolutions of fp32 were allowed to round to TF32.
-    prompts: name and SHA-256 of the prompt file that questions are put with, empty for none.
+    prompts: name and SHA-256 of the prompt file that questions are put with, and its path where it is the user's own;
+    empty for none. model_args: further settings of the model (``--model-args``). first_stage: the dual encoder whose
+    best candidates the model puts in order, its spec (``model``) and the hash of its ``weights``; empty for none.
     language: of the texts, as an ISO 639-1 code. trust_remote_code: whether the model ran code of its repository.
     suite_file: path of a suite that is the user's own; "" for a published one. Its hash is ``suite_hash``.
     sources: ``ORG/NAME@COMMIT`` of each part of the model that comes from the hub.
@@ -309,6 +311,8 @@ class RunSpec:
     max_pixels: int = MAX_PIXELS
     excluded: tuple[str, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
+    model_args: Mapping[str, str] = field(default_factory=dict)
+    first_stage: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def training_notes(self) -> tuple[str, ...]:

@@ -102,9 +102,13 @@ CAPABILITIES = (
     "answer_embedded",
     "caption",
     "caption_embedded",
+    "match_pairs",
     "compile",
 )
 """The methods of ``Adapter`` that say what a model can do."""
+
+MODEL_OPTIONS = ("prompts", "model_args", "trust_remote_code", "first_stage")
+"""Fields of ``Settings`` that only some models read."""
 
 DUAL_ENCODER = frozenset({"encode_images", "encode_texts"})
 """What a dual encoder supports: images and texts encoded apart into one space."""
@@ -126,6 +130,9 @@ class Adapter:
     encoder: what adapters that encode alike share; ``--cache`` keeps one copy of its rows. derived: states that
     ``complete_images`` and ``complete_texts`` compute from the rest, which the cache does not keep.
     training_data: what the model was trained on: scores on it are noted.
+    prompts: name and SHA-256 of the prompt file that it is asked with, empty for none. first_stage: spec (``model``)
+    and ``weights`` of the dual encoder that picks its candidates, empty for none. accepts: which of
+    ``MODEL_OPTIONS`` it reads of its settings; others are refused.
     preprocess: goes with ``encode_pixels``; picklable, turns one image into an array of fixed shape, in a worker.
     """
 
@@ -141,7 +148,15 @@ class Adapter:
     encoder: str = ""
     derived: frozenset[str] = frozenset()
     training_data: tuple[TrainingData, ...] = ()
+    prompts: Mapping[str, str] = MappingProxyType({})
+    first_stage: Mapping[str, str] = MappingProxyType({})
+    accepts: frozenset[str] = frozenset()
     preprocess: Callable[[Image], npt.NDArray[Any]]
+
+    @classmethod
+    def class_of(cls, argument: str) -> type[Adapter]:
+        """The class that loads ``argument``, where that depends on what it names. Default: this one."""
+        return cls
 
     @classmethod
     def load(cls, argument: str, settings: Settings) -> Self:
@@ -250,6 +265,24 @@ class Adapter:
     def caption(self, images: Sequence[Image], contexts: Sequence[str]) -> Sequence[str]:
         """Describe n images; ``contexts`` are texts given beside them ("" for none)."""
         raise self._not_supported("caption")
+
+    def describe(
+        self, images: Sequence[Image], contexts: Sequence[str], present: npt.NDArray[np.bool_]
+    ) -> Sequence[str]:
+        """Describe n images, told which are there: ``present`` is bool (n, 2), image there, context there.
+
+        A missing context has ``present`` False, where none was to be given it is "" and True. Default: ``caption``.
+        """
+        return self.caption(images, contexts)
+
+    def match_pairs(
+        self, images: Sequence[Image], texts: Sequence[str], present: npt.NDArray[np.bool_]
+    ) -> FloatArray:
+        """How probable it is that texts describe their images, float32 (n,) in [0, 1], read together.
+
+        ``present`` is bool (n, 2): image there, text there.
+        """
+        raise self._not_supported("match_pairs")
 
     def caption_embedded(self, images: Embeddings, texts: Embeddings) -> Sequence[Caption]:
         """Describe n images from embeddings, so that images are encoded once for all tasks.

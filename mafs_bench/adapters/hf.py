@@ -1,17 +1,14 @@
-"""CLIP and SigLIP models of transformers as an adapter: ``hf:FOLDER`` or ``hf:ORG/NAME[@REVISION]``.
+"""Models of transformers, by their config: ``hf:FOLDER`` or ``hf:ORG/NAME[@REVISION]``.
 
+CLIP and SigLIP are dual encoders, here; models that generate text about images are in ``vlm.adapter``.
 CLIP: Radford et al., ICML 2021. SigLIP: Zhai et al., ICCV 2023; Tschannen et al., 2025. Nothing is unpickled and no
 code of a repository is run: weights must be ``*.safetensors``.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -20,8 +17,8 @@ import torch
 from PIL import Image as PILImage
 
 from mafs_bench.adapters.base import Adapter, Answer, Embeddings, Fused, Settings
-from mafs_bench.adapters.hub import at_commit
 from mafs_bench.adapters.inference import inference, to_device, to_host
+from mafs_bench.adapters.model_folder import ModelFolder, find
 from mafs_bench.adapters.ranked_answers import AnswerRanker
 from mafs_bench.adapters.text_signals import piece_splitter, text_signals
 from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
@@ -31,7 +28,6 @@ from mafs_bench.types import FloatArray, Image
 
 KINDS = ("clip", "siglip")
 """Values of ``model_type`` that are loaded; ``siglip`` covers those checkpoints of SigLIP 2 that have it."""
-_FILES = ("*.safetensors", "*.json", "*.txt", "*.model")
 
 
 @dataclass(frozen=True)
@@ -56,21 +52,16 @@ class _Wrapped:
 class HuggingFace(Adapter):
     """A CLIP or SigLIP. Missing images are the grey image, missing texts the empty string, both encoded."""
 
-    def __init__(self, name: str, folder: Path, commit: str, settings: Settings) -> None:
+    def __init__(self, folder: ModelFolder, settings: Settings) -> None:
         """Load a folder of transformers' layout; ``load`` is the usual way in. Raises ``WeightsError``."""
-        kind = model_type(folder)
+        kind = str(folder.config["model_type"])
         if kind not in KINDS:
-            raise WeightsError(
-                f"{name}: a model of the type {kind!r}; hf: loads {' and '.join(KINDS)} (models with an image and a "
-                "text tower)"
-            )
-        if not any(folder.glob("*.safetensors")):
-            raise WeightsError(
-                f"{name}: no *.safetensors in {folder}; other formats run code when they are read"
-            )
-        self.name = name
-        self.sources = {"weights": commit} if commit else {}
-        self.weights = _digest(folder)
+            raise WeightsError(f"{folder.name}: a model of the type {kind!r}, not {' or '.join(KINDS)}")
+        folder.fetch()
+        folder.require_safetensors()
+        self.name = folder.name
+        self.sources = {"weights": folder.source} if folder.source else {}
+        self.weights = folder.digest()
         self._kind = kind
         self._settings = settings
         self._device = torch.device(settings.device)
@@ -80,8 +71,25 @@ class HuggingFace(Adapter):
         self._split = piece_splitter(_Wrapped(self._tokenizer))
         if kind == "clip":
             self.unsupported = {
-                "match_probabilities": f"{name} was not trained to say how probable a match is"
+                "match_probabilities": f"{self.name} was not trained to say how probable a match is"
             }
+
+    @classmethod
+    def class_of(cls, argument: str) -> type[Adapter]:
+        """This class for CLIP and SigLIP, ``VisionLanguage`` for models that generate text about images.
+
+        Raises ``WeightsError`` for other kinds of models, and where there is none.
+        """
+        if not argument:
+            return cls
+        folder = find(argument)
+        if folder.config["model_type"] in KINDS:
+            return cls
+        from mafs_bench.adapters.vlm.adapter import VisionLanguage
+        from mafs_bench.adapters.vlm.kinds import require_vision_language
+
+        require_vision_language(folder)
+        return VisionLanguage
 
     @classmethod
     def load(cls, argument: str, settings: Settings) -> Self:
@@ -89,18 +97,7 @@ class HuggingFace(Adapter):
 
         Raises ``WeightsError`` where none is named, and for what is missing or no CLIP or SigLIP.
         """
-        if not argument:
-            raise WeightsError(
-                "no model of transformers is bundled; name one: hf:FOLDER or hf:ORG/NAME[@REVISION]"
-            )
-        folder = Path(argument).expanduser()
-        if folder.is_dir():
-            return cls(f"hf:{argument}", folder, "", settings)
-        if argument.count("/") != 1 or argument.startswith((".", "/", "~")):
-            raise WeightsError(f"hf:{argument}: no such folder")
-        repository, commit, config = at_commit(argument, "config.json", "hf:FOLDER")
-        _fetch(repository, commit)
-        return cls(f"hf:{argument}", config.parent, f"{repository}@{commit}", settings)
+        return cls(find(argument), settings)
 
     def encode_pixels(self, pixels: npt.NDArray[Any]) -> FloatArray:
         """Encode float32 (n, 3, h, w) of ``preprocess`` to float32 (n, d), unit length."""
@@ -164,8 +161,10 @@ class HuggingFace(Adapter):
         """Rank "question answer" against image vectors."""
         return self._ranker.answer(images.vectors, questions)
 
-    def _load_files(self, folder: Path) -> None:
+    def _load_files(self, model_folder: ModelFolder) -> None:
         import transformers
+
+        folder = model_folder.path
 
         transformers.utils.logging.disable_progress_bar()
         try:
@@ -201,41 +200,7 @@ class HuggingFace(Adapter):
         return run_in_tiles(forward, inputs, tile_rows(self._device))
 
 
-def model_type(folder: Path) -> str:
-    """``model_type`` of a folder's ``config.json``. Raises ``WeightsError`` where there is none."""
-    file = folder / "config.json"
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-        return str(config["model_type"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{folder}: no model of transformers (no model_type in config.json)") from error
-
-
 def _features(output: Any) -> torch.Tensor:
     """The projected features: a tensor up to transformers 4, the pooled output of a model output from 5 on."""
     features: torch.Tensor = output if torch.is_tensor(output) else output.pooler_output
     return features
-
-
-def _fetch(repository: str, commit: str) -> None:
-    """Have all files of a repository at a commit in the local cache. Raises ``WeightsError``."""
-    from huggingface_hub import snapshot_download
-
-    try:
-        snapshot_download(repository, revision=commit, allow_patterns=list(_FILES))
-    except Exception as error:  # the hub, the network and the cache each have their own
-        raise WeightsError(
-            f"{repository}@{commit} is not whole in the local cache and cannot be fetched ({type(error).__name__}). "
-            f"Fetch it where there is a network: hf download {repository} --revision {commit}"
-        ) from error
-
-
-def _digest(folder: Path) -> str:
-    """SHA-256 over the names and bytes of weights, configuration, tokenizer and image processor."""
-    files = sorted(file for pattern in _FILES for file in folder.glob(pattern))
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(f"{file.name}\0{os.path.getsize(file)}\0".encode())
-        with file.open("rb") as opened:
-            digest.update(hashlib.file_digest(opened, "sha256").digest())
-    return digest.hexdigest()

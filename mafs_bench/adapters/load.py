@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from mafs_bench.adapters import ADAPTERS
-from mafs_bench.adapters.base import CAPABILITIES, Adapter, Settings
+from mafs_bench.adapters.base import CAPABILITIES, MODEL_OPTIONS, Adapter, Settings
 from mafs_bench.adapters.identity import default_weights
 from mafs_bench.adapters.object_adapter import build_adapter, capabilities_of_class
 from mafs_bench.adapters.user_code import check_signatures, describe, failure_in_user_code
@@ -48,7 +48,7 @@ def adapter_class(spec: str) -> type:
 
     Raises ``UnknownNameError``, or ``AdapterError`` for what cannot be imported or has no method of a model.
     """
-    name, _ = parse(spec)
+    name, argument = parse(spec)
     try:
         found = ADAPTERS.get(name)
     except UnknownNameError as error:
@@ -59,13 +59,14 @@ def adapter_class(spec: str) -> type:
         raise AdapterError(f"model {name!r} cannot be imported: {error}") from error
     if not isinstance(found, type):
         raise AdapterError(f"{name} is not a class but a {type(found).__name__}")
-    if not capabilities(found):
+    cls: type = found.class_of(argument) if issubclass(found, Adapter) else found
+    if not capabilities(cls):
         raise AdapterError(
             f"{name} has none of the methods of a model; it needs encode_images and encode_texts, or answer, or "
-            f"caption{_misspelt(found)}"
+            f"caption{_misspelt(cls)}"
         )
-    check_signatures(found, name)
-    return found
+    check_signatures(cls, name)
+    return cls
 
 
 def capabilities(cls: type) -> frozenset[str]:
@@ -85,6 +86,7 @@ def load(spec: str, settings: Settings) -> Adapter:
 
     cls = adapter_class(spec)
     name, argument = parse(spec)
+    refuse_options(spec, cls, settings)
     forbid_tf32()
     try:
         adapter = build_adapter(cls, argument, settings)
@@ -99,6 +101,20 @@ def load(spec: str, settings: Settings) -> Adapter:
     if settings.compile:
         _compile(adapter)
     return adapter
+
+
+def refuse_options(spec: str, cls: type, settings: Settings) -> None:
+    """Raise ``UsageError`` for an option that the class does not read."""
+    given = [name for name in MODEL_OPTIONS if getattr(settings, name)]
+    refused = [name for name in given if name not in options_of(cls)]
+    if refused:
+        able = ", ".join(option.replace("_", "-") for option in sorted(options_of(cls))) or "none of its kind"
+        raise UsageError(f"--{refused[0].replace('_', '-')}: {spec} does not read it (it reads {able})")
+
+
+def options_of(cls: type) -> frozenset[str]:
+    """Which of ``MODEL_OPTIONS`` a class of models reads."""
+    return cls.accepts if issubclass(cls, Adapter) else frozenset()
 
 
 def _what_it_is(spec: str) -> str | None:

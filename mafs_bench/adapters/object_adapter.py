@@ -154,6 +154,12 @@ class ObjectAdapter(Adapter):
         """As the object does."""
         return self.wrapped.caption_embedded(images, texts)
 
+    def match_pairs(
+        self, images: Sequence[Image], texts: Sequence[str], present: npt.NDArray[np.bool_]
+    ) -> FloatArray:
+        """As the object does."""
+        return self.wrapped.match_pairs(images, texts, present)
+
     def compile(self) -> None:
         """As the object does."""
         self.wrapped.compile()

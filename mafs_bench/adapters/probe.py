@@ -61,7 +61,7 @@ _QUESTIONS = (
 _ANSWERS = ("yes", "no", "1", "2", "4", "red", "green", "circle", "square", "ring")
 N_INPUTS = len(_IMAGES)
 
-GENERATING = frozenset({"answer", "answer_embedded", "caption", "caption_embedded"})
+GENERATING = frozenset({"answer", "answer_embedded", "caption", "caption_embedded", "match_pairs"})
 """Capabilities whose calls can take seconds each: probed only where a task needs them."""
 
 Numbers = npt.NDArray[np.float64]
@@ -235,6 +235,9 @@ def _ask(adapter: Adapter, able: Collection[str], part: slice) -> Outputs:
             answers = _answers(adapter, able, images, questions, encoded)
             said["answers"] = [answer.text for answer in answers]
             said["confidences"] = np.array([answer.confidence for answer in answers], dtype=np.float32)
+        if "match_pairs" in able:
+            there = np.ones((len(images), 2), dtype=bool)
+            said["joint match probabilities"] = np.asarray(adapter.match_pairs(images, texts, there))
         if not _CAPTIONERS.isdisjoint(able):
             said["captions"] = _captions(adapter, able, images, encoded)
     except MafsBenchError:

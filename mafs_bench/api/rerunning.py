@@ -21,11 +21,13 @@ def request_of(
 
     ``dataset`` stands in for the baseline's name of it where that is a folder of the user's.
     """
-    from mafs_bench.report.commands import requested_corruption
+    from mafs_bench.adapters.load import adapter_class, options_of
+    from mafs_bench.report.commands import requested_corruption, requested_prompts
     from mafs_bench.runs.plan import RunRequest
 
     spec = baseline.spec
     suite_of(spec)  # refuses a suite file that has changed
+    read = options_of(adapter_class(model)) if isinstance(model, str) else frozenset()
     return RunRequest(
         model=model,
         corruption=requested_corruption(
@@ -44,6 +46,9 @@ def request_of(
         clipscore=spec.clipscore.get("model", ""),
         max_pixels=spec.max_pixels,
         excluded=spec.excluded,
+        prompts=requested_prompts(spec) if "prompts" in read else "",
+        model_args=spec.model_args if "model_args" in read else {},
+        first_stage=spec.first_stage.get("model", "") if "first_stage" in read else "",
     )
 
 

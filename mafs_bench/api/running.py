@@ -226,6 +226,10 @@ def run(
     exclude: str | Path | None = None,
     clipscore: str = "",
     max_pixels: int | None = None,
+    prompts: str | Path = "",
+    model_args: str | Mapping[str, object] = "",
+    trust_remote_code: bool = False,
+    first_stage: str = "",
     out: str | Path | None = None,
     device: str = "auto",
     precision: str = "fp32",
@@ -246,7 +250,8 @@ def run(
     or anything with ``encode_images`` and ``encode_texts``. corruption: name, alias, family, modality, ``joint:A+B``, a
     comma list, ``all``, or ``clean``. severity: ``3``, ``"1-5"`` or ``[1, 3, 5]``. dataset: a name, a folder, or a list
     of samples. task: one or several; all that the model can do where none is named. out: the results folder; a run
-    that is stored there is resumed. progress: False for none. The others are those of ``mafs-bench run``.
+    that is stored there is resumed. prompts, model_args (``"dtype=bfloat16"`` or a mapping), trust_remote_code,
+    first_stage: of generative models. progress: False for none. The others are those of ``mafs-bench run``.
 
     Raises ``mafs_bench.errors.MafsBenchError``: each in one line with what is allowed.
 
@@ -254,6 +259,9 @@ def run(
     >>> mb.run("chance", corruption="fog", severity=1, limit=4, task="matching", progress=False).tasks
     ('matching',)
     """
+    from mafs_bench.adapters.base import Settings
+    from mafs_bench.adapters.load import refuse_options
+    from mafs_bench.adapters.model_args import parse_model_args, split_dtype
     from mafs_bench.datasets.exclude import read_excluded
     from mafs_bench.runs.cache import parse_bytes
     from mafs_bench.runs.choose import choose_executor
@@ -263,6 +271,7 @@ def run(
 
     adapter = None if isinstance(model, str) else wrapped(model, executor)
     data = _dataset(dataset)
+    arguments, precision = split_dtype(parse_model_args(model_args), precision)
     request = RunRequest(
         model=model if isinstance(model, str) else object_name(model),
         corruption=corruption,
@@ -279,7 +288,13 @@ def run(
         clipscore=clipscore,
         max_pixels=MAX_PIXELS if max_pixels is None else max_pixels,
         excluded=() if exclude is None else read_excluded(Path(exclude)),
+        prompts=str(prompts),
+        model_args=arguments,
+        trust_remote_code=trust_remote_code,
+        first_stage=first_stage,
     )
+    if adapter is not None:
+        refuse_options(request.model, type(adapter), request.settings(Settings()))
     elsewhere = choose_executor(executor, ray_address, gpus_per_worker)
     resources = Resources(
         device=device,

@@ -47,6 +47,14 @@ def run(
     exclude: Annotated[
         Path | None, typer.Option(help="file with the ids of samples to leave out, one per line")
     ] = None,
+    prompts: Annotated[str, typer.Option(help="what generative models are asked: prompts@1 or a file")] = "",
+    model_args: Annotated[str, typer.Option(help="key=value,... of generative models")] = "",
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="run code of the model's repository")
+    ] = False,
+    first_stage: Annotated[
+        str, typer.Option(help="dual encoder that picks what a generative model re-ranks")
+    ] = "",
     cache: Annotated[Path | None, typer.Option(help="folder that keeps embeddings across runs")] = None,
     cache_size: Annotated[str, typer.Option(help="what the cache may take, as in 500M or 10G")] = "10G",
     memory: Annotated[str, typer.Option(help="what a block of retrieval scores may take")] = "2G",
@@ -79,6 +87,10 @@ def run(
             exclude=exclude,
             clipscore=clipscore,
             max_pixels=max_pixels,
+            prompts=prompts,
+            model_args=model_args,
+            trust_remote_code=trust_remote_code,
+            first_stage=first_stage,
             out=out,
             device=device,
             precision=precision,

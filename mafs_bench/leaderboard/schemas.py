@@ -90,6 +90,8 @@ class Spec(Schema):
     max_pixels: Annotated[int, Field(ge=1)] = MAX_PIXELS
     excluded: tuple[Text, ...] = ()
     skipped: Annotated[dict[Text, LongText], Field(default_factory=dict)]
+    model_args: Annotated[dict[Text, Text], Field(default_factory=dict, max_length=100)]
+    first_stage: Annotated[dict[Text, Text], Field(default_factory=dict, max_length=2)]
 
 
 class Aggregate(Schema):

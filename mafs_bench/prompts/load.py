@@ -6,7 +6,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -82,10 +82,13 @@ class Prompts:
     id: str
     digest: str
     tasks: Mapping[str, Prompt]
+    file: str = ""
+    """Path of a file of the user's, "" for a published one."""
 
     def record(self) -> dict[str, str]:
         """What a run's record holds of it (``RunSpec.prompts``)."""
-        return {"name": self.id, "sha256": self.digest}
+        own = {"file": self.file} if self.file else {}
+        return {"name": self.id, "sha256": self.digest, **own}
 
 
 def fill(template: str, fields: Mapping[str, str]) -> str:
@@ -110,7 +113,7 @@ def load_prompts(reference: str = "") -> Prompts:
     if reference.endswith(".toml"):
         path = Path(reference).expanduser()
         try:
-            return _parse(path.read_bytes(), str(path))
+            return replace(_parse(path.read_bytes(), str(path)), file=str(path.resolve()))
         except OSError as error:
             raise UsageError(f"--prompts {reference}: {error.strerror}") from error
     if reference not in published():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from mafs_bench.corruptions.suite import JOINT
 from mafs_bench.report.joint import JOINT_NAME
@@ -29,8 +30,12 @@ def run_command(
     on_error: str = "fail",
     max_pixels: int = MAX_PIXELS,
     exclude: str = "",
+    prompts: str = "",
+    model_args: Mapping[str, str] = MappingProxyType({}),
+    trust_remote_code: bool = False,
+    first_stage: str = "",
 ) -> str:
-    """Write ``mafs-bench run …`` with every choice that decides a number; the last six only where they differ."""
+    """Write ``mafs-bench run …`` with every choice that decides a number; the last ten only where they differ."""
     unusual: list[tuple[str, object, object]] = [
         ("clipscore", clipscore, ""),
         ("precision", precision, "fp32"),
@@ -38,6 +43,9 @@ def run_command(
         ("on-error", on_error, "fail"),
         ("max-pixels", max_pixels, MAX_PIXELS),
         ("exclude", exclude, ""),
+        ("prompts", prompts, ""),
+        ("model-args", ",".join(f"{key}={value}" for key, value in model_args.items()), ""),
+        ("first-stage", first_stage, ""),
     ]
     options: list[tuple[str, object]] = [
         ("model", model),
@@ -51,7 +59,9 @@ def run_command(
         *([("limit", limit)] if limit else []),
         *((name, value) for name, value, usual in unusual if value != usual),
     ]
-    return " ".join(["mafs-bench run", *(f"--{name} {shlex.quote(str(value))}" for name, value in options)])
+    flags = ["--trust-remote-code"] if trust_remote_code else []
+    written = (f"--{name} {shlex.quote(str(value))}" for name, value in options)
+    return " ".join(["mafs-bench run", *written, *flags])
 
 
 def command_of(run: StoredRun) -> str:
@@ -77,7 +87,16 @@ def command_of_spec(spec: RunSpec, cells: Iterable[str | None]) -> str:
         on_error=spec.on_error,
         max_pixels=spec.max_pixels,
         exclude="excluded.txt" if spec.excluded else "",
+        prompts=requested_prompts(spec),
+        model_args=spec.model_args,
+        trust_remote_code=spec.trust_remote_code,
+        first_stage=spec.first_stage.get("model", ""),
     )
+
+
+def requested_prompts(spec: RunSpec) -> str:
+    """What ``--prompts`` was: the path of a file of the user's, else the published name; "" for models without."""
+    return spec.prompts.get("file", spec.prompts.get("name", ""))
 
 
 def requested_corruption(spec: RunSpec, cells: Iterable[str | None]) -> str:

@@ -20,6 +20,8 @@ _TABLES = {
     "decoders": "decoder ",
     "assets": "asset ",
     "prompts": "prompts ",
+    "model_args": "model argument ",
+    "first_stage": "first stage ",
 }
 _MAKES_BYTES = ("engine", "packages", "decoders", "assets", "frame")
 _SHOWN = 3
@@ -85,7 +87,7 @@ def _runs_differently(ours: RunSpec, theirs: RunSpec) -> bool:
     """Whether the same weights are run in another way: another precision, other stand-ins, other prompts."""
     return any(
         getattr(ours, name) != getattr(theirs, name)
-        for name in ("precision", "tf32", "missing", "prompts", "clipscore")
+        for name in ("precision", "tf32", "missing", "prompts", "model_args", "first_stage", "clipscore")
     )
 
 

@@ -129,12 +129,12 @@ def _execute(
 ) -> FinishedRun:
     _limit_threads()
     score_memory.set(resources.memory)
-    settings = resources.settings()
+    settings = plan.request.settings(resources.settings())
     adapter = plan.adapter or load(plan.request.model, settings)
     plan, lines = without_unsupported(plan, adapter)
     if plan.request.on_error == "skip":
         plan = skip_unusable(plan, resources.workers, progress.note)
-    judge = load_judge(plan, settings)
+    judge = load_judge(plan, resources.settings())
     probe = probe_of(plan, adapter, settings)
     notes = [*run_notes(plan, adapter, judge, settings), *lines]
     spec = make_spec(plan, adapter, judge, settings, probe, notes)

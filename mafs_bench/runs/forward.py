@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from mafs_bench.adapters.vectors import as_embeddings
 from mafs_bench.errors import ResourceError
 from mafs_bench.runs.cache import EmbeddingCache
 
+T = TypeVar("T")
 Finish = Callable[[], Embeddings]
 """Waits for rows that are being encoded."""
 
@@ -65,14 +66,37 @@ class Forward:
             begun = [self._batch(part) for part in parts]
             return lambda: concatenate([finish() for finish in begun])
         except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            if self.halved or self.batch_size == 1:
-                raise memory_error(self.batch_size) from error
+            self._require_halvable(error)
+        self._halve()
+        return self._encode(rows)
+
+    def in_parts(self, n: int, run: Callable[[slice], Sequence[T]]) -> list[T]:
+        """What ``run`` gives for n rows, at most ``batch_size`` at a time; out of memory halves that once, for good.
+
+        Raises ``ResourceError`` where half is still too much.
+        """
+        made: list[T] = []
+        while len(made) < n:
+            try:
+                made += run(slice(len(made), min(n, len(made) + self.batch_size)))
+                continue
+            except (RuntimeError, MemoryError) as error:
+                self._require_halvable(error)
+            self._halve()
+        return made
+
+    def _require_halvable(self, error: RuntimeError | MemoryError) -> None:
+        """Raise ``error`` itself where it is another, ``ResourceError`` where half a batch has been tried."""
+        if not is_out_of_memory(error):
+            raise error
+        if self.halved or self.batch_size == 1:
+            raise memory_error(self.batch_size) from error
+
+    def _halve(self) -> None:
+        """Go on with half batches; called when the error has let go of what it held."""
         free_device_memory()
         self.note(f"out of memory at {self.batch_size} images a batch; going on with {self.batch_size // 2}")
         self.batch_size, self.halved = self.batch_size // 2, True
-        return self._encode(rows)
 
     def _batch(self, rows: Sequence[npt.NDArray[Any]]) -> Finish:
         if self.adapter.supports("encode_pixels"):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mafs_bench.adapters.base import DUAL_ENCODER, Adapter
+from mafs_bench.adapters.base import DUAL_ENCODER, MODEL_OPTIONS, Adapter, Settings
 from mafs_bench.adapters.load import adapter_class, capabilities
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.pairs import MISMATCHING
@@ -35,7 +35,8 @@ class RunRequest:
     """What a user asked for, in their words. ``tasks`` empty: every task that can be done.
 
     ``clipscore``: the model that judges captions for CLIPScore; "" for none. ``max_pixels``: images of more pixels are
-    refused. ``excluded``: ids of samples that no cell uses.
+    refused. ``excluded``: ids of samples that no cell uses. ``prompts``, ``model_args``, ``trust_remote_code`` and
+    ``first_stage``: as in ``adapters.base.Settings``.
     """
 
     model: str
@@ -53,6 +54,14 @@ class RunRequest:
     clipscore: str = ""
     max_pixels: int = MAX_PIXELS
     excluded: tuple[str, ...] = ()
+    prompts: str = ""
+    model_args: Mapping[str, str] = field(default_factory=dict)
+    trust_remote_code: bool = False
+    first_stage: str = ""
+
+    def settings(self, plain: Settings) -> Settings:
+        """How the model is to be run: ``plain``, with what only some models read."""
+        return replace(plain, **{name: getattr(self, name) for name in MODEL_OPTIONS})
 
 
 @dataclass(frozen=True)

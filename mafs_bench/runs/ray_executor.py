@@ -113,10 +113,10 @@ class Worker:
         node = os.uname().nodename
         if plan.dataset.revision != driver.spec.revision:
             raise DataError(f"{node}: {plan.dataset.name} is another revision than the driver's")
-        settings = resources.settings()
+        settings = request.settings(resources.settings())
         adapter = load(request.model, settings)
         plan, _ = without_unsupported(plan, adapter)  # as the driver does: cells have the same numbers
-        judge = load_judge(plan, settings)
+        judge = load_judge(plan, resources.settings())
         probe = probe_of(plan, adapter, settings)
         spec = make_spec(plan, adapter, judge, settings, probe, ())
         left_out = replace(spec, excluded=driver.spec.excluded, skipped=driver.spec.skipped)

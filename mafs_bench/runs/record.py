@@ -96,6 +96,10 @@ def make_spec(
         max_pixels=request.max_pixels,
         excluded=request.excluded,
         skipped=dict(plan.skipped),
+        prompts=dict(adapter.prompts),
+        trust_remote_code=settings.trust_remote_code,
+        model_args=dict(settings.model_args),
+        first_stage=dict(adapter.first_stage),
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,10 @@ from mafs_bench.runs.images import BlankImage, BlendedImage, ImageItem, stream_i
 from mafs_bench.runs.rows import append, select
 from mafs_bench.runs.texts import CorruptedTexts
 from mafs_bench.seeding import stream
-from mafs_bench.tasks.base import Pair, PairBatch, PairEmbeddings, caption_pairs
+from mafs_bench.tasks.base import ImageBatch, Pair, PairBatch, PairEmbeddings, caption_pairs
 from mafs_bench.types import Condition, Corruption, Dataset, ImageSource
 
+T = TypeVar("T")
 CLEAN_IMAGES = "images_sha256"
 """The name under which a clean cell's record holds the SHA-256 over the decoded images of all samples, in order."""
 
@@ -169,6 +170,36 @@ class ConditionView:
             [seen[i].changes[0] for i in shown_of],
             ~inapplicable[list(shown_of)],
         )
+
+    def image_batches(self) -> Iterator[ImageBatch]:
+        """Give the images of ``images()`` themselves, in order."""
+        samples = self.dataset.samples
+        present = self._plan([PairItem(s.id, s.group, "") for s in samples], "image plan").image_present
+        job = self.encoder.job(
+            [s.image if there else BlankImage() for s, there in zip(samples, present, strict=True)],
+            [s.id for s in samples],
+            self.parts.image,
+            (self.parts.image_severity,),
+            [s.boxes for s in samples],
+        )
+        encoder = self.encoder
+        for items in stream_images(
+            job, range(len(samples)), batch=encoder.batch_size, workers=encoder.workers
+        ):
+            rows = np.array([item.position for item in items])
+            yield ImageBatch(rows, [item.arrays[0] for item in items], present[rows])
+
+    def caption_texts(self) -> list[str]:
+        """The texts of ``captions()``, "" where missing."""
+        pairs = caption_pairs(self.dataset)
+        present = self._plan(self._items(pairs), "caption plan").text_present
+        texts = self._texts(pairs).texts
+        return [text if there else "" for text, there in zip(texts, present, strict=True)]
+
+    def in_parts(self, n: int, run: Callable[[slice], Sequence[T]]) -> list[T]:
+        """What ``run`` gives for n rows, a batch at a time; out of memory halves the batch once, for good."""
+        assert self.encoder.forward is not None
+        return self.encoder.forward.in_parts(n, run)
 
     # What the record of a cell holds beside its scores.
 

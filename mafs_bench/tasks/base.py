@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from mafs_bench.adapters.base import Adapter, Embeddings
 from mafs_bench.tasks.ranking import invert
 from mafs_bench.types import Corruption, Dataset, FloatArray, Image
 
+T = TypeVar("T")
 _TOUCHES = {"text_dropout": "text", "image_dropout": "image", "caption_mix": "text", "image_mix": "image"}
 """The one modality that a pair operator changes."""
 
@@ -43,6 +44,24 @@ class PairBatch:
     texts: Sequence[str]
     present: npt.NDArray[np.bool_]
     applicable: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class PairInputs:
+    """What a model is given of some pairs. present: bool (n, 2), image and text there."""
+
+    images: Sequence[Image]
+    texts: Sequence[str]
+    present: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBatch:
+    """Corrupted images of consecutive samples. rows: int64 (n,), their positions. present: bool (n,)."""
+
+    rows: npt.NDArray[np.int64]
+    images: Sequence[Image]
+    present: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +129,29 @@ class View(Protocol):
 
     def pair_batches(self, pairs: Sequence[Pair]) -> Iterator[PairBatch]:
         """Give the corrupted raw inputs of pairs, for models that read image and text together."""
+
+    def image_batches(self) -> Iterator[ImageBatch]:
+        """Give the images of ``images()`` themselves, in order."""
+
+    def caption_texts(self) -> Sequence[str]:
+        """The texts of ``captions()``, "" where missing."""
+
+    def in_parts(self, n: int, run: Callable[[slice], Sequence[T]]) -> list[T]:
+        """What ``run`` gives for n rows, a batch at a time; out of memory halves the batch once, for good."""
+
+
+def ask(view: View, pairs: Sequence[Pair], put: Callable[[PairInputs], Sequence[T]]) -> list[T | None]:
+    """What a model that reads image and text together says of pairs; None where the corruption cannot change one."""
+    said: list[T | None] = [None] * len(pairs)
+    for batch in view.pair_batches(pairs):
+
+        def run(part: slice, batch: PairBatch = batch) -> Sequence[T]:
+            return put(PairInputs(batch.images[part], batch.texts[part], batch.present[part]))
+
+        given = view.in_parts(len(batch.rows), run)
+        for row, one, applicable in zip(batch.rows, given, batch.applicable, strict=True):
+            said[row] = one if applicable else None
+    return said
 
 
 def _no_notes(dataset: Dataset, limit: int | None) -> Sequence[str]:

@@ -18,7 +18,7 @@ from mafs_bench.errors import UsageError
 from mafs_bench.metrics.captioning import caption_statistics
 from mafs_bench.metrics.clip_score import PREFIX, clip_scores, ref_clip_scores
 from mafs_bench.metrics.java_metrics import start_meteor
-from mafs_bench.tasks.base import Judge, Pair, Task, View
+from mafs_bench.tasks.base import Judge, Pair, PairInputs, Task, View, ask
 from mafs_bench.types import Dataset
 
 
@@ -90,12 +90,12 @@ def _caption_embedded(adapter: Adapter, view: View, pairs: Sequence[Pair]) -> li
 
 def _caption_raw(adapter: Adapter, view: View, pairs: Sequence[Pair]) -> list[Caption | None]:
     """Captions of a model that reads image and context together."""
-    captions: list[Caption | None] = [None] * len(pairs)
-    for batch in view.pair_batches(pairs):
-        given = texts_of(adapter.caption(batch.images, batch.texts), len(batch.rows), "caption")
-        for row, text, applicable in zip(batch.rows, given, batch.applicable, strict=True):
-            captions[row] = Caption(text) if applicable else None
-    return captions
+
+    def describe(inputs: PairInputs) -> list[Caption]:
+        given = adapter.describe(inputs.images, inputs.texts, inputs.present)
+        return [Caption(text) for text in texts_of(given, len(inputs.texts), "caption")]
+
+    return ask(view, pairs, describe)
 
 
 def _judged(

@@ -16,7 +16,7 @@ import pandas as pd
 from mafs_bench.adapters.base import DUAL_ENCODER, Adapter, Embeddings
 from mafs_bench.adapters.outputs import probabilities_of, scores_of
 from mafs_bench.seeding import key
-from mafs_bench.tasks.base import Pair, Task, View, relevant_captions, same_text
+from mafs_bench.tasks.base import Pair, PairInputs, Task, View, ask, relevant_captions, same_text
 from mafs_bench.tasks.ranking import PAIRS_AT_ONCE
 from mafs_bench.types import Dataset, FloatArray
 
@@ -24,15 +24,19 @@ from mafs_bench.types import Dataset, FloatArray
 def score(adapter: Adapter, view: View) -> pd.DataFrame:
     """A row a pair: id, group (the image's), score, label (1 matched, 0 not), confidence, margin.
 
-    score: the adapter's match probability, else its pair score, else the dot product. confidence: the match
-    probability, NaN where the adapter gives none. margin, on matched rows: their score minus that of the
-    image's mismatched pair. Pairs that the corruption cannot change are unscored.
+    score: the match probability of a model that reads both together, else that of two towers, else their pair
+    score, else the dot product. confidence: the match probability, NaN where the adapter gives none. margin, on
+    matched rows: their score minus that of the image's mismatched pair. Pairs that the corruption cannot change are
+    unscored.
     """
     pairs, label = matching_pairs(view.dataset)
-    inputs = view.pair_embeddings(pairs)
-    scores = _scores(adapter, inputs.images, inputs.texts)
-    scores[~inputs.applicable] = np.nan
-    probable = adapter.supports("match_probabilities")
+    if adapter.supports("match_pairs"):
+        scores, probable = _read_together(adapter, view, pairs), True
+    else:
+        inputs = view.pair_embeddings(pairs)
+        scores = _scores(adapter, inputs.images, inputs.texts)
+        scores[~inputs.applicable] = np.nan
+        probable = adapter.supports("match_probabilities")
     return pd.DataFrame(
         {
             "id": [pair.id for pair in pairs],
@@ -91,6 +95,18 @@ def _pair(dataset: Dataset, image: int, owner: int, caption: int) -> Pair:
     return Pair(f"{sample.id}|{text_of.caption_id(caption)}", image, text_of.captions[caption])
 
 
+def _read_together(adapter: Adapter, view: View, pairs: Sequence[Pair]) -> FloatArray:
+    """(n,) float32: match probabilities, NaN where the corruption cannot change a pair."""
+
+    def match(inputs: PairInputs) -> list[float]:
+        given = adapter.match_pairs(inputs.images, inputs.texts, inputs.present)
+        found: list[float] = probabilities_of(given, len(inputs.texts), "match_pairs").tolist()
+        return found
+
+    said = ask(view, pairs, match)
+    return np.array([np.nan if one is None else one for one in said], dtype=np.float32)
+
+
 def _scores(adapter: Adapter, images: Embeddings, texts: Embeddings) -> FloatArray:
     """(n,) float32, block by block."""
     if adapter.supports("match_probabilities"):
@@ -117,7 +133,7 @@ def _margins(pairs: Sequence[Pair], label: npt.NDArray[np.int64], scores: FloatA
 TASK = Task(
     name="matching",
     primary="auroc",
-    needs=(DUAL_ENCODER,),
+    needs=(DUAL_ENCODER, frozenset({"match_pairs"})),
     requires="captions",
     joint_input=True,
     score=score,

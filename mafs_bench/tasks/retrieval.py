@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mafs_bench.adapters.base import DUAL_ENCODER, Adapter
-from mafs_bench.adapters.outputs import scores_of
-from mafs_bench.tasks.base import Task, View, caption_pairs, relevant_captions, true_captions
-from mafs_bench.tasks.ranking import PAIRS_AT_ONCE, Index, rank_all
+from mafs_bench.adapters.outputs import probabilities_of, scores_of
+from mafs_bench.tasks.base import ImageBatch, Task, View, caption_pairs, relevant_captions, true_captions
+from mafs_bench.tasks.ranking import PAIRS_AT_ONCE, Index, PairScores, Ranked, rank_all
 from mafs_bench.types import FloatArray
 
 
@@ -26,37 +29,43 @@ def score(adapter: Adapter, view: View) -> pd.DataFrame:
     images, captions = view.images(), view.captions()
     truth = relevant_captions(dataset)
 
-    def text_to_image(text: Index, image: Index) -> FloatArray:
+    described = true_captions(dataset)
+    judged = dataset.relevance is not None and dataset.relevance.image_totals is not None
+
+    def rank(pair_scores: PairScores | None) -> tuple[Ranked, Ranked]:
+        """Rank captions against images and images against captions; ``pair_scores`` takes (captions, images)."""
+        k = 0 if pair_scores is None else adapter.rerank
+        together = adapter.pairs_at_once or PAIRS_AT_ONCE
+        swapped = None if pair_scores is None else lambda image, text: pair_scores(text, image)
+        return rank_all(
+            captions.vectors,
+            images.vectors,
+            truth,
+            at=[len(items) for items in truth] if judged else None,
+            pair_scores=pair_scores,
+            rerank=k,
+            pairs_at_once=together,
+        ), rank_all(
+            images.vectors,
+            captions.vectors,
+            described,
+            at=dataset.relevance.image_totals if dataset.relevance is not None else None,
+            pair_scores=swapped,
+            rerank=k,
+            pairs_at_once=together,
+        )
+
+    def of_towers(text: Index, image: Index) -> FloatArray:
         return scores_of(
             adapter.score_pairs(images.take(image), captions.take(text)), len(text), "score_pairs"
         )
 
-    def image_to_text(image: Index, text: Index) -> FloatArray:
-        return text_to_image(text, image)
-
-    reranks = adapter.supports("score_pairs")
-    k = adapter.rerank if reranks else 0
-    together = adapter.pairs_at_once or PAIRS_AT_ONCE
-    judged = dataset.relevance is not None and dataset.relevance.image_totals is not None
-    t2i = rank_all(
-        captions.vectors,
-        images.vectors,
-        truth,
-        at=[len(items) for items in truth] if judged else None,
-        rerank=k,
-        pair_scores=text_to_image if reranks else None,
-        pairs_at_once=together,
-    )
-    described = true_captions(dataset)
-    i2t = rank_all(
-        images.vectors,
-        captions.vectors,
-        described,
-        at=dataset.relevance.image_totals if dataset.relevance is not None else None,
-        rerank=k,
-        pair_scores=image_to_text if reranks else None,
-        pairs_at_once=together,
-    )
+    if adapter.supports("match_pairs"):
+        asked = PairsAsked(len(images))
+        rank(asked.note)
+        t2i, i2t = rank(asked.read(adapter, view, captions.present))
+    else:
+        t2i, i2t = rank(of_towers if adapter.supports("score_pairs") else None)
     clean = view.inapplicable_images()
     of_clean = clean[[pair.sample for pair in pairs]]
     unchanged = view.unchanged_captions()
@@ -75,6 +84,46 @@ def score(adapter: Adapter, view: View) -> pd.DataFrame:
             **{name: np.where(unscored, np.nan, values) for name, values in scores.items()},
         }
     )
+
+
+@dataclass
+class PairsAsked:
+    """Pairs of captions and images that a model must read together, which costs: each once, image by image."""
+
+    n_images: int
+    _keys: list[Index] = field(default_factory=list)
+
+    def note(self, text: Index, image: Index) -> FloatArray:
+        """Remember aligned pairs of positions; the scores that this gives mean nothing."""
+        self._keys.append(text * self.n_images + image)
+        return np.zeros(len(text), dtype=np.float32)
+
+    def read(self, adapter: Adapter, view: View, present: npt.NDArray[np.bool_]) -> PairScores:
+        """Have the model read all remembered pairs; gives what looks their scores up.
+
+        present: bool (n_captions,), captions that are there.
+        """
+        keys = np.unique(np.concatenate(self._keys)) if self._keys else np.empty(0, dtype=np.int64)
+        words, scores = view.caption_texts(), np.zeros(len(keys), dtype=np.float32)
+        for batch in view.image_batches():
+            shown = np.flatnonzero(np.isin(keys % self.n_images, batch.rows))
+            texts, places = keys[shown] // self.n_images, keys[shown] % self.n_images - batch.rows[0]
+            there = np.stack([batch.present[places], present[texts]], axis=1)
+
+            def run(
+                part: slice,
+                batch: ImageBatch = batch,
+                texts: Index = texts,
+                places: Index = places,
+                there: npt.NDArray[np.bool_] = there,
+            ) -> list[float]:
+                images, asked = [batch.images[i] for i in places[part]], [words[i] for i in texts[part]]
+                given = adapter.match_pairs(images, asked, there[part])
+                found: list[float] = probabilities_of(given, len(asked), "match_pairs").tolist()
+                return found
+
+            scores[shown] = view.in_parts(len(shown), run)
+        return lambda text, image: scores[np.searchsorted(keys, text * self.n_images + image)]
 
 
 TASK = Task(

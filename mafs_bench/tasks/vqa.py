@@ -11,7 +11,7 @@ import pandas as pd
 from mafs_bench.adapters.base import Adapter, Answer
 from mafs_bench.adapters.outputs import answers_of
 from mafs_bench.metrics.vqa import best_accuracy, contains_right_answer, soft_accuracy
-from mafs_bench.tasks.base import Pair, Task, View
+from mafs_bench.tasks.base import Pair, PairInputs, Task, View, ask
 from mafs_bench.types import Dataset, Question
 
 TEN = 10
@@ -47,13 +47,12 @@ def _answer_embedded(adapter: Adapter, view: View, pairs: Sequence[Pair]) -> lis
 
 def _answer_raw(adapter: Adapter, view: View, pairs: Sequence[Pair]) -> list[Answer | None]:
     """Answers of a model that reads image and question together."""
-    answers: list[Answer | None] = [None] * len(pairs)
-    for batch in view.pair_batches(pairs):
-        given = adapter.answer(batch.images, batch.texts, batch.present)
-        given = answers_of(given, len(batch.rows), "answer")
-        for row, answer, applicable in zip(batch.rows, given, batch.applicable, strict=True):
-            answers[row] = answer if applicable else None
-    return answers
+
+    def answer(inputs: PairInputs) -> list[Answer]:
+        given = adapter.answer(inputs.images, inputs.texts, inputs.present)
+        return answers_of(given, len(inputs.texts), "answer")
+
+    return ask(view, pairs, answer)
 
 
 def questions_of(dataset: Dataset) -> list[tuple[int, Question]]:

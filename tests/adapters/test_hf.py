@@ -119,7 +119,10 @@ def test_what_cannot_be_loaded_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"no model_type in config\.json"):
         load(f"hf:{tmp_path}", Settings())
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(WeightsError, match=r"a model of the type 'bert'; hf: loads clip and siglip"):
+    with pytest.raises(WeightsError, match=r"is a text-only model \(bert\): it cannot be shown an image"):
+        load(f"hf:{tmp_path}", Settings())
+    (tmp_path / "config.json").write_text('{"model_type": "dinov2"}')
+    with pytest.raises(WeightsError, match=r"a model of the type 'dinov2'; hf: loads clip and siglip"):
         load(f"hf:{tmp_path}", Settings())
     (tmp_path / "config.json").write_text('{"model_type": "clip"}')
     (tmp_path / "pytorch_model.bin").write_bytes(b"x")

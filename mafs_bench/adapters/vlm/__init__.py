@@ -1,0 +1,1 @@
+"""Generative vision-language models of transformers: loading, prompts, generation, scoring."""
