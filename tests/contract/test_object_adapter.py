@@ -21,6 +21,7 @@ ARGUMENTS = {
     "answer_embedded": (ROWS, ROWS, ["", ""]),
     "caption": ([], []),
     "caption_embedded": (ROWS, ROWS),
+    "match_pairs": ([], [], np.ones((0, 2), dtype=bool)),
     "compile": (),
 }
 
