@@ -1,9 +1,9 @@
-"""Visual question answering on fused embeddings: what the image says, what the question says, and what both say.
+"""Visual question answering on fused embeddings: one head for the image, one for the question, one for both.
 
   logits = α_v h_v(v) + α_t h_t(t) + 4 α_v α_t h([v ; t ; v∘t])
-so that an answer leans on the question's own prior where the image is worth nothing, and the joint part fades with
-either weight; equal weights leave it as it is. Every fusion answers through the same head; what differs is α.
-Targets are the soft accuracies that VQAv2's ten answers give each answer of the vocabulary (Goyal et al., CVPR 2017).
+If the image gets no weight, the answer depends on the question's prior alone. The joint term decreases with either
+weight, and its factor is 1 for equal weights. Every fusion uses the same head; only α differs. Targets are the soft
+accuracies of the vocabulary under VQAv2's ten answers (Goyal et al., CVPR 2017).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mafs_bench.mafs.training import Budget, disagreement, kl_to_uniform, optimi
 
 
 class AnswerHead(nn.Module):
-    """A fusion's weights and three two-layer heads: pairs to logits over ``n_answers``."""
+    """A fusion and three two-layer heads: maps pairs to logits over ``n_answers``."""
 
     def __init__(self, fusion: WeightedFusion, dim: int, n_answers: int, hidden: int = 256) -> None:
         super().__init__()
@@ -44,9 +44,9 @@ def _head(width: int, hidden: int, n_answers: int) -> nn.Sequential:
 def train_answers(
     head: AnswerHead, prototypes: Prototypes, bank: EmbeddingBank, targets: Tensor, budget: Budget, seed: int
 ) -> list[float]:
-    """Train a head and its fusion; the loss curve. ``bank.texts`` are questions, targets (m, answers) soft.
+    """Train a head and its fusion; returns the loss curve. ``bank.texts`` are questions, targets (m, answers) soft.
 
-    Nothing can be learnt of the answer from another's image: mismatched pairs are left out of the task loss.
+    Mismatched pairs are left out of the task loss: the wrong image says nothing about the answer.
     """
     generator = torch.Generator().manual_seed(seed)
     label_of = (bank.images[:, 0] @ prototypes.image.T).argmax(1)
@@ -68,7 +68,7 @@ def train_answers(
 
 
 def _task_loss(targets: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-    """Binary cross-entropy summed over answers, mean over pairs, as is usual for soft VQA targets."""
+    """Binary cross-entropy, summed over answers and averaged over pairs, as is usual for soft VQA targets."""
 
     def loss(logits: Tensor, question: Tensor) -> Tensor:
         binary = nn.functional.binary_cross_entropy_with_logits(logits, targets[question], reduction="none")

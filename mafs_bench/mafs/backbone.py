@@ -1,4 +1,4 @@
-"""A frozen backbone: what is trained on it is bound to the vectors that it gives."""
+"""Identity of a frozen backbone: what is trained on it works only with the embeddings that it computes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _OUTPUTS = ("images", "texts")
 
 
 def probe_encoder(adapter: Adapter, precision: str) -> Probe:
-    """What a dual encoder answers to the bundled images and texts. Raises ``AdapterError``."""
+    """The embeddings that a dual encoder gives for the bundled images and texts. Raises ``AdapterError``."""
     probe = take_probe(adapter, precision, needed=())
     kept = [name for name in probe.numbers if name.startswith(_OUTPUTS)]
     return replace(
@@ -24,12 +24,12 @@ def probe_encoder(adapter: Adapter, precision: str) -> Probe:
 
 
 def difference(stored: Mapping[str, object], here: Probe) -> str | None:
-    """In what a backbone differs from the one that ``stored``, a probe's table, was taken of; None: in nothing.
+    """How a backbone differs from the one whose probe is in ``stored``; None if it does not.
 
-    What was trained in fp32 may be run in half precision, within the tolerance of that.
+    A fusion trained in fp32 may run in half precision, within the tolerance of half precision.
     """
     try:
         there = Probe.from_table(stored)
     except ValueError:
-        return "its file does not hold what the backbone answered"
+        return "its file has no probe of the backbone"
     return compare(replace(there, precision=here.precision), here)

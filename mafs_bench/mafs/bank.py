@@ -1,4 +1,4 @@
-"""What a fusion is trained on: embeddings of training pairs, clean and corrupted, computed once."""
+"""Training data of a fusion: embeddings of training pairs, clean and corrupted, computed once."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from mafs_bench.mafs.fusion import FusionInput
 from mafs_bench.mafs.signals import Prototypes, pair_signals
 
 MODES = {"clean": 0.3, "image": 0.2, "text": 0.2, "no image": 0.08, "no text": 0.08, "mismatched": 0.14}
-"""How often a training pair is left as it is, corrupted, robbed of a modality, or given another's image."""
+"""How often a training pair is left clean, is corrupted, loses a modality, or gets the image of another pair."""
 
 
 @dataclass(frozen=True)
 class EmbeddingBank:
     """n images and m captions of a training split.
 
-    images: (n, 1 + A, d) unit; [:, 0] is clean, the others carry random training corruptions.
-    texts: (m, 1 + A, d) likewise; tokens: (m, 1 + A) a token signal. owner: (m,), the caption's image.
+    images: (n, 1 + A, d), unit length; [:, 0] is clean, the others have random training corruptions.
+    texts: (m, 1 + A, d), likewise. tokens: (m, 1 + A) per token signal. owner: (m,), the caption's image.
     true_of: bool (n, m), caption k is true of image i.
     """
 
@@ -33,9 +33,9 @@ class EmbeddingBank:
 
 @dataclass(frozen=True)
 class Batch:
-    """Training pairs: text (b,) is the caption, image (b,) its image, shown (b,) the image that the pair holds.
+    """Training pairs: indices (b,) of the caption (text), of its own image (image) and of the pair's image (shown).
 
-    The last two differ where pairs are mismatched, as they do under ``pair_shuffle``.
+    The last two differ for mismatched pairs, as under ``pair_shuffle``.
     """
 
     pairs: FusionInput
@@ -91,7 +91,7 @@ def _mode(name: str) -> int:
 def clean_twins(
     bank: EmbeddingBank, prototypes: Prototypes, batch: Batch, generator: torch.Generator
 ) -> FusionInput:
-    """The same images, clean, each with another of their own clean captions."""
+    """The same images, clean, each with another of its own clean captions."""
     order = torch.argsort(bank.owner, stable=True)
     counts = torch.bincount(bank.owner, minlength=len(bank.images))
     first = torch.cumsum(counts, 0) - counts

@@ -1,14 +1,14 @@
-"""Take a trained scheduler to another backbone: prototypes and statistics from unlabelled pairs, no gradients.
+"""Transfer a trained scheduler to another backbone: prototypes and statistics from unlabelled pairs, no gradients.
 
-A scheduler reads a handful of standardised scalars, so that it can serve any backbone on which those are known.
-What is tied to a backbone's dimensions cannot travel, and is fitted here in closed form:
+A scheduler reads a few standardised scalars, so it can be used with any backbone for which these are known. The parts
+that depend on a backbone's dimensions cannot be transferred and are fitted here in closed form:
   prototypes, temperatures, standardisation   from the pairs, as in training
   W_v, W_t    the identity, or the ridge regression of image on text vectors and the identity
-  balance     added to the image's logit, taken from the text's: how much each side says is the data's own, and
-              no signal tells it
+  balance     added to the image's logit and subtracted from the text's: how informative each modality is depends on
+              the data, and no signal contains it
   the banks of cross-modal retrieval, and the prior
-W_v, W_t and the balance are those that rank the held-out pairs' other captions best. With one caption an image the
-pair's own text is ranked by its image, and the balance stays as it was trained.
+W_v, W_t and the balance are chosen by retrieval of the other captions of held-out pairs. With one caption per image,
+the pair's own text is ranked by its image, and the balance is left as trained.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ from mafs_bench.mafs.weights import load as load_fusion
 from mafs_bench.types import Dataset, TrainingData
 
 HELD_OUT = 5
-"""One image in so many is held out to choose W_v and W_t."""
+"""One image in this many is held out to choose W_v and W_t."""
 BALANCES = (0.0, -0.5, 0.5, -1.0, 1.0, -1.5, 1.5, -2.0, 2.0)
-"""Shifts that are tried, the smallest first: of those that rank equally well it is taken."""
+"""Candidate balances, smallest first: among equally good ones the first is taken."""
 _SOURCE_BACKBONE = "clip"
-"""The bundled schedulers that are taken to other backbones were trained on this one."""
+"""The backbone on which the bundled schedulers were trained."""
 _RIDGE = 0.1
-"""Ridge penalty as a share of the mean variance of an image vector's entry."""
+"""Ridge penalty, relative to the mean variance of the entries of image vectors."""
 
 
 @dataclass(frozen=True)
 class CalibrationRequest:
-    """What to calibrate, in the user's words. ``scheduler`` None: the bundled one of ``fusion``."""
+    """What to calibrate, as the user gave it. ``scheduler`` None: the bundled scheduler for ``fusion``."""
 
     backbone: str
     dataset: str
@@ -67,14 +67,14 @@ class CalibrationRequest:
     out: Path | None = None
 
 
-def calibrate(request: CalibrationRequest, say: Callable[[str], None]) -> Trained:
+def calibrate(request: CalibrationRequest, log: Callable[[str], None]) -> Trained:
     """Write a fusion file for the backbone, with its card. Raises ``UsageError``, ``DataError``, ``WeightsError``."""
     began = time.monotonic()
     require_dual_encoder(request.backbone, "be calibrated")
     source_file = request.scheduler or bundled_scheduler(request.fusion)
     source = load_fusion(source_file)
     if not isinstance(source.fused, ScheduledFusion) or source.cross is None:
-        raise UsageError(f"{source_file} holds {source.fusion!r}, which has no scheduler that could travel")
+        raise UsageError(f"{source_file} contains {source.fusion!r}, which has no scheduler to transfer")
     dataset = resolve(request.dataset, request.split, request.data_root, request.pairs)
     if len(dataset.samples) < 2 * PROTOTYPES:
         raise UsageError(
@@ -88,9 +88,9 @@ def calibrate(request: CalibrationRequest, say: Callable[[str], None]) -> Traine
     adapter = load(request.backbone, settings)
     require_one_space(adapter, dataset)
     bank = embed_clean(adapter, dataset)
-    say(f"embedded {len(bank.images)} images and {len(bank.texts)} texts in {time.monotonic() - began:.0f} s")
+    log(f"embedded {len(bank.images)} images and {len(bank.texts)} texts in {time.monotonic() - began:.0f} s")
     weights, chosen = transfer(source, adapter.weights, bank, request.seed)
-    say(f"W_v, W_t: {chosen.describe()}")
+    log(f"W_v, W_t: {chosen.describe()}")
     path = folder / file_name(weights.fusion, adapter.weights)
     data = tuple(dict.fromkeys((*source.data, TrainingData.of(dataset))))
     save(replace(weights, probe=probe_encoder(adapter, settings.precision).to_table(), data=data), path)
@@ -99,16 +99,16 @@ def calibrate(request: CalibrationRequest, say: Callable[[str], None]) -> Traine
 
 
 def bundled_scheduler(fusion: str) -> Path:
-    """The bundled file of a fusion, trained on the bundled CLIP. Raises ``WeightsError``."""
+    """The bundled file for a fusion, trained on the bundled CLIP. Raises ``WeightsError``."""
     for card in sorted(search_path()[1].glob(f"{fusion}-*.json")):
         if json.loads(card.read_text(encoding="utf-8"))["backbone"]["spec"] == _SOURCE_BACKBONE:
             return card.with_suffix(".safetensors")
-    raise WeightsError(f"no {fusion!r} scheduler is bundled; name one with --scheduler FILE")
+    raise WeightsError(f"no {fusion!r} scheduler is bundled; give one with --scheduler FILE")
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which W_v and W_t and which balance were chosen, and the held-out R@1 of each candidate at its best balance."""
+    """The chosen W_v, W_t and balance, and the held-out R@1 of each candidate at its best balance."""
 
     projections: str
     balance: float
@@ -123,9 +123,9 @@ class Chosen:
 def transfer(
     source: FusionWeights, backbone: str, bank: EmbeddingBank, seed: int
 ) -> tuple[FusionWeights, Chosen]:
-    """Put a trained fusion's schedulers onto a backbone known by clean pairs; every fit is in closed form.
+    """Transfer the schedulers of a trained fusion to the backbone of ``bank``; every fit is in closed form.
 
-    Raises ``UsageError`` where the backbone does not give a signal that a scheduler reads.
+    Raises ``UsageError`` if the backbone does not provide a signal that a scheduler reads.
     """
     dim = bank.images.shape[-1]
     generator = torch.Generator().manual_seed(seed)
@@ -148,7 +148,7 @@ def transfer(
 
 
 def _standardised(scheduler: Scheduler, prototypes: Prototypes, bank: EmbeddingBank) -> Scheduler:
-    """A copy of the scheduler that reads this backbone's signals by their own mean and deviation."""
+    """A copy of the scheduler with the mean and deviation of this backbone's signals."""
     copy = deepcopy(scheduler)
     fit_standardise(copy.standardise, prototypes, bank)
     return copy
@@ -156,19 +156,19 @@ def _standardised(scheduler: Scheduler, prototypes: Prototypes, bank: EmbeddingB
 
 @torch.no_grad()
 def _choose(fusion: ScheduledFusion, prototypes: Prototypes, bank: EmbeddingBank) -> Chosen:
-    """Set W_v, W_t and the balance by what ranks held-out pairs best; a regression is then fitted anew to all."""
-    held = torch.arange(len(bank.images)) % HELD_OUT == 0
+    """Choose W_v, W_t and the balance on held-out pairs; a regression is then refitted to all pairs."""
+    held_out = torch.arange(len(bank.images)) % HELD_OUT == 0
     several = len(bank.texts) > len(bank.images)
     bias: Tensor = fusion.scheduler.body[-1].bias  # type: ignore[assignment]
     trained, towards_image = bias.clone(), torch.tensor([1.0, -1.0])
     recalls = {}
     for name, fit in _PROJECTIONS.items():
-        fusion.image.weight.copy_(fit(bank, ~held))
+        fusion.image.weight.copy_(fit(bank, ~held_out))
         for balance in BALANCES if several else (0.0,):
             bias.copy_(trained + balance * towards_image)
-            recalls[name, balance] = _held_out_recall(fusion, prototypes, bank, held)
+            recalls[name, balance] = _held_out_recall(fusion, prototypes, bank, held_out)
     best, balance = max(recalls, key=lambda candidate: recalls[candidate])
-    fusion.image.weight.copy_(_PROJECTIONS[best](bank, torch.ones_like(held)))
+    fusion.image.weight.copy_(_PROJECTIONS[best](bank, torch.ones_like(held_out)))
     bias.copy_(trained + balance * towards_image)
     scores = {name: max(r for (of, _), r in recalls.items() if of == name) for name in _PROJECTIONS}
     return Chosen(best, balance, scores)
@@ -179,7 +179,7 @@ def _identity(bank: EmbeddingBank, kept: Tensor) -> Tensor:
 
 
 def _regression(bank: EmbeddingBank, kept: Tensor) -> Tensor:
-    """W (d, d) of least Σ |W v - t|² + ridge over the kept images and the mean of their texts."""
+    """W (d, d) that minimises Σ |W v - t|² + ridge over the kept images and the mean of their texts."""
     sums = torch.zeros_like(bank.images[:, 0]).index_add_(0, bank.owner, bank.texts[:, 0])
     v, t = bank.images[kept, 0].double(), torch.nn.functional.normalize(sums[kept], dim=-1).double()
     gram = v.T @ v
@@ -195,13 +195,13 @@ _PROJECTIONS: dict[str, Callable[[EmbeddingBank, Tensor], Tensor]] = {
 
 
 def _held_out_recall(
-    fusion: ScheduledFusion, prototypes: Prototypes, bank: EmbeddingBank, held: Tensor
+    fusion: ScheduledFusion, prototypes: Prototypes, bank: EmbeddingBank, held_out: Tensor
 ) -> float:
     """Fused retrieval R@1 of the held-out pairs among the held-out texts.
 
-    With one caption an image the query is the image alone, and what it has to find is that caption.
+    With one caption per image the query is the image only, and the target is its caption.
     """
-    texts = torch.nonzero(held[bank.owner]).flatten()
+    texts = torch.nonzero(held_out[bank.owner]).flatten()
     owner = bank.owner[texts]
     v, t = bank.images[owner, 0], bank.texts[texts, 0]
     tokens = {name: values[texts, 0] for name, values in bank.tokens.items()}
@@ -222,7 +222,7 @@ def _card(
     chosen: Chosen,
     seconds: float,
 ) -> str:
-    """Where the scheduler comes from, and what it was calibrated on."""
+    """The card: where the scheduler comes from, and what it was calibrated on."""
     options = {
         "backbone": request.backbone,
         "dataset": request.dataset,

@@ -1,8 +1,8 @@
-"""Train a caption decoder and its fusion on a bank of embeddings: backbone frozen, one random corruption a pair.
+"""Train a caption decoder and its fusion on a bank of embeddings: frozen backbone, one random corruption per pair.
 
 loss = cross-entropy of the caption + β (cross-entropy of language alone + 1 - cos(ℓ, the caption's embedding))
        + λ KL(α ‖ uniform)
-The terms of language alone teach the decoder what its signals are read from, and are the same for every fusion.
+The language-only terms train the quantities that the signals are computed from; they are the same for every fusion.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from mafs_bench.mafs.captioning import CaptionDecoder, Captioner, Inputs
 from mafs_bench.mafs.fusion import ScheduledFusion, WeightedFusion
 from mafs_bench.mafs.signals import Prototypes, Standardise
 from mafs_bench.mafs.training import Budget, kl_to_uniform, optimise
-from mafs_bench.mafs.words import PAD, START, Words
+from mafs_bench.mafs.vocabulary import PAD, START, Vocabulary
 
 CONTEXT_SHARE = 0.5
-"""How many training captions are written with another caption of the image, maybe corrupted, as context."""
+"""Share of training captions that have another caption of the image, possibly corrupted, as context."""
 LANGUAGE = 0.2
 _MOMENTUM = 0.02
 _LONGEST = 30
@@ -28,7 +28,7 @@ _LONGEST = 30
 
 @dataclass(frozen=True)
 class CaptionBatch:
-    """Inputs with target words (b, l), the embedding of the target (b, d), and which pairs are clean (b,)."""
+    """Inputs with target tokens (b, l), the embedding of the target (b, d), and which pairs are clean (b,)."""
 
     inputs: Inputs
     target: Tensor
@@ -38,19 +38,19 @@ class CaptionBatch:
 
 def make_captioner(
     fusion: WeightedFusion, prototypes: Prototypes, captions: list[str]
-) -> tuple[Captioner, Words, Tensor]:
-    """An untrained captioner, its vocabulary, and the captions as words, int64 (m, length)."""
-    words = Words.of(captions)
-    encoded = words.encode(captions, _LONGEST)
+) -> tuple[Captioner, Vocabulary, Tensor]:
+    """An untrained captioner, its vocabulary, and the captions as token ids, int64 (m, length)."""
+    vocabulary = Vocabulary.of(captions)
+    encoded = vocabulary.encode(captions, _LONGEST)
     length = int((encoded != PAD).any(0).sum())
-    decoder = CaptionDecoder(prototypes.image.shape[1], len(words), length)
-    return Captioner(fusion, decoder, prototypes), words, encoded[:, :length]
+    decoder = CaptionDecoder(prototypes.image.shape[1], len(vocabulary), length)
+    return Captioner(fusion, decoder, prototypes), vocabulary, encoded[:, :length]
 
 
 def train_captioner(
     captioner: Captioner, bank: EmbeddingBank, words: Tensor, budget: Budget, seed: int
 ) -> list[float]:
-    """Train in place; the loss curve, a value a step. ``words`` (m, length) are the bank's captions."""
+    """Train in place; returns the loss per step. ``words`` (m, length) are the token ids of the bank's captions."""
     generator = torch.Generator().manual_seed(seed)
 
     def loss() -> Tensor:
@@ -77,10 +77,10 @@ def train_captioner(
 def draw_captions(
     bank: EmbeddingBank, prototypes: Prototypes, words: Tensor, size: int, generator: torch.Generator
 ) -> CaptionBatch:
-    """Draw pairs as for any fusion; what is to be written is another clean caption of the text's own image.
+    """Draw pairs as for any fusion; the target is another clean caption of the text's own image.
 
-    The pair's text is the context for ``CONTEXT_SHARE`` of the pairs and, since nothing else tells there what
-    is asked for, for all that hold another's image. A pair without context is asked for what its image shows.
+    The pair's text is the context for ``CONTEXT_SHARE`` of the pairs, and for all mismatched pairs, in which only the
+    text determines the target. Without context the target is a caption of the pair's image.
     """
     batch = draw_batch(bank, prototypes, size, generator)
     mismatched = batch.shown != batch.image
@@ -95,7 +95,7 @@ def draw_captions(
 
 
 def other_caption(owner: Tensor, text: Tensor, image: Tensor, generator: torch.Generator) -> Tensor:
-    """For each image (b,) a caption of it that is not ``text`` (b,), but where it has no other: (b,)."""
+    """For each image (b,) one of its captions other than ``text`` (b,), or ``text`` if it has no other: (b,)."""
     order = torch.argsort(owner, stable=True)
     place = torch.empty_like(order)
     place[order] = torch.arange(len(order))
@@ -108,7 +108,7 @@ def other_caption(owner: Tensor, text: Tensor, image: Tensor, generator: torch.G
 
 
 def follow(standardise: Standardise, signals: dict[str, Tensor]) -> None:
-    """Let mean and deviation follow the signals of clean pairs, which change as the decoder learns."""
+    """Update the running mean and deviation of the signals of clean pairs, which change as the decoder learns."""
     columns = torch.stack([signals[name] for name in standardise.names], dim=1)
     if len(columns) > 1:
         standardise.mean.lerp_(columns.mean(0), _MOMENTUM)

@@ -1,4 +1,4 @@
-"""Caption decoders on disk: one safetensors file a backbone and fusion, beside the fusion's own."""
+"""Caption decoders on disk: one safetensors file per backbone and fusion, next to the fusion's file."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mafs_bench.mafs.captioning import CaptionDecoder, Captioner
 from mafs_bench.mafs.catalogue import FUSIONS
 from mafs_bench.mafs.fusion import WeightedFusion
 from mafs_bench.mafs.signals import Prototypes
+from mafs_bench.mafs.vocabulary import Vocabulary
 from mafs_bench.mafs.weights import file_name, search_path
-from mafs_bench.mafs.words import Words
 from mafs_bench.types import TrainingData
 
 
@@ -23,32 +23,32 @@ from mafs_bench.types import TrainingData
 class CaptionerWeights:
     """A trained captioner with its vocabulary.
 
-    fusion: its name among ``FUSIONS``. backbone: SHA-256 of the weights it was trained on. digest: SHA-256 of
-    the file, "" before it is written. probe, data: as of ``FusionWeights``.
+    fusion: a name in ``FUSIONS``. backbone: SHA-256 of the weights it was trained on. digest: SHA-256 of the file,
+    "" before it is written. probe, data: as in ``FusionWeights``.
     """
 
     fusion: str
     backbone: str
     captioner: Captioner
-    words: Words
+    vocabulary: Vocabulary
     digest: str = ""
     probe: Mapping[str, object] = field(default_factory=dict)
     data: tuple[TrainingData, ...] = ()
 
 
 def captioner_file(fusion: str, backbone: str) -> str:
-    """The name under which a captioner for that backbone is found."""
+    """The file name of a captioner for that backbone."""
     return f"captions-{file_name(fusion, backbone)}"
 
 
 def find_captioner(fusion: str, backbone: str) -> Path | None:
-    """The trained captioner for a backbone's weights, or None."""
+    """The file of the captioner trained for a backbone's weights, or None."""
     files = (folder / captioner_file(fusion, backbone) for folder in search_path())
     return next((file for file in files if file.is_file()), None)
 
 
 def save_captioner(weights: CaptionerWeights, path: Path) -> None:
-    """Write the file, in half precision. Raises ``WeightsError`` when the folder cannot be written."""
+    """Write the file in half precision. Raises ``WeightsError`` if the folder cannot be written."""
     from safetensors.torch import save_file
 
     prototypes, decoder = weights.captioner.prototypes, weights.captioner.decoder
@@ -58,7 +58,7 @@ def save_captioner(weights: CaptionerWeights, path: Path) -> None:
         "k": prototypes.image.shape[0],
         "dim": prototypes.image.shape[1],
         "length": decoder.length,
-        "words": weights.words.words,
+        "words": weights.vocabulary.words,
         "probe": weights.probe,
         "data": [data.to_table() for data in weights.data],
     }
@@ -75,20 +75,20 @@ def save_captioner(weights: CaptionerWeights, path: Path) -> None:
 
 
 def _not_stored(fusion: WeightedFusion) -> tuple[str, ...]:
-    """Prefixes of tensors that nothing reads: a caption uses no more of its fusion than the weights."""
+    """Prefixes of unused tensors: captioning uses only the weights of its fusion."""
     return tuple(f"fusion.{prefix}" for prefix in fusion.not_for_weighing)
 
 
 def load_captioner(path: Path) -> CaptionerWeights:
-    """Read a file. Raises ``WeightsError`` naming it when it does not hold a captioner."""
+    """Read a file. Raises ``WeightsError`` if it does not contain a captioner."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
             shape = json.loads((file.metadata() or {})["mafs_bench"])
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        dim, words = shape["dim"], Words(shape["words"])
-        decoder = CaptionDecoder(dim, len(words), shape["length"])
+        dim, vocabulary = shape["dim"], Vocabulary(shape["words"])
+        decoder = CaptionDecoder(dim, len(vocabulary), shape["length"])
         captioner = Captioner(FUSIONS[shape["fusion"]](dim), decoder, Prototypes(shape["k"], dim))
         missing, unexpected = captioner.load_state_dict(tensors, strict=False)
         not_stored = _not_stored(captioner.fusion)
@@ -96,7 +96,9 @@ def load_captioner(path: Path) -> CaptionerWeights:
             raise KeyError(*lacking[:1])
         data = TrainingData.read(shape.get("data", ()))
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
-        raise WeightsError(f"{path} does not hold a captioner: {error}") from error
+        raise WeightsError(f"{path} does not contain a captioner: {error}") from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     probe = shape.get("probe", {})
-    return CaptionerWeights(shape["fusion"], shape["backbone"], captioner.eval(), words, digest, probe, data)
+    return CaptionerWeights(
+        shape["fusion"], shape["backbone"], captioner.eval(), vocabulary, digest, probe, data
+    )

@@ -1,12 +1,12 @@
-"""Captions from a frozen image embedding: a small decoder whose layers mix image and language by α.
+"""Captions from a frozen image embedding: a small decoder whose layers weigh image and language by α.
 
   layer: x <- x + α_t · self-attention(x) + α_v · cross-attention(x, image),  then a feed-forward block
-Self-attention reads the words said so far and, where one is given, a context text's embedding: the language
-state. α is chosen anew at every position. The signals are those of any image-text pair, with the language state
-in the text's place. It is read from the same decoder with the image withheld (α = (0, 1)):
-  text_entropy  entropy of the next word that language alone expects, over log V
-  agreement, divergence  of the image v and ℓ, where the language state believes the caption's embedding to lie
-Every fusion writes with this decoder; what differs is where α comes from. With the image missing α_v is exactly 0.
+Self-attention attends to the words so far and, if given, to the embedding of a context text: the language state. α
+is computed at every position. The signals are those of an image-text pair, with the language state in place of the
+text. They come from the same decoder without the image (α = (0, 1)):
+  text_entropy  entropy of the next word predicted from language alone, divided by log V
+  agreement, divergence  between the image v and ℓ, the caption embedding predicted from language alone
+Every fusion uses this decoder; only the source of α differs. If the image is missing, α_v is exactly 0.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from torch import Tensor, nn
 
 from mafs_bench.mafs.fusion import FusionInput, WeightedFusion
 from mafs_bench.mafs.signals import Prototypes, normalised_entropy, pair_signals
-from mafs_bench.mafs.words import END, PAD, START, UNKNOWN
+from mafs_bench.mafs.vocabulary import END, PAD, START, UNKNOWN
 
 HEADS = 4
 MEMORY = 4
-"""Tokens into which an embedding is unfolded to be attended to."""
+"""Number of tokens into which an embedding is unfolded for attention."""
 
 KeysValues = tuple[Tensor, Tensor]
-"""What is attended to, each (n, heads, positions, width / heads)."""
+"""Keys and values, each (n, heads, positions, width / heads)."""
 Cache = list[KeysValues]
-"""Of every layer."""
+"""Keys and values of every layer."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """n images with contexts: v, context (n, d) unit; present (n, 2), image there, context there, 0 or 1."""
+    """n images with contexts: v, context (n, d), unit length; present (n, 2), 0 or 1 for image and context."""
 
     v: Tensor
     context: Tensor
@@ -40,12 +40,12 @@ class Inputs:
 
     @property
     def modalities(self) -> Tensor:
-        """(n, 2): the image where it is there; the language state always is."""
+        """(n, 2): whether the image is present; the language state always is."""
         return torch.stack([self.present[:, 0], torch.ones_like(self.present[:, 0])], dim=1)
 
 
 class _Attention(nn.Module):
-    """Multi-head attention whose keys and values may be kept."""
+    """Multi-head attention with cacheable keys and values."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ def _heads(x: Tensor) -> Tensor:
 
 
 class MixedLayer(nn.Module):
-    """x + α_t · self-attention + α_v · cross-attention, and a feed-forward block; norms come first."""
+    """x + α_t · self-attention + α_v · cross-attention, then a feed-forward block; pre-norm."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -84,9 +84,9 @@ class MixedLayer(nn.Module):
     def forward(
         self, x: Tensor, alpha: Tensor | None, image: KeysValues, past: KeysValues, mask: Tensor
     ) -> tuple[Tensor, KeysValues]:
-        """x (n, l, width), α (n, l, 2), keys and values of image and past -> x, and those of past and x.
+        """x (n, l, width), α (n, l, 2), keys and values of image and past -> x, and keys and values of past and x.
 
-        Without α the image is withheld: α = (0, 1).
+        Without α the image is not used: α = (0, 1).
         """
         normed = self.norm(x)
         said = tuple(torch.cat(both, dim=2) for both in zip(past, self.said.keys_values(normed), strict=True))
@@ -100,7 +100,7 @@ class MixedLayer(nn.Module):
 
 
 class CaptionDecoder(nn.Module):
-    """Words (n, l) to the next word's logits (n, l, V) and the language state's ℓ (n, l, d); head tied."""
+    """Maps token ids (n, l) to next-word logits (n, l, V) and ℓ (n, l, d); the output head is tied."""
 
     def __init__(self, dim: int, n_words: int, length: int, width: int = 128, layers: int = 2) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class CaptionDecoder(nn.Module):
         nn.init.normal_(self.positions.weight, std=width**-0.5)
 
     def unfold(self, inputs: Inputs) -> tuple[Cache, Cache]:
-        """Every layer's keys and values of the image, and of the context."""
+        """Keys and values of the image and of the context, per layer."""
         image = self.image(self.scale * inputs.v).unflatten(-1, (MEMORY, -1))
         context = self.context(self.scale * inputs.context).unflatten(-1, (MEMORY, -1))
         layers: list[MixedLayer] = list(self.layers)  # type: ignore[arg-type]
@@ -128,9 +128,9 @@ class CaptionDecoder(nn.Module):
     def forward(
         self, ids: Tensor, alpha: Tensor | None, image: Cache, cache: Cache, context: Tensor
     ) -> tuple[Tensor, Tensor, Cache]:
-        """Go on from ``cache`` with words (n, l) weighed by α (n, l, 2), or by language alone.
+        """Continue from ``cache`` with token ids (n, l) and weights α (n, l, 2); without α from language alone.
 
-        context (n,), 0 where there is none.
+        context: (n,), 0 if there is none.
         """
         start = cache[0][0].shape[2] - MEMORY
         x = self.words(ids) + self.positions(torch.arange(start, start + ids.shape[1]))
@@ -144,14 +144,14 @@ class CaptionDecoder(nn.Module):
 
     @staticmethod
     def _mask(new: int, start: int, context: Tensor) -> Tensor:
-        """bool (n, 1, new, MEMORY + start + new): the context where there is one, and no word to come."""
+        """Causal mask, bool (n, 1, new, MEMORY + start + new), with the context if there is one."""
         causal = torch.ones(new, start + new, dtype=torch.bool).tril(start)
         given = (context > 0)[:, None, None, None].expand(-1, 1, new, MEMORY)
         return torch.cat([given, causal.expand(len(context), 1, -1, -1)], dim=-1)
 
 
 class Captioner(nn.Module):
-    """A decoder, the prototypes of its image signals, and the fusion that chooses α at every position."""
+    """A decoder, the prototypes for its image signals, and the fusion that computes α at every position."""
 
     def __init__(self, fusion: WeightedFusion, decoder: CaptionDecoder, prototypes: Prototypes) -> None:
         super().__init__()
@@ -160,13 +160,13 @@ class Captioner(nn.Module):
         self.prototypes = prototypes
 
     def weigh(self, inputs: Inputs, logits: Tensor, meaning: Tensor) -> Tensor:
-        """α (n, l, 2) from what language alone expects, logits (n, l, V), and means, (n, l, d)."""
+        """α (n, l, 2) from the language-only logits (n, l, V) and predicted embeddings (n, l, d)."""
         n, positions = meaning.shape[:2]
         alpha: Tensor = self.fusion.weigh(self.signals(inputs, logits, meaning))
         return alpha.view(n, positions, 2)
 
     def signals(self, inputs: Inputs, logits: Tensor, meaning: Tensor) -> FusionInput:
-        """The n · l pairs of image and language state. Signals are read and not shaped: no gradient passes."""
+        """The n · l pairs of image and language state. No gradient flows through the signals."""
         logits, meaning = logits.detach().flatten(0, 1), meaning.detach().flatten(0, 1)
         times = len(meaning) // len(inputs.v)
         v = inputs.v.repeat_interleave(times, 0)
@@ -176,7 +176,7 @@ class Captioner(nn.Module):
         return FusionInput(v, meaning, signals, inputs.modalities.repeat_interleave(times, 0))
 
     def forward(self, inputs: Inputs, ids: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Words (n, l) given -> next-word logits, α (n, l, 2); and of language alone: logits, ℓ."""
+        """Token ids (n, l) -> next-word logits, α (n, l, 2), and from language alone: logits, ℓ."""
         image, context = self.decoder.unfold(inputs)
         there = inputs.present[:, 1]
         alone, meaning, _ = self.decoder(ids, None, image, context, there)
@@ -185,7 +185,7 @@ class Captioner(nn.Module):
         return logits, alpha, alone, meaning
 
     def write(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """Greedy captions: word ids (n, length), padded after the end mark, and α (n, length, 2), 0 there."""
+        """Greedy captions: token ids (n, length), padded after the end token, and α (n, length, 2), 0 for padding."""
         image, context = self.decoder.unfold(inputs)
         alone_cache, cache = context, context
         there = inputs.present[:, 1]
@@ -210,7 +210,7 @@ class Captioner(nn.Module):
 
 
 def writable(logits: Tensor) -> Tensor:
-    """Logits (…, V) without the marks that no caption holds: padding, start and the unknown word."""
+    """Logits (…, V) without the tokens that a caption never contains: padding, start and the unknown word."""
     marks = torch.zeros(logits.shape[-1], dtype=torch.bool)
     marks[[PAD, START, UNKNOWN]] = True
     return logits.masked_fill(marks, -1e9)

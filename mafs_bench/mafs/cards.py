@@ -1,4 +1,4 @@
-"""What every card says: the data that something was made from, and the command that makes it again."""
+"""Content of every card: the training data, and the command that reproduces the file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mafs_bench.types import Dataset
 
 
 def describe_data(dataset: Dataset) -> dict[str, str | int]:
-    """Name, split, revision, sizes and licence, as a card's ``data``."""
+    """Name, split, revision, sizes and licence, as ``data`` in a card."""
     return {
         "name": dataset.name,
         "split": dataset.split,
@@ -30,7 +30,7 @@ def command_line(command: str, options: Mapping[str, object]) -> str:
 
 
 def check_output(folder: Path) -> None:
-    """Check before any work that files can be written to a folder. Raises ``WeightsError``."""
+    """Check, before any work, that files can be written to a folder. Raises ``WeightsError``."""
     try:
         check_folder(folder)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Every fusion by its name: MA-AFS, its variants, and what they are held against."""
+"""All fusions by name: MA-AFS, its variants and its baselines."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ FUSIONS: dict[str, Callable[[int], WeightedFusion]] = {
 """Fusions by name; "mafs" is plain MA-AFS, "mafs@2" a variant that also reads the text's tokens."""
 
 CAPTIONING = ("mafs", "mean", "static")
-"""Fusions that write captions: those whose weights are fixed or scheduled. The others weigh what is whole, not a
-caption in the making; and captions need both sides, the image and the words that were said."""
+"""Fusions that support captioning: those with fixed or scheduled weights. The others need a complete text, not a
+caption being generated; and captioning needs both the image and the words so far."""

@@ -1,8 +1,8 @@
-"""Fusions by confidence, adapted from class logits to embeddings: QMF, PDF and TMC.
+"""Confidence-based fusions, adapted from class logits to embeddings: QMF, PDF and TMC.
 
-The published methods weigh class predictions of each modality. Here a modality's "prediction" is its retrieval:
-W_m x_m against the training captions, or against K learned class anchors where a method needs classes (the
-class of a pair is its nearest image prototype). Each class's docstring states its adaptation.
+The published methods weight the class predictions of each modality. Here a modality's "prediction" is its retrieval:
+W_m x_m against the training captions, or against K learned class anchors if a method needs classes (the class of a
+pair is its nearest image prototype). The docstring of each class states its adaptation.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ CLASSES = 64
 
 
 def _normalised(weights: Tensor, present: Tensor) -> Tensor:
-    """Non-negative weights (n, 2) to shares among the modalities that are there."""
+    """Normalise non-negative weights (n, 2) over the modalities that are present."""
     kept = weights * present
     return kept / kept.sum(-1, keepdim=True).clamp_min(1e-12)
 
 
 class _Unimodal(WeightedFusion):
-    """A fusion with a linear class head a modality."""
+    """A fusion with a linear class head per modality."""
 
     def __init__(self, dim: int) -> None:
         super().__init__(dim)
         self.heads = nn.ModuleList([nn.Linear(dim, CLASSES), nn.Linear(dim, CLASSES)])
 
     def class_logits(self, pairs: FusionInput) -> Tensor:
-        """Logits a modality: (n, 2, K), of the embeddings scaled to the width of a standard normal."""
+        """Logits per modality, (n, 2, K), from embeddings scaled to unit variance per dimension."""
         scale = pairs.v.shape[1] ** 0.5
         return torch.stack(
             [head(scale * x) for head, x in zip(self.heads, (pairs.v, pairs.t), strict=True)], dim=1
@@ -38,7 +38,7 @@ class _Unimodal(WeightedFusion):
 
 
 def _class_loss(logits: Tensor, targets: Targets) -> Tensor:
-    """Cross-entropy a modality: (n, 2, K) -> (n, 2)."""
+    """Cross-entropy per modality: (n, 2, K) -> (n, 2)."""
     labels = targets.label[:, None].expand(-1, 2)
     return nn.functional.cross_entropy(logits.transpose(1, 2), labels, reduction="none")
 
@@ -47,8 +47,8 @@ class QMF(_Unimodal):
     """Quality-aware multimodal fusion (Zhang et al., ICML 2023).
 
     A modality's weight is its energy score, log Σ_k exp(logit_k) / 10; a ranking term makes the weight of a
-    sample that its modality gets right larger than that of one it gets wrong. Adapted: the weights multiply
-    embeddings in place of logits, and correctness is the loss of this step in place of its running mean.
+    sample that the modality gets right larger than that of one it gets wrong. Adaptation: the weights multiply
+    embeddings instead of logits, and correctness is the loss in this step instead of its running mean.
     """
 
     def weigh(self, pairs: FusionInput) -> Tensor:
@@ -72,9 +72,9 @@ class QMF(_Unimodal):
 class PDF(_Unimodal):
     """Predictive dynamic fusion (Cao et al., ICML 2024).
 
-    A head a modality predicts the probability of the true class (mono-confidence p_m); holo-confidence is
-    log p_other / log(p_image p_text); their sum is scaled down for the modality whose class distribution is the
-    flatter. Adapted: weights multiply embeddings in place of logits.
+    A head per modality predicts the probability of the true class (mono-confidence p_m); holo-confidence is
+    log p_other / log(p_image p_text); their sum is scaled down for the modality with the flatter class
+    distribution. Adaptation: the weights multiply embeddings instead of logits.
     """
 
     def __init__(self, dim: int) -> None:
@@ -111,7 +111,7 @@ class TMC(_Unimodal):
     """Trusted multi-view classification (Han et al., ICLR 2021).
 
     Each modality gives evidence for K classes, a Dirichlet distribution with uncertainty u = K / Σ(e + 1).
-    Adapted: in place of combining opinions by Dempster's rule, embeddings are weighed by the belief mass 1 - u;
+    Adaptation: instead of combining opinions by Dempster's rule, embeddings are weighted by the belief mass 1 - u;
     the evidential loss is the published one without its annealed KL term.
     """
 

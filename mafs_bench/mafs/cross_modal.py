@@ -1,9 +1,9 @@
-"""MA-AFS for cross-modal retrieval: two evidences for a pair, weighted by its scheduler.
+"""MA-AFS for cross-modal retrieval: two evidence scores per pair, weighted by the scheduler.
 
   e_v(i, j) = log p(t_j | v_i) over the training texts' bank plus t_j
   e_t(i, j) = log p(v_i | t_j) over the training images' bank plus v_i
   score = α_v e_v + α_t e_t
-The banks come from the training split, never from the gallery that is searched.
+The banks come from the training split, never from the searched gallery.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mafs_bench.mafs.scheduler import Scheduler
 
 
 class CrossModalFusion(nn.Module):
-    """Banks of unit vectors, image_bank (b, d) and text_bank (b, d), a temperature and a scheduler."""
+    """A scheduler, a temperature, and banks of unit vectors, image_bank (b, d) and text_bank (b, d)."""
 
     image_bank: Tensor
     text_bank: Tensor

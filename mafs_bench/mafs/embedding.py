@@ -1,6 +1,6 @@
 """Embed training pairs and questions with a frozen backbone, clean and under the training corruptions.
 
-What is embedded is kept in the user's folder, named by everything that it depends on.
+Embeddings are cached in the user's folder under a key of everything they depend on.
 """
 
 from __future__ import annotations
@@ -33,37 +33,37 @@ from mafs_bench.types import SEVERITIES, Corruption, Dataset, ImageSource
 
 SEEN_IMAGE = ("gaussian_noise", "impulse_noise", "defocus_blur", "motion_blur")
 SEEN_TEXT = ("keyboard", "char_swap", "char_delete")
-"""Training corruptions: families noise, blur and text-char, beside dropout and mismatched pairs. All other
+"""Training corruptions: families noise, blur and text-char, in addition to dropout and mismatched pairs. All other
 families are unseen."""
 
 COPIES = 3
-"""Corrupted copies of each image and text."""
+"""Number of corrupted copies per image and text."""
 
 Arrays = dict[str, Any]
 
 
 def require_dual_encoder(spec: str, purpose: str) -> None:
-    """Raise ``UsageError`` for a model that does not encode images and texts; ``purpose``: "be trained on"."""
+    """Raise ``UsageError`` unless the model encodes images and texts; ``purpose``: "be trained on"."""
     if not capabilities(adapter_class(spec)) >= DUAL_ENCODER:
-        raise UsageError(f"{spec} cannot {purpose}: it is no dual encoder")
+        raise UsageError(f"{spec} cannot {purpose}: it is not a dual encoder")
 
 
 def require_one_space(adapter: Adapter, dataset: Dataset) -> None:
-    """Encode one image and one text. Raises ``UsageError`` where their vectors are not equally long."""
+    """Encode one image and one text. Raises ``UsageError`` if their vectors differ in length."""
     sample = dataset.samples[0]
     image = _embed_images(adapter, [sample.image], [sample.id])
     text = encode_texts(adapter, [*sample.captions, "a text"][:1])
     if image.shape[-1] != text.vectors.shape[1]:
         raise UsageError(
             f"{adapter.name} encodes images to {image.shape[-1]} dimensions and texts to {text.vectors.shape[1]}: "
-            "they must lie in one space"
+            "they must be in one space"
         )
 
 
 def embed(
-    adapter: Adapter, probe: Probe, dataset: Dataset, seed: int, say: Callable[[str], None]
+    adapter: Adapter, probe: Probe, dataset: Dataset, seed: int, log: Callable[[str], None]
 ) -> EmbeddingBank:
-    """Embed a training split, clean and corrupted; found in the cache where a model of this probe did it before."""
+    """Embed a training split, clean and corrupted, or read it from the cache if a model with this probe did so."""
     suite = suites.load("core@1")
     image_corruptions = [suite.corruptions[name] for name in SEEN_IMAGE]
     text_corruptions = [suite.corruptions[name] for name in SEEN_TEXT]
@@ -73,15 +73,15 @@ def embed(
         return {"images": images} | _embed_texts(adapter, caption_pairs(dataset), text_corruptions, seed)
 
     cache = _cache_file("bank", adapter, dataset, suite.digest, seed)
-    return _bank(dataset, _computed_once(cache, probe, make, say))
+    return _bank(dataset, _computed_once(cache, probe, make, log))
 
 
 def _computed_once(
-    cache: Path, probe: Probe, make: Callable[[], Arrays], say: Callable[[str], None]
+    cache: Path, probe: Probe, make: Callable[[], Arrays], log: Callable[[str], None]
 ) -> Arrays:
-    """What ``make`` gives, from the cache where a model of the same probe made it before.
+    """The result of ``make``, from the cache if it was computed by a model with the same probe.
 
-    What is damaged, or was made by a model that answers otherwise, is made again.
+    A damaged file, or one of a model with another probe, is computed again.
     """
     if cache.is_file():
         try:
@@ -90,20 +90,20 @@ def _computed_once(
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             other = f"damaged: {type(error).__name__}"
         if other is None:
-            say(f"embeddings found in {cache}")
+            log(f"using cached embeddings: {cache}")
             return arrays
-        say(f"{cache} is not used ({other}); it is made again")
+        log(f"{cache} is not used ({other}); computing it again")
     arrays = make()
     try:
         with replacing(cache) as temporary, temporary.open("wb") as file:
             np.savez(file, probe=np.array(json.dumps(probe.to_table())), **arrays)
     except OSError as error:
-        say(f"the embeddings are not kept: cannot write {cache}: {error.strerror}")
+        log(f"the embeddings are not cached: cannot write {cache}: {error.strerror}")
     return arrays
 
 
 def embed_clean(adapter: Adapter, dataset: Dataset) -> EmbeddingBank:
-    """Embed a split as it is: a bank without corrupted copies."""
+    """Embed a split without corrupted copies."""
     arrays = {"images": _embed_copies(adapter, dataset, (), 0, copies=0)}
     return _bank(dataset, arrays | _embed_texts(adapter, caption_pairs(dataset), (), 0, copies=0))
 
@@ -135,7 +135,7 @@ def _draw(corruptions: Sequence[Corruption], seed: int, sample_id: str, copy: in
 def _embed_copies(
     adapter: Adapter, dataset: Dataset, corruptions: Sequence[Corruption], seed: int, copies: int = COPIES
 ) -> np.ndarray[Any, Any]:
-    """float32 (n, 1 + copies, d): clean, then one random corruption and severity a copy."""
+    """float32 (n, 1 + copies, d): clean, then one random corruption and severity per copy."""
     sources: list[ImageSource] = []
     for sample in dataset.samples:
         sources.append(sample.image)
@@ -167,8 +167,8 @@ def _embed_texts(
         texts.append(pair.text)
         for copy in range(copies):
             corruption, severity = _draw(corruptions, seed, pair.id, copy)
-            made = corrupt_text(pair.text, corruption, (severity,), seed=seed, sample_id=pair.id)[0]
-            texts.append(pair.text if made is None else made)
+            corrupted = corrupt_text(pair.text, corruption, (severity,), seed=seed, sample_id=pair.id)[0]
+            texts.append(pair.text if corrupted is None else corrupted)
     encoded = encode_texts(adapter, texts)
     shape = (-1, 1 + copies)
     tokens = {f"tokens.{name}": values.reshape(shape) for name, values in encoded.signals.items()}
@@ -176,15 +176,15 @@ def _embed_texts(
 
 
 def embed_questions(
-    adapter: Adapter, probe: Probe, dataset: Dataset, seed: int, say: Callable[[str], None]
+    adapter: Adapter, probe: Probe, dataset: Dataset, seed: int, log: Callable[[str], None]
 ) -> tuple[EmbeddingBank, torch.Tensor]:
-    """A bank whose texts are the questions, and the soft accuracy of every answer to each, (m, answers)."""
-    images = embed(adapter, probe, dataset, seed, say).images
+    """A bank whose texts are the questions, and the soft accuracy of every answer, (m, answers)."""
+    images = embed(adapter, probe, dataset, seed, log).images
     pairs = [Pair(q.id, i, q.text) for i, sample in enumerate(dataset.samples) for q in sample.questions]
     suite = suites.load("core@1")
     seen = [suite.corruptions[name] for name in SEEN_TEXT]
     cache = _cache_file("questions", adapter, dataset, suite.digest, seed)
-    arrays = _computed_once(cache, probe, lambda: _embed_texts(adapter, pairs, seen, seed), say)
+    arrays = _computed_once(cache, probe, lambda: _embed_texts(adapter, pairs, seen, seed), log)
     tokens = {n.partition(".")[2]: torch.from_numpy(x) for n, x in arrays.items() if n.startswith("tokens.")}
     owner = torch.tensor([pair.sample for pair in pairs])
     true_of = owner[None] == torch.arange(len(images))[:, None]

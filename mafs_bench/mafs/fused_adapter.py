@@ -1,4 +1,4 @@
-"""A frozen dual encoder with a trained fusion on top: what MA-AFS and its baselines have in common."""
+"""A frozen dual encoder with a trained fusion: the base classes of MA-AFS and its baselines."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ _TILE = 16
 
 
 class FusedBackbone(Adapter):
-    """Encodes with its backbone and fuses with trained weights.
+    """Encodes with a backbone and fuses with trained weights.
 
-    A missing modality is masked: it gets weight 0. With both missing the query is the training prior, and
-    ``prior`` is 1 among the diagnostics.
+    A missing modality is masked: it gets weight 0. If both are missing, the query is the training prior, and the
+    diagnostic ``prior`` is 1.
     """
 
     backbone: ClassVar[str] = "clip"
     fusion: ClassVar[str]
     missing = MappingProxyType({"image": "masked", "text": "masked"})
     _probe: Probe | None = None
-    """What the backbone answers, where it was loaded with its fusion."""
+    """Probe of the backbone, if it was loaded together with its fusion."""
 
     def __init__(self, name: str, backbone: Adapter, weights: FusionWeights) -> None:
-        """Wrap a loaded backbone; ``load`` is the usual way in."""
+        """Wrap a loaded backbone; most callers use ``load``."""
         self.name = name
         self.domain = backbone.domain
         self.sources = backbone.sources
@@ -63,15 +63,14 @@ class FusedBackbone(Adapter):
 
     @classmethod
     def load(cls, argument: str, settings: Settings) -> Self:
-        """Load the backbone that ``argument`` names and the fusion that was trained for its weights.
+        """Load the backbone ``argument`` and the fusion trained for its weights.
 
-        An argument of the form ``path/to/file.py:Class`` names a dual encoder of the user's own. Raises
-        ``WeightsError``, naming the commands that make one, when there is no fusion, and ``UsageError`` for a
-        user's class that encodes no images and texts.
+        ``path/to/file.py:Class`` is a user's dual encoder. Raises ``WeightsError``, with the commands that train
+        one, if there is no fusion, and ``UsageError`` for a class that does not encode images and texts.
         """
         spec = cls.backbone_spec(argument)
         if not capabilities(adapter_class(spec)) >= DUAL_ENCODER:
-            raise UsageError(f"{spec} cannot be fused: it is no dual encoder")
+            raise UsageError(f"{spec} cannot be fused: it is not a dual encoder")
         backbone = load(spec, settings)
         file = find(cls.fusion, backbone.weights)
         if file is None:
@@ -83,10 +82,10 @@ class FusedBackbone(Adapter):
         return adapter
 
     def _require_same_backbone(self, file: Path, trained_on: Mapping[str, object], remedy: str) -> None:
-        """Raise ``WeightsError`` where a file was trained on another backbone than the one that is loaded."""
+        """Raise ``WeightsError`` if a file was trained on another backbone than the loaded one."""
         if self._probe is not None and (found := difference(trained_on, self._probe)) is not None:
             raise WeightsError(
-                f"{file} was trained on other weights than {self._backbone.name} has now ({found}); {remedy}"
+                f"{file} was trained on other weights than those of {self._backbone.name} ({found}); {remedy}"
             )
 
     @classmethod
@@ -95,14 +94,14 @@ class FusedBackbone(Adapter):
 
     @classmethod
     def backbone_spec(cls, argument: str) -> str:
-        """The spec of the backbone that ``argument`` names."""
+        """The model spec of the backbone ``argument``."""
         if not argument or is_file_reference(argument):
             return argument or cls.backbone
         return f"{cls.backbone}:{argument}"
 
     @classmethod
     def spec_name(cls) -> str:
-        """What the model is called on the command line."""
+        """The model's name on the command line."""
         return f"{cls.backbone}+{cls.fusion}"
 
     def encode_images(self, images: Sequence[Image]) -> Embeddings:
@@ -114,15 +113,15 @@ class FusedBackbone(Adapter):
         return self.start_pixels(pixels)()
 
     def start_pixels(self, pixels: npt.NDArray[Any]) -> Callable[[], Embeddings]:
-        """Begin ``encode_pixels``; only the function that is given back waits for the backbone's device."""
+        """Start ``encode_pixels``; only the returned function waits for the backbone's device."""
         finish = self._backbone.start_pixels(pixels)
         return lambda: self._described(finish(), len(pixels))
 
     def compile(self) -> None:
-        """Nothing more: the backbone was compiled when it was loaded."""
+        """Do nothing: the backbone was compiled when it was loaded."""
 
     def read_tokens(self, texts: Sequence[str], *, cut: bool = True) -> Sequence[Sequence[int]] | None:
-        """Token ids that the backbone reads of n texts."""
+        """Token ids that the backbone reads from n texts."""
         return self._backbone.read_tokens(texts, cut=cut)
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
@@ -130,7 +129,7 @@ class FusedBackbone(Adapter):
         return _as_embeddings(self._backbone.encode_texts(texts), len(texts))
 
     def fuse(self, images: Embeddings, texts: Embeddings) -> Fused:
-        """Fuse n aligned pairs: unit vectors (n, d) with α and the signals beside them."""
+        """Fuse n aligned pairs: unit vectors (n, d), with α and the signals as diagnostics."""
         with torch.inference_mode():
             pairs = self._pairs(images, texts)
             z, alpha = self._fusion.fused(pairs)
@@ -141,9 +140,9 @@ class FusedBackbone(Adapter):
         return Fused(z.numpy(), {name: values.numpy() for name, values in diagnostics.items()})
 
     def prepare_answers(self, vocabulary: Sequence[str]) -> None:
-        """Nothing to prepare: the answers are those that the head was trained on.
+        """Check that there is an answer head; its answers are those it was trained on.
 
-        Raises ``WeightsError`` where no head was trained.
+        Raises ``WeightsError`` if no head was trained.
         """
         self._head()
 
@@ -174,7 +173,7 @@ class FusedBackbone(Adapter):
         return FusionInput(v, t, pair_signals(self._fusion.prototypes, v, t, tokens), present)
 
     def _described(self, encoded: FloatArray | Embeddings, n: int) -> Embeddings:
-        """What else a fusion keeps of an image; nothing here."""
+        """Add what else a fusion needs from an encoded image; nothing by default."""
         return _as_embeddings(encoded, n)
 
 
@@ -183,19 +182,19 @@ class ScheduledBackbone(FusedBackbone):
 
     rerank = 32
     derived = frozenset({"mass"})
-    """States that ``complete_images`` and ``complete_texts`` make of the rest: no cache keeps them."""
+    """States that ``complete_images`` and ``complete_texts`` compute from the others, so they are not cached."""
     pairs_at_once = 16384
 
     @classmethod
     def _remedy(cls, spec: str) -> str:
         option = "" if cls.fusion == "mafs" else f" --fusion {cls.fusion}"
         return (
-            f"{super()._remedy(spec)}, or take a trained scheduler over, in a minute, with: mafs-bench "
+            f"{super()._remedy(spec)}, or transfer a trained scheduler, in a minute, with: mafs-bench "
             f"calibrate --backbone {spec}{option} --dataset DATASET"
         )
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
-        """Encode n texts; their mass over the bank of images is kept for scoring pairs."""
+        """Encode n texts; their mass over the bank of images is kept for pair scores."""
         return self.complete_texts(super().encode_texts(texts))
 
     def complete_texts(self, texts: Embeddings) -> Embeddings:
@@ -227,7 +226,7 @@ class ScheduledBackbone(FusedBackbone):
 
 
 def _as_embeddings(encoded: FloatArray | Embeddings, n: int) -> Embeddings:
-    """What a fusion keeps of an encoded batch: token states, which only pair scorers read, are dropped."""
+    """An encoded batch without token states, which only pair scorers read."""
     if isinstance(encoded, Embeddings):
         return replace(encoded, states={})
     return Embeddings(encoded, np.ones(n, dtype=bool))

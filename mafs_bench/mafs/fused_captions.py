@@ -1,4 +1,4 @@
-"""Captions by a frozen dual encoder with a trained decoder: what MA-AFS and fixed fusions have in common."""
+"""Captioning with a frozen dual encoder and a trained decoder: the base class of MA-AFS and fixed fusions."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _TILE = 64
 
 
 class CaptioningBackbone(FusedBackbone):
-    """A fused backbone that also writes captions, where a captioner was trained for its weights."""
+    """A fused backbone that also generates captions, if a captioner was trained for its weights."""
 
     captions: ClassVar[str] = ""
-    """The fusion whose captioner it writes with; "": its own."""
+    """The fusion whose captioner is used; "": its own."""
     _captioner: CaptionerWeights | None = None
 
     @classmethod
     def load(cls, argument: str, settings: Settings) -> Self:
-        """Load backbone, fusion and, where one was trained, captioner. Raises ``WeightsError``."""
+        """Load the backbone, the fusion and, if one was trained, the captioner. Raises ``WeightsError``."""
         adapter = super().load(argument, settings)
         file = find_captioner(cls.captions or cls.fusion, adapter._backbone.weights)
         if file is None:
@@ -42,9 +42,9 @@ class CaptioningBackbone(FusedBackbone):
         return adapter
 
     def caption_embedded(self, images: Embeddings, texts: Embeddings) -> list[Caption]:
-        """Describe n images, with texts as context where they are present, word by word the likeliest one.
+        """Caption n images by greedy decoding, with their texts, if present, as context.
 
-        ``alpha_image`` is the mean of α_v over a caption's words. Raises ``WeightsError`` without a captioner.
+        ``alpha_image`` is the mean of α_v over the words of a caption. Raises ``WeightsError`` without a captioner.
         """
         trained = self._captioner
         if trained is None:
@@ -52,8 +52,8 @@ class CaptioningBackbone(FusedBackbone):
 
         def write(tile: Tensor) -> Tensor:
             given = Inputs(tile[:, :dim], tile[:, dim : 2 * dim], tile[:, 2 * dim :])
-            words, alpha = trained.captioner.write(given)
-            return torch.cat([words, alpha[..., 0], alpha[..., 1]], dim=1)
+            ids, alpha = trained.captioner.write(given)
+            return torch.cat([ids, alpha[..., 0], alpha[..., 1]], dim=1)
 
         dim = images.vectors.shape[1]
         present = np.stack([images.present, texts.present], axis=1).astype(np.float32)
@@ -61,13 +61,13 @@ class CaptioningBackbone(FusedBackbone):
         with torch.inference_mode():
             written = run_in_tiles(write, inputs, _TILE)
         words, alpha_image, alpha_text = written.chunk(3, dim=1)
-        said = ((alpha_image + alpha_text) > 0).sum(1)
+        lengths = ((alpha_image + alpha_text) > 0).sum(1)
         return [
-            Caption(trained.words.decode(ids), {"alpha_image": a, "alpha_text": b})
+            Caption(trained.vocabulary.decode(ids), {"alpha_image": a, "alpha_text": b})
             for ids, a, b in zip(
                 words.long().tolist(),
-                (alpha_image.sum(1) / said).tolist(),
-                (alpha_text.sum(1) / said).tolist(),
+                (alpha_image.sum(1) / lengths).tolist(),
+                (alpha_text.sum(1) / lengths).tolist(),
                 strict=True,
             )
         ]

@@ -1,7 +1,6 @@
 """Fusion of an image and a text embedding into one: z = norm(α_v W_v v + α_t W_t t).
 
-What differs between fusions is where α comes from; W_v and W_t start at the identity and are trained the same
-way for each of them.
+Fusions differ in where α comes from; W_v and W_t are initialised to the identity and trained the same way for all.
 """
 
 from __future__ import annotations
@@ -18,10 +17,9 @@ from mafs_bench.mafs.scheduler import Scheduler, masked_softmax
 
 @dataclass(frozen=True)
 class FusionInput:
-    """n aligned pairs: v, t (n, d) unit; signals (n,) each; present (n, 2), 0 or 1.
+    """n aligned pairs: v, t (n, d), unit length; signals (n,) each; present (n, 2), 0 or 1.
 
-    corrupted: (n, 2), 1 where that modality was corrupted, both where the image is another's; only the oracle may
-    read it.
+    corrupted: (n, 2), 1 if that modality was corrupted; both are 1 for mismatched pairs. Only the oracle may read it.
     """
 
     v: Tensor
@@ -33,7 +31,7 @@ class FusionInput:
 
 @dataclass(frozen=True)
 class Targets:
-    """What a fusion may learn from beside its task loss: label (n,), the prototype of each clean image."""
+    """Targets for losses other than the task loss: label (n,), the prototype of each clean image."""
 
     label: Tensor
 
@@ -42,7 +40,7 @@ class WeightedFusion(nn.Module):
     """z = norm(α_v W_v v + α_t W_t t), α from ``weigh``."""
 
     not_for_weighing: ClassVar[tuple[str, ...]] = ("image.", "text.")
-    """Prefixes of the parameters that ``weigh`` does not read: where only α is used, they are not stored."""
+    """Prefixes of the parameters that ``weigh`` does not read: they are not stored if only α is used."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -56,18 +54,18 @@ class WeightedFusion(nn.Module):
         raise NotImplementedError
 
     def forward(self, pairs: FusionInput) -> tuple[Tensor, Tensor]:
-        """z (n, d) unit, and α (n, 2). With nothing there z is the zero vector."""
+        """z (n, d), unit length, and α (n, 2). If both modalities are missing, z is the zero vector."""
         alpha = self.weigh(pairs)
         z = alpha[:, :1] * self.image(pairs.v) + alpha[:, 1:] * self.text(pairs.t)
         return nn.functional.normalize(z, dim=-1), alpha
 
     def extra_loss(self, pairs: FusionInput, alpha: Tensor, targets: Targets) -> Tensor:
-        """What a method adds to the task loss; nothing by default."""
+        """A method's addition to the task loss; zero by default."""
         return alpha.new_zeros(())
 
 
 class FixedFusion(WeightedFusion):
-    """The same weights for every pair, among the modalities that are there."""
+    """The same weights for every pair, normalised over the modalities that are present."""
 
     def __init__(self, dim: int, image: float, text: float) -> None:
         super().__init__(dim)
@@ -80,7 +78,7 @@ class FixedFusion(WeightedFusion):
 
 
 _QUICK = 10.0
-"""Weights that are bare numbers, and start at zero, are learnt this many times as fast as matrices."""
+"""Learning-rate factor for scalar weights, which start at zero, relative to matrices."""
 
 
 class StaticFusion(WeightedFusion):
@@ -109,7 +107,7 @@ class ScheduledFusion(WeightedFusion):
 
 
 class ConcatFusion(WeightedFusion):
-    """z = norm(W_v v + W_t t + MLP([v; t])): no weights; missing modalities enter as zeros."""
+    """z = norm(W_v v + W_t t + MLP([v; t])): no weights; missing modalities are zeros."""
 
     not_for_weighing: ClassVar[tuple[str, ...]] = ("image.", "text.", "mlp.")
 
@@ -121,21 +119,21 @@ class ConcatFusion(WeightedFusion):
         self.mlp = nn.Sequential(nn.Linear(2 * dim, dim), nn.GELU(), last)
 
     def weigh(self, pairs: FusionInput) -> Tensor:
-        """Equal shares of what is there, (n, 2): the MLP has no weights to report."""
+        """Equal weights for the present modalities, (n, 2): the MLP has no weights to report."""
         return masked_softmax(torch.zeros_like(pairs.present), pairs.present)
 
     def forward(self, pairs: FusionInput) -> tuple[Tensor, Tensor]:
-        """z (n, d) unit, and ``weigh``."""
+        """z (n, d), unit length, and ``weigh``."""
         v, t = pairs.v * pairs.present[:, :1], pairs.t * pairs.present[:, 1:]
         z = self.image(v) + self.text(t) + self.mlp(torch.cat([v, t], dim=-1))
         return nn.functional.normalize(z, dim=-1), self.weigh(pairs)
 
 
 class OracleFusion(WeightedFusion):
-    """Told which modality was corrupted, or that both do not belong together: learned weights for each case.
+    """Oracle: knows which modality was corrupted, or that the pair is mismatched, and learns weights per case.
 
-    An upper bound on what any rule can gain from knowing where the damage is, not a method. It is not told how
-    bad the damage is.
+    It is not a method, but shows what a rule could gain from knowing where the corruption is. It does not know the
+    severity.
     """
 
     def __init__(self, dim: int) -> None:
@@ -145,6 +143,6 @@ class OracleFusion(WeightedFusion):
     def weigh(self, pairs: FusionInput) -> Tensor:
         """α, (n, 2)."""
         if pairs.corrupted is None:
-            raise ValueError("the oracle must be told which modality was corrupted")
+            raise ValueError("the oracle needs to know which modality was corrupted")
         case = (pairs.corrupted[:, 0] * 2 + pairs.corrupted[:, 1]).long()
         return masked_softmax(_QUICK * self.scores[case], pairs.present)

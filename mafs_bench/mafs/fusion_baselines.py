@@ -1,4 +1,4 @@
-"""Fusions that MA-AFS is held against, on the same frozen CLIP, training data and budget."""
+"""Baseline fusions for MA-AFS, with the same frozen CLIP, training data and budget."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from mafs_bench.mafs.fused_captions import CaptioningBackbone
 
 
 class ImageOnly(FusedBackbone):
-    """The image alone, where there is one."""
+    """The image only, if present."""
 
     fusion: ClassVar[str] = "image-only"
 
 
 class TextOnly(FusedBackbone):
-    """The text alone, where there is one."""
+    """The text only, if present."""
 
     fusion: ClassVar[str] = "text-only"
 

@@ -15,14 +15,14 @@ class MafsClip(CaptioningBackbone, ScheduledBackbone):
 
     @classmethod
     def spec_name(cls) -> str:
-        """What the model is called on the command line."""
+        """The model's name on the command line."""
         return "mafs-clip"
 
 
 class MafsClip2(MafsClip):
-    """A variant beyond the abstract: the scheduler also reads how the text's words fall into tokens.
+    """A variant beyond the abstract: the scheduler also reads how the words of the text split into tokens.
 
-    A caption in the making has no damaged words to read, so that captions are plain MA-AFS's.
+    A caption being generated has no corrupted words, so captioning is that of plain MA-AFS.
     """
 
     fusion: ClassVar[str] = "mafs@2"
@@ -30,5 +30,5 @@ class MafsClip2(MafsClip):
 
     @classmethod
     def spec_name(cls) -> str:
-        """What the model is called on the command line."""
+        """The model's name on the command line."""
         return "mafs-clip@2"

@@ -15,7 +15,7 @@ class MafsAlbef(ScheduledBackbone):
 
     @classmethod
     def spec_name(cls) -> str:
-        """What the model is called on the command line."""
+        """The model's name on the command line."""
         return "mafs-albef"
 
 
@@ -27,5 +27,5 @@ class MafsBlip(ScheduledBackbone):
 
     @classmethod
     def spec_name(cls) -> str:
-        """What the model is called on the command line."""
+        """The model's name on the command line."""
         return "mafs-blip"

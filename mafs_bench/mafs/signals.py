@@ -1,6 +1,6 @@
-"""What the scheduler sees: a handful of scalars an instance, from embeddings and prototypes.
+"""The inputs of the scheduler: a few scalars per instance, from embeddings and prototypes.
 
-For unit vectors v (image) and t (text) and K prototypes a modality (k-means centres of training embeddings),
+For unit vectors v (image) and t (text) and K prototypes per modality (k-means centres of training embeddings),
 p_v = softmax(v·P_v/τ_v) and p_t = softmax(t·P_t/τ_t):
   image_entropy  H(p_v)/log K, in [0, 1]
   text_entropy   H(p_t)/log K, in [0, 1]
@@ -24,7 +24,7 @@ TOKEN_SIGNALS = ("text_fertility", "text_fragments")
 
 
 class Prototypes(nn.Module):
-    """K unit prototypes a modality with their temperatures; p = softmax(x·P/τ).
+    """K unit-length prototypes per modality with their temperatures; p = softmax(x·P/τ).
 
     image, text: float32 (K, d). Prototype k of one modality is the centre of the same training pairs as
     prototype k of the other, so that assignments can be compared across modalities.
@@ -75,7 +75,7 @@ def jensen_shannon(log_p: Tensor, log_q: Tensor) -> Tensor:
 
 
 class Standardise(nn.Module):
-    """(x - mean)/deviation of each signal over the clean training pairs; presence bits stay as they are."""
+    """(x - mean)/deviation of each signal over the clean training pairs; presence bits are unchanged."""
 
     mean: Tensor
     deviation: Tensor
@@ -89,7 +89,7 @@ class Standardise(nn.Module):
     def forward(self, signals: Mapping[str, Tensor], present: Tensor) -> Tensor:
         """Signals (n,) each and presence (n, 2) -> (n, S + 2).
 
-        A signal of a missing modality says nothing: it is set to 0, the training mean.
+        A signal of a missing modality is set to 0, the training mean.
         """
         columns = torch.stack([signals[name] for name in self.names], dim=1)
         columns = (columns - self.mean) / self.deviation
@@ -98,7 +98,7 @@ class Standardise(nn.Module):
 
 
 def _known(name: str, present: Tensor) -> Tensor:
-    """Whether the modalities that a signal is made of are there: (n, 2) -> (n,)."""
+    """Whether the modalities that a signal depends on are present: (n, 2) -> (n,)."""
     if name.startswith("image"):
         return present[:, 0]
     if name.startswith("text"):
@@ -109,7 +109,7 @@ def _known(name: str, present: Tensor) -> Tensor:
 def pair_signals(
     prototypes: Prototypes, v: Tensor, t: Tensor, extra: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """All signals of aligned pairs: v, t (n, d) unit; ``extra`` (n,) each -> (n,) each."""
+    """All signals of aligned pairs: v, t (n, d), unit length; ``extra`` (n,) each -> (n,) each."""
     return {
         "image_entropy": prototypes.image_entropy(v),
         "text_entropy": prototypes.text_entropy(t),
@@ -120,11 +120,11 @@ def pair_signals(
 
 
 def fit_prototypes(v: Tensor, t: Tensor, k: int, generator: torch.Generator) -> Prototypes:
-    """Prototypes and temperatures from clean, matched, unlabelled pairs: v, t (n, d) unit.
+    """Prototypes and temperatures from clean, matched, unlabelled pairs: v, t (n, d), unit length.
 
     Spherical k-means (Dhillon and Modha, 2001) on the mean of both modalities; each modality's prototype is
-    the centre of its members. The temperatures are those at which the mean normalised entropy is one half,
-    so that it can go both ways.
+    the centre of its members. The temperatures give a mean normalised entropy of one half, so that the entropy
+    can rise and fall.
     """
     k = min(k, len(v))
     prototypes = Prototypes(k, v.shape[1])
@@ -141,7 +141,7 @@ def fit_prototypes(v: Tensor, t: Tensor, k: int, generator: torch.Generator) -> 
 
 
 def _centred(x: Tensor) -> Tensor:
-    """Take the modality's mean away: images and texts live in two narrow cones apart."""
+    """Subtract the modality's mean: image and text embeddings are in two separate narrow cones."""
     return nn.functional.normalize(x - x.mean(0), dim=-1)
 
 
@@ -166,7 +166,7 @@ def _spherical_kmeans(x: Tensor, k: int, generator: torch.Generator, steps: int 
 
 
 def _half_entropy(similarities: Tensor) -> Tensor:
-    """Find, by bisection, the temperature at which the mean normalised entropy of (n, K) is 1/2."""
+    """Find by bisection the temperature at which the mean normalised entropy of (n, K) is 1/2."""
     low, high = torch.tensor(1e-4), torch.tensor(10.0)
     for _ in range(40):
         middle = (low * high).sqrt()

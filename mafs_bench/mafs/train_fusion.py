@@ -1,6 +1,6 @@
-"""Train a scheduler, or a fusion that it is compared with, on a frozen backbone.
+"""Train a scheduler, or a baseline fusion, on a frozen backbone.
 
-What cannot be trained is refused before anything is embedded.
+Invalid requests are refused before anything is embedded.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ TASKS = ("all", "fused-retrieval", "retrieval", "vqa", "captioning")
 PROTOTYPES = 64
 BANK = 1000
 CAPTION_BATCH = 32
-"""Captions a step; the steps are as many as for the other tasks."""
+"""Captions per step; the number of steps is that of the other tasks."""
 
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """What to train, in the user's words."""
+    """What to train, as the user gave it."""
 
     backbone: str = "clip"
     fusion: str = "mafs"
@@ -66,14 +66,14 @@ class TrainingRequest:
 
 @dataclass(frozen=True)
 class Trained:
-    """Where the weights and their card are."""
+    """The files of the weights and of their card."""
 
     weights: Path
     card: Path
 
     @classmethod
     def write(cls, weights: Path, card: str) -> Trained:
-        """Put the card beside weights that are there. Raises ``WeightsError``."""
+        """Write the card next to existing weights. Raises ``WeightsError``."""
         beside = weights.with_suffix(".json")
         try:
             write_text(beside, card)
@@ -82,13 +82,13 @@ class Trained:
         return cls(weights, beside)
 
 
-def train_scheduler(request: TrainingRequest, budget: Budget, say: Callable[[str], None]) -> list[Trained]:
+def train_scheduler(request: TrainingRequest, budget: Budget, log: Callable[[str], None]) -> list[Trained]:
     """Train and write ``<fusion>-<backbone>.safetensors`` and the captioner's file, each with its card.
 
-    ``request.task`` "captioning" writes the captioner alone; every other one the fusion's file, which always
-    holds its retrieval, and an answer head for "vqa"; "all" whatever the data and the fusion allow. Raises
-    ``UnknownNameError``, ``UsageError``, ``DataError`` or ``WeightsError`` before anything is embedded, and
-    ``TrainingError`` for a loss that is not finite.
+    ``request.task`` "captioning" writes the captioner only. Every other task writes the fusion's file, which always
+    contains retrieval, and for "vqa" an answer head; "all" trains everything that the data and the fusion allow.
+    Raises ``UnknownNameError``, ``UsageError``, ``DataError`` or ``WeightsError`` before anything is embedded, and
+    ``TrainingError`` if a loss is not finite.
     """
     _check(request)
     require_dual_encoder(request.backbone, "be trained on")
@@ -101,24 +101,24 @@ def train_scheduler(request: TrainingRequest, budget: Budget, say: Callable[[str
     require_one_space(adapter, dataset)
     began = time.monotonic()
     probe = probe_encoder(adapter, settings.precision)
-    bank = embed(adapter, probe, dataset, request.seed, say)
-    say(f"embedded in {time.monotonic() - began:.0f} s")
-    job = _Job(request, folder, dataset, adapter, probe, bank, budget, say)
-    made = [] if request.task == "captioning" else [_train_fusion(job)]
+    bank = embed(adapter, probe, dataset, request.seed, log)
+    log(f"embedded in {time.monotonic() - began:.0f} s")
+    job = _Job(request, folder, dataset, adapter, probe, bank, budget, log)
+    written = [] if request.task == "captioning" else [_train_fusion(job)]
     if request.task == "captioning" or (request.task == "all" and request.fusion in CAPTIONING):
-        made.append(_train_captioner(job))
+        written.append(_train_captioner(job))
     own, bundled = search_path()
-    for trained in made:
+    for trained in written:
         if folder == own and (bundled / trained.weights.name).is_file():
-            say(
-                f"{trained.weights} is used from now on in place of the bundled weights; delete it to return to them"
+            log(
+                f"{trained.weights} now replaces the bundled weights; delete it to use the bundled ones again"
             )
-    return made
+    return written
 
 
 @dataclass(frozen=True)
 class _Job:
-    """What there is once a split has been embedded."""
+    """A request with its embedded split."""
 
     request: TrainingRequest
     folder: Path
@@ -127,14 +127,14 @@ class _Job:
     probe: Probe
     bank: EmbeddingBank
     budget: Budget
-    say: Callable[[str], None]
+    log: Callable[[str], None]
 
 
 def _train_fusion(job: _Job) -> Trained:
     request, weights, began = job.request, job.adapter.weights, time.monotonic()
     trained, curves = fit(request.fusion, weights, job.bank, job.budget, request.seed)
     if job.dataset.answer_vocabulary and request.task in ("all", "vqa"):
-        asked = embed_questions(job.adapter, job.probe, job.dataset, request.seed, job.say)
+        asked = embed_questions(job.adapter, job.probe, job.dataset, request.seed, job.log)
         head, curves["vqa"] = fit_head(
             FUSIONS[request.fusion], trained.prototypes, *asked, job.budget, request.seed
         )
@@ -155,7 +155,7 @@ def _train_captioner(job: _Job) -> Trained:
 
 
 def _check(request: TrainingRequest) -> None:
-    """Raise ``UnknownNameError`` or ``UsageError`` for what cannot be trained."""
+    """Raise ``UnknownNameError`` or ``UsageError`` for a request that cannot be trained."""
     if request.fusion not in FUSIONS:
         raise UnknownNameError("fusion", request.fusion, FUSIONS)
     if request.task not in TASKS:
@@ -171,19 +171,19 @@ def _check(request: TrainingRequest) -> None:
 
 
 def _check_data(request: TrainingRequest, dataset: Dataset) -> None:
-    """Raise ``UsageError`` for a split that nothing can be learnt from."""
+    """Raise ``UsageError`` for a split without usable training data."""
     require_pairs(dataset, several=request.task != "captioning")
     if request.task == "vqa" and not dataset.answer_vocabulary:
         raise UsageError(f"--task vqa: {dataset.name} has no questions")
 
 
 def require_pairs(dataset: Dataset, *, several: bool) -> None:
-    """Raise ``UsageError`` for too few images with captions, or with ``several``."""
+    """Raise ``UsageError`` if too few images have captions, or several captions with ``several``."""
     n = len(dataset.samples)
     if n < 2 * PROTOTYPES:
         raise UsageError(f"{dataset.name} has {n} training images; at least {2 * PROTOTYPES} needed")
     if bare := sum(not sample.captions for sample in dataset.samples):
-        raise UsageError(f"{dataset.name}: {bare:,} of {n:,} images have no caption to be trained on")
+        raise UsageError(f"{dataset.name}: {bare:,} of {n:,} images have no caption to train on")
     with_several = sum(len(sample.captions) > 1 for sample in dataset.samples)
     if several and with_several < 2 * PROTOTYPES:
         raise UsageError(
@@ -195,19 +195,21 @@ def require_pairs(dataset: Dataset, *, several: bool) -> None:
 def fit_captioner(
     name: str, backbone: str, bank: EmbeddingBank, captions: list[str], budget: Budget, seed: int
 ) -> tuple[CaptionerWeights, list[float]]:
-    """Train a caption decoder with a fusion of its own on the bank's captions; and the loss curve."""
+    """Train a caption decoder with its own fusion on the bank's captions; returns it and the loss curve."""
     generator = torch.Generator().manual_seed(seed)
     prototypes = fit_prototypes(bank.images[bank.owner, 0], bank.texts[:, 0], PROTOTYPES, generator)
     torch.manual_seed(seed)  # initial weights only; batches have their own generator
-    captioner, words, encoded = make_captioner(FUSIONS[name](bank.images.shape[-1]), prototypes, captions)
+    captioner, vocabulary, encoded = make_captioner(
+        FUSIONS[name](bank.images.shape[-1]), prototypes, captions
+    )
     curve = train_captioner(captioner, bank, encoded, budget, seed)
-    return CaptionerWeights(name, backbone, captioner.eval(), words), curve
+    return CaptionerWeights(name, backbone, captioner.eval(), vocabulary), curve
 
 
 def fit(
     name: str, backbone: str, bank: EmbeddingBank, budget: Budget, seed: int
 ) -> tuple[FusionWeights, dict[str, list[float]]]:
-    """Train one fusion on a bank, for both retrievals where it is MA-AFS; the weights and the loss curves."""
+    """Train one fusion on a bank (MA-AFS: for both kinds of retrieval); returns the weights and the loss curves."""
     weights, curve = fit_fused(name, FUSIONS[name], backbone, bank, budget, seed)
     curves = {"fused-retrieval": curve}
     if isinstance(weights.fused, ScheduledFusion):
@@ -226,7 +228,7 @@ def fit_fused(
     budget: Budget,
     seed: int,
 ) -> tuple[FusionWeights, list[float]]:
-    """Train one fusion for fused retrieval; the weights and the loss curve."""
+    """Train one fusion for fused retrieval; returns the weights and the loss curve."""
     torch.manual_seed(seed)  # initial weights only; batches have their own generator
     generator = torch.Generator().manual_seed(seed)
     prototypes = fit_prototypes(bank.images[bank.owner, 0], bank.texts[:, 0], PROTOTYPES, generator)
@@ -246,7 +248,7 @@ def fit_head(
     budget: Budget,
     seed: int,
 ) -> tuple[AnswerHead, list[float]]:
-    """Train one answer head on embedded questions; the head and the loss curve."""
+    """Train one answer head on embedded questions; returns the head and the loss curve."""
     torch.manual_seed(seed)
     dim = asked.images.shape[-1]
     fusion = make(dim)
@@ -258,7 +260,7 @@ def fit_head(
 
 
 def _cross_modal(names: Sequence[str], bank: EmbeddingBank, budget: Budget, seed: int) -> CrossModalFusion:
-    """An untrained fusion of evidences with banks drawn from the training pairs."""
+    """An untrained cross-modal fusion with banks drawn from the training pairs."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     n = min(BANK, len(bank.images))
@@ -270,7 +272,7 @@ def _cross_modal(names: Sequence[str], bank: EmbeddingBank, budget: Budget, seed
 
 
 def _card(job: _Job, curves: dict[str, list[float]], seconds: float) -> str:
-    """What the weights were made from: data, corruptions seen, seed, time, loss curves."""
+    """The card: data, training corruptions, seed, time, loss curves."""
     request, dataset, adapter, budget = job.request, job.dataset, job.adapter, job.budget
     options = {
         "backbone": request.backbone,

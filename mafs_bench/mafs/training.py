@@ -1,7 +1,7 @@
-"""Train fusions on banks of embeddings: backbone frozen, one random corruption a pair.
+"""Train fusions on banks of embeddings: frozen backbone, one random corruption per pair.
 
-loss = task loss on z + λ KL(α ‖ uniform) + μ |α - α of a clean twin|², the last on untouched pairs only, where
-a twin is the same image with another of its captions.
+loss = task loss on z + λ KL(α ‖ uniform) + μ |α - α of a clean twin|², the last term on clean pairs only; a twin is
+the same image with another of its captions.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mafs_bench.mafs.signals import Prototypes, Standardise, pair_signals
 
 @dataclass(frozen=True)
 class Budget:
-    """The same for every fusion: optimiser steps, pairs a step, learning rate, and the two loss terms."""
+    """The same for every fusion: optimiser steps, pairs per step, learning rate, and the two loss weights."""
 
     steps: int = 600
     batch: int = 128
@@ -32,14 +32,16 @@ class Budget:
 
 
 def fit_standardise(standardise: Standardise, prototypes: Prototypes, bank: EmbeddingBank) -> None:
-    """Set mean and deviation of every signal over the clean training pairs.
+    """Set the mean and deviation of every signal over the clean training pairs.
 
-    Raises ``UsageError`` where the backbone does not give a signal.
+    Raises ``UsageError`` if the backbone does not provide a signal.
     """
     tokens = {name: values[:, 0] for name, values in bank.tokens.items()}
     signals = pair_signals(prototypes, bank.images[bank.owner, 0], bank.texts[:, 0], tokens)
     if absent := set(standardise.names) - set(signals):
-        raise UsageError(f"the fusion reads {', '.join(sorted(absent))}, which this backbone does not give")
+        raise UsageError(
+            f"the fusion reads {', '.join(sorted(absent))}, which this backbone does not provide"
+        )
     columns = torch.stack([signals[name] for name in standardise.names], dim=1)
     standardise.mean.copy_(columns.mean(0))
     standardise.deviation.copy_(columns.std(0).clamp_min(1e-6))
@@ -48,9 +50,9 @@ def fit_standardise(standardise: Standardise, prototypes: Prototypes, bank: Embe
 def train_fused(
     fusion: WeightedFusion, prototypes: Prototypes, bank: EmbeddingBank, budget: Budget, seed: int
 ) -> list[float]:
-    """Train a fusion for fused retrieval against the clean captions of a batch's images; the loss curve.
+    """Train a fusion for fused retrieval of the clean captions of a batch's images; returns the loss curve.
 
-    A pair's own caption is no candidate for it.
+    A pair's own caption is not a candidate.
     """
     generator = torch.Generator().manual_seed(seed)
     gallery = bank.texts[:, 0]
@@ -88,7 +90,7 @@ def train_cross_modal(
     seed: int,
     pairs_a_side: int = 64,
 ) -> list[float]:
-    """Train the weights of the two evidences on squares of images x captions, both directions."""
+    """Train the weights of the two evidence scores on matrices of images x captions, in both directions."""
     generator = torch.Generator().manual_seed(seed)
 
     def loss() -> Tensor:
@@ -102,7 +104,7 @@ def train_cross_modal(
 
 
 def score_square(fusion: CrossModalFusion, prototypes: Prototypes, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Scores (b, b) of every text (rows) with every image (columns) of a batch, and α (b², 2)."""
+    """Scores (b, b) of every text (rows) with every image (columns) in a batch, and α (b², 2)."""
     b = len(batch.text)
     text, image = torch.arange(b).repeat_interleave(b), torch.arange(b).repeat(b)
     pairs = batch.pairs
@@ -116,7 +118,7 @@ def score_square(fusion: CrossModalFusion, prototypes: Prototypes, batch: Batch)
 
 
 def optimise(module: nn.Module, loss: Callable[[], Tensor], budget: Budget) -> list[float]:
-    """Adam with a cosine schedule; the loss of each step. Raises ``TrainingError`` for one that is not finite."""
+    """Adam with a cosine schedule; returns the loss per step. Raises ``TrainingError`` if a loss is not finite."""
     parameters = [p for p in module.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(parameters, lr=budget.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, budget.steps)
@@ -133,7 +135,7 @@ def optimise(module: nn.Module, loss: Callable[[], Tensor], budget: Budget) -> l
 
 
 def _nce(logits: Tensor, truth: Tensor) -> Tensor:
-    """Multi-positive noise contrastive loss over rows that have a positive: (b, m), bool (b, m) -> ()."""
+    """Multi-positive contrastive loss over rows that have a positive: (b, m), bool (b, m) -> ()."""
     rows = truth.any(1)
     every = logits[rows].logsumexp(1)
     right = logits[rows].masked_fill(~truth[rows], float("-inf")).logsumexp(1)
@@ -147,7 +149,7 @@ def kl_to_uniform(alpha: Tensor, present: Tensor) -> Tensor:
 
 
 def disagreement(alpha: Tensor, twins: Tensor, untouched: Tensor) -> Tensor:
-    """Mean squared difference of α between untouched pairs and their twins: (b, 2) -> ()."""
+    """Mean squared difference of α between clean pairs and their twins: (b, 2) -> ()."""
     if not untouched.any():
         return alpha.new_zeros(())
     return (alpha[untouched] - twins[untouched]).square().sum(1).mean()

@@ -1,4 +1,4 @@
-"""Fusion weights on disk: one safetensors file a backbone, fusion and task."""
+"""Fusion weights on disk: one safetensors file per backbone and fusion."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from mafs_bench.types import TrainingData
 
 @dataclass(frozen=True)
 class FusionWeights:
-    """A trained fusion with the prototypes that its signals come from.
+    """A trained fusion with the prototypes for its signals.
 
-    fusion: its name among ``FUSIONS``. backbone: SHA-256 of the weights it was trained on. fused is for fused
-    retrieval; cross is for cross-modal retrieval and only MA-AFS has one. prior: (d,) unit, the answer where
-    both modalities are missing. digest: SHA-256 of the file, "" before it is written. head is for visual
-    question answering over ``answers``, where questions were there to train it. probe: what the backbone answered, a
-    table of ``adapters.probe.Probe``. data: what the fusion, and a scheduler that it took over, were trained on.
+    fusion: a name in ``FUSIONS``. backbone: SHA-256 of the weights it was trained on. fused: for fused retrieval.
+    cross: for cross-modal retrieval, MA-AFS only. prior: (d,), unit length, the query if both modalities are missing.
+    digest: SHA-256 of the file, "" before it is written. head: for visual question answering over ``answers``, if the
+    training data had questions. probe: of the backbone, a table of ``adapters.probe.Probe``. data: the training data
+    of the fusion and of a transferred scheduler.
     """
 
     fusion: str
@@ -47,25 +47,25 @@ class FusionWeights:
 
 
 def search_path() -> list[Path]:
-    """Where trained fusions are looked for: ``home()/fusion``, then what is bundled."""
+    """Where trained fusions are searched: ``home()/fusion``, then the bundled files."""
     return [home() / "fusion", Path(__file__).parents[1] / "weights" / "fusion"]
 
 
 def file_name(fusion: str, backbone: str) -> str:
-    """The name under which a fusion for a backbone's weights is found; what they are called may be anything."""
+    """The file name of a fusion for a backbone's weights, whatever the name of the backbone."""
     hexadecimal = re.fullmatch("[0-9a-f]{64}", backbone)
     digest = backbone if hexadecimal else hashlib.sha256(backbone.encode()).hexdigest()
     return f"{fusion}-{digest[:16]}.safetensors"
 
 
 def find(fusion: str, backbone: str) -> Path | None:
-    """The trained fusion for a backbone's weights, or None."""
+    """The file of the fusion trained for a backbone's weights, or None."""
     files = (folder / file_name(fusion, backbone) for folder in search_path())
     return next((file for file in files if file.is_file()), None)
 
 
 def save(weights: FusionWeights, path: Path) -> None:
-    """Write the file whole, in half precision. Raises ``WeightsError`` when the folder cannot be written."""
+    """Write the file atomically, in half precision. Raises ``WeightsError`` if the folder cannot be written."""
     from safetensors.torch import save_file
 
     modules: dict[str, nn.Module | None] = {
@@ -105,7 +105,7 @@ def save(weights: FusionWeights, path: Path) -> None:
 
 
 def load(path: Path) -> FusionWeights:
-    """Read a file. Raises ``WeightsError`` naming it when it does not hold a fusion."""
+    """Read a file. Raises ``WeightsError`` if it does not contain a fusion."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -136,7 +136,7 @@ def load(path: Path) -> FusionWeights:
                 module.eval()
         data = TrainingData.read(shape.get("data", ()))
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, AttributeError) as error:
-        raise WeightsError(f"{path} does not hold a fusion: {error}") from error
+        raise WeightsError(f"{path} does not contain a fusion: {error}") from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return FusionWeights(
         shape["fusion"],
@@ -154,12 +154,12 @@ def load(path: Path) -> FusionWeights:
 
 
 def _not_stored(fusion: WeightedFusion) -> tuple[str, ...]:
-    """Prefixes of tensors that nothing reads: an answer head uses no more of its fusion than the weights."""
+    """Prefixes of unused tensors: an answer head uses only the weights of its fusion."""
     return tuple(f"head.fusion.{prefix}" for prefix in fusion.not_for_weighing)
 
 
 def _fill(module: nn.Module, tensors: Mapping[str, Tensor], part: str, not_stored: tuple[str, ...]) -> None:
-    """Load a part's tensors into its module. Raises ``KeyError`` for one that is absent or unknown."""
+    """Load the tensors of one part into its module. Raises ``KeyError`` if one is missing or unknown."""
     stored = {name: x for name, x in tensors.items() if not name.startswith(not_stored)}
     own = {name.removeprefix(f"{part}."): x for name, x in stored.items() if name.startswith(f"{part}.")}
     absent, unknown = module.load_state_dict(own, strict=False)

@@ -76,7 +76,7 @@ class _Student:
         return [self.retrieval, self.vqa, self.language, self.agreement, nn.ParameterList([self.temperature])]
 
 
-def train_albef(folder: Path, budget: Budget, say: Callable[[str], None]) -> Path:
+def train_albef(folder: Path, budget: Budget, log: Callable[[str], None]) -> Path:
     """Train and write ``retrieval.pth``, ``vqa.pth``, their configs, ``vocab.txt`` and a card into ``folder``.
 
     What was in the folder stays as it is until the training is over. Raises ``WeightsError`` where the folder cannot
@@ -84,7 +84,7 @@ def train_albef(folder: Path, budget: Budget, say: Callable[[str], None]) -> Pat
     """
     words = prepare_folder(folder) / "vocab.txt"
     torch.manual_seed(budget.seed)
-    say("drawing the scenes")
+    log("drawing the scenes")
     batches = SceneBatches(VISION.size, budget.limit)
     vocabulary = make_vocabulary(batches.texts())
     write_text(words, "\n".join(vocabulary) + "\n")
@@ -103,7 +103,7 @@ def train_albef(folder: Path, budget: Budget, say: Callable[[str], None]) -> Pat
         modules=student.modules(),
         losses=lambda batch, generator: _losses(student, tokenizer, batch, generator),
     )
-    runs = train(plan, batches, budget, folder, say)
+    runs = train(plan, batches, budget, folder, log)
     _save(folder, student, bert, vocabulary)
     about = {
         "model": "ALBEF, small, for the scenes data set (Li et al., arXiv 2107.07651)",
@@ -112,7 +112,7 @@ def train_albef(folder: Path, budget: Budget, say: Callable[[str], None]) -> Pat
         "text": asdict(bert),
     }
     card = write_card(folder, "albef", about, budget, runs)
-    say("measuring it")
+    log("measuring it")
     add_measured(card, f"albef:{folder}")
     return card
 

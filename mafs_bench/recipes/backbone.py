@@ -43,7 +43,7 @@ from mafs_bench.recipes.backbone_model import (
     trunk,
 )
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 Rows = npt.NDArray[np.int64]
 
 
@@ -79,7 +79,7 @@ def parse_steps(text: str) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
-def train_backbone(out: Path, cache: Path, seed: int, budget: BackboneBudget, say: Say) -> None:
+def train_backbone(out: Path, cache: Path, seed: int, budget: BackboneBudget, log: Log) -> None:
     """Train from ``seed`` and write a folder of open_clip's with its card to ``out``; ``cache`` holds the drawn scenes.
 
     Raises ``WeightsError`` where a folder cannot be written, ``TrainingError`` for a loss that is not finite.
@@ -98,13 +98,13 @@ def train_backbone(out: Path, cache: Path, seed: int, budget: BackboneBudget, sa
     shown = data.pictures(cache, budget.limit)
     editions = [data.texts(_encoder(tokenizer), k, budget.limit) for k in range(budget.editions)]
     fresh = torch.get_rng_state()
-    train_trunk(model, shown, seed, budget, say)
+    train_trunk(model, shown, seed, budget, log)
     torch.set_rng_state(fresh)  # the heads of both parts start alike, whichever comes first
-    train_reader(model, editions, seed, budget, say)
+    train_reader(model, editions, seed, budget, log)
     for number, steps in enumerate(budget.align_steps):
         if number:
             round_to_half(model)
-        align(model, shown, editions, [seed + 1000 * number, 3], steps, budget.align_batch, say)
+        align(model, shown, editions, [seed + 1000 * number, 3], steps, budget.align_batch, log)
     save(out, model, tokenizer, model_config(tokenizer.get_vocab_size()))
     write_text(out / "card.json", _card(out, cache, seed, budget, time.monotonic() - began))
 
@@ -164,14 +164,14 @@ class SceneHead(nn.Module):
         return torch.stack(losses).mean()
 
 
-def train_trunk(model: Any, shown: data.Pictures, seed: int, budget: BackboneBudget, say: Say) -> None:
+def train_trunk(model: Any, shown: data.Pictures, seed: int, budget: BackboneBudget, log: Log) -> None:
     """Part 1: teach the convolutions what stands where."""
     targets = data.scene_targets(make_world(data.SPLIT))
     head = SceneHead(model.visual.layer4[-1].conv3.out_channels)
     convolutions = [p for name, p in model.visual.named_parameters() if not name.startswith("attnpool")]
     rng = np.random.default_rng([seed, 1])
     model.train()
-    for step in _optimise([*convolutions, *head.parameters()], budget.image_steps, 4e-3, "images", say):
+    for step in _optimise([*convolutions, *head.parameters()], budget.image_steps, 4e-3, "images", log):
         rows = np.sort(rng.choice(len(shown), budget.image_batch, replace=False))
         scene = torch.from_numpy(shown.scene[rows])
         pixels = normalise(data.augment(shown.pixels[rows], rng)).contiguous(
@@ -180,12 +180,12 @@ def train_trunk(model: Any, shown: data.Pictures, seed: int, budget: BackboneBud
         step(head.loss(trunk(model.visual, pixels), targets.quarters[scene], targets.settings[scene]))
 
 
-def train_reader(model: Any, editions: list[data.Texts], seed: int, budget: BackboneBudget, say: Say) -> None:
+def train_reader(model: Any, editions: list[data.Texts], seed: int, budget: BackboneBudget, log: Log) -> None:
     """Part 2: teach the text tower what captions claim."""
     head = nn.Linear(model.text_projection.shape[1], 2 * data.CLAIM_BITS + 5)
     rng = np.random.default_rng([seed, 2])
     parameters = [*_text_parameters(model), *head.parameters()]
-    for step in _optimise(parameters, budget.text_steps, 2e-3, "texts", say):
+    for step in _optimise(parameters, budget.text_steps, 2e-3, "texts", log):
         edition = editions[rng.integers(len(editions))]
         rows = rng.choice(len(edition.claims), budget.text_batch, replace=False)
         ids = edition.ids[rows, : int(edition.lengths[rows].max())]
@@ -205,12 +205,12 @@ def align(
     seed: list[int],
     steps: int,
     batch: int,
-    say: Say,
+    log: Log,
 ) -> None:
     """Part 3: bring pictures and captions together, all but the last block of the convolutions at rest."""
     rng = np.random.default_rng(seed)
     world = make_world(data.SPLIT)
-    features = lower_features(model, shown, rng, say)
+    features = lower_features(model, shown, rng, log)
     top = [*model.visual.layer4.parameters(), *model.visual.attnpool.parameters()]
     parameters = [*top, *_text_parameters(model), model.logit_scale]
     model.visual.layer4.train()
@@ -223,7 +223,7 @@ def align(
         return functional.normalize(read(model, ids), dim=1)
 
     with ThreadPoolExecutor(1) as other:
-        for step in _optimise(parameters, steps, 1e-3, "pairs", say):
+        for step in _optimise(parameters, steps, 1e-3, "pairs", log):
             rows = rng.choice(len(shown), batch, replace=False)
             scene = shown.scene[rows]
             edition = editions[rng.integers(len(editions))]
@@ -269,7 +269,7 @@ def contrastive_loss(logits: Tensor, truth: Tensor) -> Tensor:
     return (functional.cross_entropy(kept, own) + functional.cross_entropy(kept.T, own)) / 2
 
 
-def lower_features(model: Any, shown: data.Pictures, rng: np.random.Generator, say: Say) -> Tensor:
+def lower_features(model: Any, shown: data.Pictures, rng: np.random.Generator, log: Log) -> Tensor:
     """What the first three blocks make of all pictures, every other one augmented: float16 (n, 256, 8, 8)."""
     model.eval()
     parts = []
@@ -279,7 +279,7 @@ def lower_features(model: Any, shown: data.Pictures, rng: np.random.Generator, s
         images[::2] = data.augment(pixels, rng)[::2]
         with torch.no_grad():
             parts.append(lower_trunk(model.visual, normalise(images)).half().contiguous())
-    say(f"features of {len(shown)} pictures")
+    log(f"features of {len(shown)} pictures")
     return torch.cat(parts)
 
 
@@ -288,7 +288,7 @@ def _text_parameters(model: Any) -> list[nn.Parameter]:
 
 
 def _optimise(
-    parameters: list[nn.Parameter], steps: int, rate: float, what: str, say: Say
+    parameters: list[nn.Parameter], steps: int, rate: float, what: str, log: Log
 ) -> Iterator[Callable[[Loss], None]]:
     """Yield, step by step, a function that takes the loss: AdamW, one-cycle schedule, clipped gradients.
 
@@ -312,5 +312,5 @@ def _optimise(
     for number in range(1, steps + 1):
         yield descend
         if number % 50 == 0:
-            say(f"{what} {number}/{steps}: loss {total / 50:.3f}")
+            log(f"{what} {number}/{steps}: loss {total / 50:.3f}")
             total = 0.0

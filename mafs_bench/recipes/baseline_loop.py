@@ -68,7 +68,7 @@ def optimise(
     losses: Callable[[int], Losses],
     phase: Phase,
     budget: Budget,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> Run:
     """Minimise the sum of ``losses(step)`` by AdamW; a step's batch depends on its number alone.
 
@@ -80,7 +80,7 @@ def optimise(
         parameters, lr=budget.learning_rate, weight_decay=budget.weight_decay, betas=(0.9, 0.98)
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, phase.steps))
-    done, before, mean = _resume(phase, budget, trained, optimiser, schedule, say)
+    done, before, mean = _resume(phase, budget, trained, optimiser, schedule, log)
     start = time.perf_counter() - before
     for step in range(done + 1, phase.steps + 1):
         terms = losses(step)
@@ -95,7 +95,7 @@ def optimise(
         if step % _REPORT_EVERY == 0 or step == phase.steps:
             seconds = time.perf_counter() - start
             shown = "  ".join(f"{name} {value:.3f}" for name, value in mean.items())
-            say(f"{phase.name} {step}/{phase.steps}  {seconds:.0f} s  {shown}")
+            log(f"{phase.name} {step}/{phase.steps}  {seconds:.0f} s  {shown}")
             _keep(phase, budget, trained, optimiser, schedule, (step, seconds, mean))
     return Run(time.perf_counter() - start, mean)
 
@@ -132,7 +132,7 @@ def _resume(
     trained: nn.Module,
     optimiser: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LambdaLR,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> tuple[int, float, dict[str, float]]:
     """Load what a broken-off run of the same phase left: steps and seconds done, and the losses."""
     if not phase.file.is_file():
@@ -140,10 +140,10 @@ def _resume(
     try:
         stored = torch.load(phase.file, weights_only=True)
     except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
-        say(f"{phase.file} is damaged ({type(error).__name__}); {phase.name} begins anew")
+        log(f"{phase.file} is damaged ({type(error).__name__}); {phase.name} begins anew")
         return 0, 0.0, {}
     if stored["identity"] != _identity(phase, budget, trained):
-        say(f"{phase.file} is of another training; {phase.name} begins anew")
+        log(f"{phase.file} is of another training; {phase.name} begins anew")
         return 0, 0.0, {}
     trained.load_state_dict(stored["model"])
     optimiser.load_state_dict(stored["optimizer"])

@@ -40,7 +40,7 @@ class Curriculum:
 
 
 def train(
-    plan: Curriculum, batches: SceneBatches, budget: Budget, folder: Path, say: Callable[[str], None]
+    plan: Curriculum, batches: SceneBatches, budget: Budget, folder: Path, log: Callable[[str], None]
 ) -> dict[str, Run]:
     """Run the phases; checkpoints lie in ``folder/checkpoints`` until all are done."""
     checkpoints = folder / "checkpoints"
@@ -62,7 +62,7 @@ def train(
         return plan.losses(batch, torch.Generator().manual_seed(int(drawn.integers(2**31))))
 
     def run(name: str, steps: int, modules: Sequence[nn.Module], losses: Callable[[int], Losses]) -> Run:
-        return optimise(modules, losses, Phase(name, steps, checkpoints / f"{name}.pt"), budget, say)
+        return optimise(modules, losses, Phase(name, steps, checkpoints / f"{name}.pt"), budget, log)
 
     runs = {
         "scene": run("scene", budget.scene_steps, [plan.image_encoder, plan.scene], scene),

@@ -96,7 +96,7 @@ class _Reader:
         return ids, encoded["attention_mask"]
 
 
-def train_blip(folder: Path, budget: Budget, say: Callable[[str], None]) -> Path:
+def train_blip(folder: Path, budget: Budget, log: Callable[[str], None]) -> Path:
     """Train and write ``itm/``, ``caption/``, ``vqa/`` and a card into ``folder``.
 
     What was in the folder stays as it is until the training is over. Raises ``WeightsError`` where the folder cannot
@@ -104,7 +104,7 @@ def train_blip(folder: Path, budget: Budget, say: Callable[[str], None]) -> Path
     """
     prepare_folder(folder)
     torch.manual_seed(budget.seed)
-    say("drawing the scenes")
+    log("drawing the scenes")
     batches = SceneBatches(_SIZE, budget.limit)
     tokenizer = _tokenizer(make_vocabulary([*batches.texts(), PROMPT]))
     config = _config(len(tokenizer))
@@ -122,7 +122,7 @@ def train_blip(folder: Path, budget: Budget, say: Callable[[str], None]) -> Path
         modules=student.modules(),
         losses=lambda batch, generator: _losses(student, part, reader, batch, generator),
     )
-    runs = train(plan, batches, budget, folder, say)
+    runs = train(plan, batches, budget, folder, log)
     _save(folder, student, tokenizer)
     about = {
         "model": "BLIP, small, for the scenes data set (Li et al., arXiv 2201.12086)",
@@ -133,7 +133,7 @@ def train_blip(folder: Path, budget: Budget, say: Callable[[str], None]) -> Path
         },
     }  # fmt: skip
     card = write_card(folder, "blip", about, budget, runs)
-    say("measuring it")
+    log("measuring it")
     add_measured(card, f"blip:{folder}")
     return card
 

@@ -150,7 +150,7 @@ BROKEN = {
     "other split": (
         "dataset_x.json",
         json.dumps(karpathy(("a.jpg", "dev"))).encode(),
-        "no split 'test', it has: dev",
+        "no split 'test'; allowed: dev",
     ),
     "missing images": (
         "dataset_x.json",

@@ -150,11 +150,11 @@ def test_what_cannot_be_trained_is_refused(folder: Path, wanted: dict[str, str],
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ({"fusion": "mafs@2"}, "text_fertility, text_fragments, which this backbone does not give"),
+        ({"fusion": "mafs@2"}, "text_fertility, text_fragments, which this backbone does not provide"),
         ({"pairs": 20}, "has 20 images; at least 128 needed"),
-        ({"fusion": "static"}, "which has no scheduler that could travel"),
+        ({"fusion": "static"}, "which has no scheduler to transfer"),
         ({"fusion": "mofs"}, "no 'mofs' scheduler is bundled"),
-        ({"scheduler": Path("nowhere.safetensors")}, "nowhere.safetensors does not hold a fusion"),
+        ({"scheduler": Path("nowhere.safetensors")}, "nowhere.safetensors does not contain a fusion"),
     ],
 )
 def test_what_cannot_be_calibrated_is_refused(
@@ -175,7 +175,7 @@ def test_a_backbone_without_a_fusion_is_told_how_to_get_one(
 
 
 def test_a_backbone_that_is_no_dual_encoder_is_refused() -> None:
-    with pytest.raises(UsageError, match="it is no dual encoder"):
+    with pytest.raises(UsageError, match="it is not a dual encoder"):
         load(f"mafs-clip:{__file__}:OnlyCaptions", Settings())
 
 

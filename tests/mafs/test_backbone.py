@@ -74,7 +74,7 @@ def test_another_checkpoint_is_refused_until_it_is_trained_on(model: str, toy: P
     train(model, toy)
     load_model(f"mafs-clip:{model}", Settings())
     checkpoint(tmp_path, 1)
-    with pytest.raises(WeightsError, match=r"was trained on other weights than .* has now") as raised:
+    with pytest.raises(WeightsError, match=r"was trained on other weights than those of ") as raised:
         load_model(f"mafs-clip:{model}", Settings())
     assert "\n" not in str(raised.value)
     assert f"mafs-bench train scheduler --backbone {model} --fusion mafs" in str(raised.value)
@@ -98,7 +98,7 @@ def test_two_classes_of_a_file_share_no_training_file(model: str, toy: Path, tmp
     train(model, toy)
     (first,) = (tmp_path / "home" / "fusion").glob("*.safetensors")
     before = first.read_bytes()
-    assert "embeddings found" not in train(other, toy)[0]
+    assert "using cached embeddings" not in train(other, toy)[0]
     assert len(list((tmp_path / "home" / "fusion").glob("*.safetensors"))) == 2
     assert first.read_bytes() == before
 
@@ -109,7 +109,7 @@ def test_a_file_that_does_not_say_what_it_was_trained_on_is_refused(
     train(model, toy)
     (file,) = (tmp_path / "home" / "fusion").glob("*.safetensors")
     save(replace(load(file), probe={}), file)
-    with pytest.raises(WeightsError, match="does not hold what the backbone answered"):
+    with pytest.raises(WeightsError, match="has no probe of the backbone"):
         load_model(f"mafs-clip:{model}", Settings())
 
 

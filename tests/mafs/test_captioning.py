@@ -15,7 +15,7 @@ from mafs_bench.mafs.captioning import CaptionDecoder, Captioner, Inputs
 from mafs_bench.mafs.catalogue import CAPTIONING, FUSIONS
 from mafs_bench.mafs.signals import fit_prototypes
 from mafs_bench.mafs.training import Budget
-from mafs_bench.mafs.words import END, PAD, START, Words
+from mafs_bench.mafs.vocabulary import END, PAD, START, Vocabulary
 
 DIM, WORDS, LENGTH = 16, 12, 6
 
@@ -160,7 +160,7 @@ def test_a_pair_with_anothers_image_always_has_its_context() -> None:
 
 
 def test_words_are_those_of_the_captions() -> None:
-    made = Words.of(["A red-brown dog's ball.", "a Red-brown cat", "a"], least=2)
+    made = Vocabulary.of(["A red-brown dog's ball.", "a Red-brown cat", "a"], least=2)
     assert made.words == ("a", "red-brown")
     ids = made.encode(["a red-brown fox"], 8)[0]
     assert ids.tolist() == [4, 5, 3, END, PAD, PAD, PAD, PAD]
@@ -171,12 +171,12 @@ def test_words_are_those_of_the_captions() -> None:
 def test_a_captioner_survives_the_disk(tmp_path: Path) -> None:
     torch.manual_seed(0)
     prototypes = fit_prototypes(unit(50, 1), unit(50, 2), 8, torch.Generator().manual_seed(0))
-    vocabulary = Words("abcdefgh")
+    vocabulary = Vocabulary("abcdefgh")
     decoder = CaptionDecoder(DIM, len(vocabulary), LENGTH)
     model = Captioner(FUSIONS["mafs"](DIM), decoder, prototypes).eval()
     save_captioner(CaptionerWeights("mafs", "b" * 64, model, vocabulary), tmp_path / "w.safetensors")
     restored = load_captioner(tmp_path / "w.safetensors")
-    assert restored.words.words == tuple("abcdefgh")
+    assert restored.vocabulary.words == tuple("abcdefgh")
     assert (restored.backbone, len(restored.digest)) == ("b" * 64, 64)
     ours, theirs = (m(inputs(), words())[0] for m in (model, restored.captioner))
     torch.testing.assert_close(ours, theirs, atol=5e-2, rtol=0)  # half precision on disk
@@ -185,5 +185,5 @@ def test_a_captioner_survives_the_disk(tmp_path: Path) -> None:
 def test_a_file_that_holds_no_captioner_is_named(tmp_path: Path) -> None:
     file = tmp_path / "w.safetensors"
     file.write_bytes(b"nothing")
-    with pytest.raises(WeightsError, match=r"w\.safetensors does not hold a captioner"):
+    with pytest.raises(WeightsError, match=r"w\.safetensors does not contain a captioner"):
         load_captioner(file)

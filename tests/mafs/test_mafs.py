@@ -197,7 +197,7 @@ def test_weights_survive_the_disk(tmp_path: Path, name: str) -> None:
 def test_a_file_that_holds_no_fusion_is_named(tmp_path: Path) -> None:
     file = tmp_path / "w.safetensors"
     file.write_bytes(b"nothing")
-    with pytest.raises(WeightsError, match=r"w\.safetensors does not hold a fusion"):
+    with pytest.raises(WeightsError, match=r"w\.safetensors does not contain a fusion"):
         load(file)
 
 

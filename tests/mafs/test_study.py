@@ -119,7 +119,7 @@ def test_replaced_images_are_refused(toy: Path, study: Path, tmp_path: Path) -> 
 
 def test_scores_that_nothing_tells_the_origin_of_are_refused(toy: Path, study: Path) -> None:
     (study / "study.json").unlink()
-    with pytest.raises(StoreError, match=r"scores or weights, and no study\.json"):
+    with pytest.raises(StoreError, match=r"scores or weights without a study\.json"):
         evaluate(asked(toy), BUDGET, study, print)
 
 
@@ -174,7 +174,7 @@ def test_damaged_scores_are_named(study: Path) -> None:
 
 
 def test_a_model_that_encodes_nothing_is_refused(toy: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be studied: it is no dual encoder"):
+    with pytest.raises(UsageError, match="cannot be studied: it is not a dual encoder"):
         evaluate(asked(toy, backbone=f"{HERE}Fuses"), BUDGET, tmp_path / "out", print)
 
 

@@ -92,7 +92,9 @@ def test_vectors_of_two_lengths_are_refused(toy: Path, monkeypatch: pytest.Monke
 
 
 def test_a_model_that_encodes_nothing_is_refused(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    refuses(request(toy, backbone=f"{HERE}Fuses"), "cannot be trained on: it is no dual encoder", monkeypatch)
+    refuses(
+        request(toy, backbone=f"{HERE}Fuses"), "cannot be trained on: it is not a dual encoder", monkeypatch
+    )
 
 
 def test_a_folder_that_cannot_be_written_is_refused_first(
@@ -154,7 +156,7 @@ def test_a_damaged_cache_is_made_again(toy: Path, home: Path) -> None:
     assert made.weights.read_bytes() == first
     lines.clear()
     train_scheduler(request(toy), QUICK, lines.append)
-    assert "embeddings found" in lines[0]
+    assert "using cached embeddings" in lines[0]
 
 
 def test_a_home_that_cannot_be_written_does_without_a_cache(
@@ -165,7 +167,7 @@ def test_a_home_that_cannot_be_written_does_without_a_cache(
     lines: list[str] = []
     (made,) = train_scheduler(request(toy, out=tmp_path / "out"), QUICK, lines.append)
     assert made.weights.is_file()
-    assert "the embeddings are not kept" in lines[0]
+    assert "the embeddings are not cached" in lines[0]
 
 
 def test_weights_that_go_before_the_bundled_ones_are_named(
@@ -173,11 +175,11 @@ def test_weights_that_go_before_the_bundled_ones_are_named(
 ) -> None:
     lines: list[str] = []
     (made,) = train_scheduler(request(toy), QUICK, lines.append)
-    assert not any("in place of the bundled weights" in line for line in lines)
+    assert not any("replaces the bundled weights" in line for line in lines)
     (tmp_path / made.weights.name).write_bytes(b"")
     monkeypatch.setattr(module, "search_path", lambda: [home / "fusion", tmp_path])
     train_scheduler(request(toy), QUICK, lines.append)
-    assert lines[-1].startswith(f"{made.weights} is used from now on in place of the bundled weights")
+    assert lines[-1].startswith(f"{made.weights} now replaces the bundled weights")
 
 
 @pytest.mark.slow

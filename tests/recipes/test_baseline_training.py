@@ -102,7 +102,7 @@ def test_batches_know_which_captions_are_true():
     torch.testing.assert_close(facts, batch.facts)
 
 
-def one_layer(folder, steps, say=lambda line: None, stop_at=None):
+def one_layer(folder, steps, log=lambda line: None, stop_at=None):
     """Fit one layer to batches that depend on their step alone; break off before a step where asked to."""
     torch.manual_seed(0)
     layer = torch.nn.Linear(3, 1)
@@ -113,7 +113,7 @@ def one_layer(folder, steps, say=lambda line: None, stop_at=None):
         inputs = torch.randn(4, 3, generator=torch.Generator().manual_seed(step))
         return {"error": (layer(inputs) - inputs.sum(1, keepdim=True)).square().mean()}
 
-    run = optimise([layer], losses, Phase("joint", steps, folder / "joint.pt"), Budget(), say)
+    run = optimise([layer], losses, Phase("joint", steps, folder / "joint.pt"), Budget(), log)
     return layer.weight.detach().clone(), run
 
 

@@ -1,1 +1,1 @@
-"""The fusion study: does MA-AFS beat the fusions that it is held against, where, and why."""
+"""The fusion study: where and why MA-AFS beats its baselines, or does not."""

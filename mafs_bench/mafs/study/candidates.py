@@ -1,4 +1,4 @@
-"""Fusions under study: trained once, kept on disk, told what only the oracle may know."""
+"""Fusions under study: trained once and kept on disk; the oracle is given the condition."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from mafs_bench.types import Dataset
 
 
 class Candidate(FusedBackbone):
-    """A fusion under study on a backbone that is loaded already.
+    """A fusion under study on a loaded backbone.
 
-    corrupted: what the oracle is told of the condition; mismatched: bool (n,), of each pair, where it has some.
+    corrupted, mismatched: what the oracle knows about the condition; mismatched: bool (n,) per pair, if any are.
     """
 
     fusion = "study"
@@ -53,29 +53,29 @@ class Candidate(FusedBackbone):
         return self._fusion.head is not None
 
     def _pairs(self, images: Embeddings, texts: Embeddings) -> FusionInput:
-        """Tell the oracle which modality was corrupted; every other fusion ignores it."""
+        """The pairs, with the corrupted modality for the oracle; every other fusion ignores it."""
         pairs = super()._pairs(images, texts)
-        told = torch.tensor(self.corrupted).repeat(len(images), 1)
+        corrupted = torch.tensor(self.corrupted).repeat(len(images), 1)
         if self.mismatched is not None:
-            told[torch.from_numpy(self.mismatched)] = 1.0
-        return replace(pairs, corrupted=told)
+            corrupted[torch.from_numpy(self.mismatched)] = 1.0
+        return replace(pairs, corrupted=corrupted)
 
 
 @dataclass
 class SharedView:
-    """A view whose pairs are embedded once for all candidates, and which knows who holds another's image."""
+    """A view whose pairs are embedded once for all candidates, and which knows the mismatched pairs."""
 
     view: ConditionView
-    _made: dict[int, PairEmbeddings] = field(default_factory=dict)
+    _embedded: dict[int, PairEmbeddings] = field(default_factory=dict)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.view, name)
 
     def pair_embeddings(self, pairs: Sequence[Pair]) -> PairEmbeddings:
-        """The view's, made once; a task gives equally many pairs each time."""
-        if len(pairs) not in self._made:
-            self._made = {len(pairs): self.view.pair_embeddings(pairs)}
-        return self._made[len(pairs)]
+        """The embeddings of the view, computed once; a task passes the same pairs each time."""
+        if len(pairs) not in self._embedded:
+            self._embedded = {len(pairs): self.view.pair_embeddings(pairs)}
+        return self._embedded[len(pairs)]
 
     def mismatched(self, pairs: Sequence[Pair]) -> np.ndarray[Any, Any]:
         """bool (n,): pairs whose image is another's."""
@@ -84,7 +84,7 @@ class SharedView:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Embedded training pairs, and questions with their soft targets where the data set has some."""
+    """Embedded training pairs, and questions with their soft targets if the data set has questions."""
 
     bank: EmbeddingBank
     questions: EmbeddingBank | None
@@ -92,33 +92,33 @@ class TrainingSet:
     answers: tuple[str, ...]
 
     @classmethod
-    def of(cls, backbone: Adapter, probe: Probe, dataset: Dataset, say: Callable[[str], None]) -> TrainingSet:
-        """Embed a training split, or find it in the cache; ``probe`` is the backbone's."""
-        bank = embed(backbone, probe, dataset, 0, say)
+    def of(cls, backbone: Adapter, probe: Probe, dataset: Dataset, log: Callable[[str], None]) -> TrainingSet:
+        """Embed a training split, or read it from the cache; ``probe`` is the backbone's."""
+        bank = embed(backbone, probe, dataset, 0, log)
         if not dataset.answer_vocabulary:
             return cls(bank, None, None, ())
-        questions, targets = embed_questions(backbone, probe, dataset, 0, say)
+        questions, targets = embed_questions(backbone, probe, dataset, 0, log)
         return cls(bank, questions, targets, dataset.answer_vocabulary)
 
 
 def train_candidates(
-    data: TrainingSet, backbone: Adapter, budget: Budget, seeds: int, folder: Path, say: Callable[[str], None]
+    data: TrainingSet, backbone: Adapter, budget: Budget, seeds: int, folder: Path, log: Callable[[str], None]
 ) -> dict[str, Candidate]:
-    """Every variant for every seed, by ``<variant>#<seed>``; weights are kept in ``folder``."""
-    made: dict[str, Candidate] = {}
+    """Every variant for every seed, by ``<variant>#<seed>``; weights are stored in ``folder``."""
+    candidates: dict[str, Candidate] = {}
     for seed in range(seeds):
         for variant in variants(budget, data.bank.tokens):
             name = f"{variant.name}#{seed}"
-            weights = _fit_once(variant, data, seed, backbone.weights, folder / f"{name}.safetensors", say)
-            made[name] = Candidate(backbone, weights)
-            say(f"trained {name}")
-    return made
+            weights = _fit_once(variant, data, seed, backbone.weights, folder / f"{name}.safetensors", log)
+            candidates[name] = Candidate(backbone, weights)
+            log(f"trained {name}")
+    return candidates
 
 
 def _fit_once(
-    variant: Variant, data: TrainingSet, seed: int, backbone: str, path: Path, say: Callable[[str], None]
+    variant: Variant, data: TrainingSet, seed: int, backbone: str, path: Path, log: Callable[[str], None]
 ) -> FusionWeights:
-    """Train a variant, or find its tensors from a study that was broken off; damaged ones are trained again."""
+    """Train a variant, or load its tensors from an interrupted study; damaged ones are trained again."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file, save_file
 
@@ -126,7 +126,7 @@ def _fit_once(
         try:
             return _restored(variant, data, backbone, load_file(path))
         except (SafetensorError, OSError, KeyError, RuntimeError) as error:
-            say(f"{path} is damaged ({type(error).__name__}); it is trained again")
+            log(f"{path} is damaged ({type(error).__name__}); training it again")
     weights, _ = fit_fused(variant.name, variant.make, backbone, data.bank, variant.budget, seed)
     if _answers(variant, data) and data.questions is not None and data.targets is not None:
         head, _ = fit_head(
@@ -147,7 +147,7 @@ def _fit_once(
 
 
 def _answers(variant: Variant, data: TrainingSet) -> bool:
-    """Whether a variant is studied on questions too: ablations are held against each other on retrieval alone."""
+    """Whether a variant is also studied on questions: ablations are compared on retrieval only."""
     return bool(data.answers) and variant.kind != "ablation"
 
 
@@ -178,10 +178,10 @@ def _parts(weights: FusionWeights) -> dict[str, nn.Module]:
 
 
 def cost(backbone: Adapter, candidate: Candidate, n: int = 64) -> dict[str, float]:
-    """What scheduling adds to encoding ``n`` pairs, in percent of the backbone's parameters and time.
+    """The cost of scheduling for ``n`` pairs, in per cent of the backbone's parameters and encoding time.
 
     The projections W_v and W_t, which every fusion has, do not count as the scheduler's parameters. The time
-    is the median of five, single-threaded.
+    is the median of five single-threaded runs.
     """
     images = [np.full((224, 224, 3), i, dtype=np.uint8) for i in range(n)]
     texts = [f"a picture of {i} things" for i in range(n)]

@@ -1,4 +1,4 @@
-"""The conditions of the study, grouped by what is wrong with the inputs and by what training has seen."""
+"""The conditions of the study, grouped by the kind of corruption and by what was seen in training."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CORRUPTIONS = (
 
 @dataclass(frozen=True)
 class StudyCell:
-    """One condition with its corruption (None: clean) and the group that it counts in."""
+    """One condition with its corruption (None: clean) and its group."""
 
     group: str
     corruption: Corruption | None
@@ -42,7 +42,7 @@ class StudyCell:
 
     @property
     def corruptions(self) -> tuple[tuple[Corruption, int], ...]:
-        """The corruption with its severity, none for clean."""
+        """The corruption with its severity; empty for clean."""
         return () if self.corruption is None else ((self.corruption, self.condition.severity),)
 
 
@@ -59,7 +59,7 @@ def study_cells(suite: Suite, seed: int, severities: tuple[int, ...]) -> list[St
 
 
 def group_of(corruption: Corruption) -> str:
-    """What is wrong: noisy (seen or unseen family), missing or mismatched."""
+    """The group of a corruption: noisy (seen or unseen family), missing or mismatched."""
     if corruption.modality == "pair":
         return "missing" if corruption.family == "dropout" else "mismatched"
     return "noisy, seen" if corruption.family in SEEN_FAMILIES else "noisy, unseen"

@@ -1,4 +1,4 @@
-"""Train every variant and score it under every condition; what is done is found again."""
+"""Train every variant and score it under every condition; an interrupted study is resumed."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ FUSED = "fused-retrieval"
 VQA = "vqa"
 
 
-def evaluate(request: StudyRequest, budget: Budget, out: Path, say: Callable[[str], None]) -> None:
-    """Write ``scores/<task>--<condition>.parquet`` a cell, and ``study.json``; what is there is not made again.
+def evaluate(request: StudyRequest, budget: Budget, out: Path, log: Callable[[str], None]) -> None:
+    """Write ``scores/<task>--<condition>.parquet`` per cell, and ``study.json``; existing files are kept.
 
-    A table has id, group, mismatched, and for every variant and seed the score (R@1 hit, or soft accuracy), the
-    image's weight, and of answers the confidence. Raises ``StoreError`` where ``out`` holds a study of other settings,
-    ``UsageError`` for test images that are trained on, and other ``MafsBenchError`` subclasses.
+    A table has id, group, mismatched, and per variant and seed the score (R@1 hit, or soft accuracy), the image's
+    weight, and for answers the confidence. Raises ``StoreError`` if ``out`` contains a study with other settings,
+    ``UsageError`` if test images are also training images, and other ``MafsBenchError`` subclasses.
     """
     torch.set_num_threads(1)
     require_dual_encoder(request.backbone, "be studied")
@@ -65,17 +65,17 @@ def evaluate(request: StudyRequest, budget: Budget, out: Path, say: Callable[[st
     spool = out / ".partial"
     if todo:
         candidates = train_candidates(
-            TrainingSet.of(backbone, probe, train, say), backbone, budget, request.seeds, out / "weights", say
+            TrainingSet.of(backbone, probe, train, log), backbone, budget, request.seeds, out / "weights", log
         )
         replace(record, cost=cost(backbone, candidates["mafs#0"])).write(out)
         test = with_boxes(test, [cell.corruption for cell in cells if cell.corruption is not None])
         encoder = Encoder(backbone, test, 0, 64, default_workers(), spool=spool)
-        _score_cells(candidates, encoder, todo, tasks, out, say)
+        _score_cells(candidates, encoder, todo, tasks, out, log)
     drop_spool(spool)
 
 
 def _load_splits(request: StudyRequest) -> tuple[Dataset, Dataset]:
-    """The training and the test split. Raises ``UsageError`` where they share images or cannot be trained on."""
+    """The training and the test split. Raises ``UsageError`` if they share images or cannot be used for training."""
     train = resolve(request.dataset, request.train, request.data_root, request.train_limit)
     require_pairs(train, several=True)
     test = resolve(request.dataset, request.test, request.data_root, request.limit)
@@ -93,7 +93,7 @@ def _score_cells(
     todo: Sequence[StudyCell],
     tasks: Sequence[str],
     out: Path,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> None:
     left = list(todo)
     encoder.severities_left = lambda corruption: tuple(
@@ -105,23 +105,23 @@ def _score_cells(
             frame = _score(task, candidates, encoder, cell)
             write_atomically(score_file(out, task, cell), frame.to_parquet(index=False))
         left.remove(cell)
-        say(f"{cell.group}: {cell.condition.label} ({time.monotonic() - began:.0f} s)")
+        log(f"{cell.group}: {cell.condition.label} ({time.monotonic() - began:.0f} s)")
 
 
 def score_file(out: Path, task: str, cell: StudyCell) -> Path:
-    """Where a cell's scores are kept."""
+    """The file of a cell's scores."""
     return out / "scores" / f"{task}--{cell.condition.label}.parquet"
 
 
 def _score(task: str, candidates: dict[str, Candidate], encoder: Encoder, cell: StudyCell) -> pd.DataFrame:
     view = SharedView(ConditionView(encoder, cell.condition, ConditionParts.of(cell.corruptions)))
     mismatched = view.mismatched(_pairs_of(task, encoder.dataset))
-    told = _told(cell.corruption)
+    corrupted = _corrupted_modalities(cell.corruption)
     columns: dict[str, Any] = {}
     for name, candidate in candidates.items():
         if task == VQA and not candidate.answers_questions:
             continue
-        candidate.corrupted = told
+        candidate.corrupted = corrupted
         candidate.mismatched = mismatched if mismatched.any() else None
         frame = vqa.score(candidate, view) if task == VQA else fused_retrieval.score(candidate, view)
         score = frame["score"].to_numpy(dtype=np.float32)
@@ -141,7 +141,7 @@ def _pairs_of(task: str, dataset: Dataset) -> list[Pair]:
     return [Pair(question.id, sample, question.text) for sample, question in vqa.questions_of(dataset)]
 
 
-def _told(corruption: Corruption | None) -> tuple[float, float]:
+def _corrupted_modalities(corruption: Corruption | None) -> tuple[float, float]:
     if corruption is None or corruption.modality == "pair":
         return (0.0, 0.0)
     return (1.0, 0.0) if corruption.modality == "image" else (0.0, 1.0)

@@ -1,4 +1,4 @@
-"""From the study's scores to its findings: gains with paired intervals, ablations, diagnostics."""
+"""Findings from the study's scores: gains with paired intervals, ablations, diagnostics."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mafs_bench.errors import StoreError
 from mafs_bench.mafs.study.conditions import GROUPS, StudyCell, study_cells
 from mafs_bench.mafs.study.evaluate import score_file
 from mafs_bench.mafs.study.record import StudyRequest, read_record
-from mafs_bench.mafs.study.variants import FIXED, METHODS, UPPER_BOUND
+from mafs_bench.mafs.study.variants import FIXED, METHODS, ORACLE
 from mafs_bench.mafs.training import Budget
 from mafs_bench.metrics.calibration import ece
 from mafs_bench.stats.intervals import estimate
@@ -26,15 +26,15 @@ from mafs_bench.stats.simple import mean_of
 from mafs_bench.types import Estimate
 
 MARGIN = 0.005
-"""Half a point: what MA-AFS may lose on clean data and with a missing modality."""
+"""Half a point: the loss allowed to MA-AFS on clean data and with a missing modality."""
 
 Scores = dict[str, pd.DataFrame]
-"""A group's per-row score by variant, averaged over its conditions and the seeds: columns id, group, score."""
+"""Per-row scores of a group by variant, averaged over conditions and seeds: columns id, group, score."""
 
 
 @dataclass(frozen=True)
 class Gain:
-    """A method against one baseline in one group: difference in score, clustered interval, Holm-corrected p."""
+    """A method compared with one baseline in one group: score difference, clustered interval, Holm-corrected p."""
 
     group: str
     method: str
@@ -48,7 +48,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class Study:
-    """A finished study, read."""
+    """A finished study, read from disk."""
 
     task: str
     request: StudyRequest
@@ -70,12 +70,12 @@ class Study:
         return [name for name in map(str, self.cells[0][1]) if name.endswith(f"|{what}")]
 
     def columns(self, variant: str, what: str) -> list[str]:
-        """A variant's columns of one kind, one a seed."""
+        """A variant's columns of one kind, one per seed."""
         return [f"{variant}#{seed}|{what}" for seed in range(self.request.seeds)]
 
 
 def read_studies(out: Path) -> list[Study]:
-    """Read what ``evaluate`` wrote, task by task. Raises ``StoreError`` when conditions are missing."""
+    """Read the output of ``evaluate``, task by task. Raises ``StoreError`` if conditions are missing."""
     record = read_record(out)
     request = record.request
     cells = study_cells(suites.load(request.suite), 0, request.severities)
@@ -99,7 +99,7 @@ def _read_scores(path: Path) -> pd.DataFrame:
 
 
 def group_scores(study: Study) -> dict[str, Scores]:
-    """The score a row (over conditions and seeds) by group and variant."""
+    """The score per row (mean over conditions and seeds) by group and variant."""
     return {group: _scores(study, [f for c, f in study.cells if c.group == group]) for group in GROUPS}
 
 
@@ -116,15 +116,15 @@ def _scores(study: Study, frames: Sequence[pd.DataFrame]) -> Scores:
 
 
 def gains(study: Study, n_resamples: int = 2000) -> list[Gain]:
-    """Each method against the best fixed fusion of each group, p corrected over the groups (Holm).
+    """Each method compared with the best fixed fusion of each group, p corrected over the groups (Holm).
 
-    The best fixed fusion is chosen on these very scores, which favours it.
+    The best fixed fusion is chosen on the same scores, which favours it.
     """
     groups = group_scores(study)
     clusters = study.cells[0][1]["group"]
     resampling = Resampling(clusters, n_resamples)
     metric = mean_of(interval="proportion")
-    made: list[Gain] = []
+    found: list[Gain] = []
     for method in study.methods():
         pairs = {g: (method, best_fixed(scores)) for g, scores in groups.items()}
         tests = cluster_permutations([(metric, groups[g][m], groups[g][b]) for g, (m, b) in pairs.items()])
@@ -132,7 +132,7 @@ def gains(study: Study, n_resamples: int = 2000) -> list[Gain]:
         for (group, (name, baseline)), p in zip(pairs.items(), corrected, strict=True):
             own, other = replicate_paired(metric, [groups[group][name], groups[group][baseline]], resampling)
             change = difference(own, other)
-            made.append(
+            found.append(
                 Gain(
                     group,
                     name,
@@ -144,7 +144,7 @@ def gains(study: Study, n_resamples: int = 2000) -> list[Gain]:
                     non_inferiority(change, MARGIN).p,
                 )
             )
-    return made
+    return found
 
 
 def best_fixed(scores: Scores) -> str:
@@ -166,10 +166,10 @@ def group_estimates(study: Study, n_resamples: int = 2000) -> dict[str, dict[str
 
 
 def gap_closed(study: Study, method: str, group: str = "noisy, unseen") -> float:
-    """(method - best fixed) / (oracle - best fixed) of a group's score; NaN where the oracle gains nothing."""
+    """(method - best fixed) / (oracle - best fixed) of a group's score; NaN if the oracle gains nothing."""
     scores = {name: float(frame["score"].mean()) for name, frame in group_scores(study)[group].items()}
     best = max(scores[name] for name in FIXED)
-    room = scores[UPPER_BOUND] - best
+    room = scores[ORACLE] - best
     return (scores[method] - best) / room if room > 0 else float("nan")
 
 
@@ -177,7 +177,7 @@ def gap_closed(study: Study, method: str, group: str = "noisy, unseen") -> float
 class WeightCurve:
     """Mean weight of the corrupted modality by severity (0 clean), with Spearman's rank correlation.
 
-    The correlation is over rows and severities: negative where the weight follows the damage.
+    The correlation is over rows and severities; it is negative if the weight decreases with the severity.
     """
 
     corruption: str
@@ -188,7 +188,7 @@ class WeightCurve:
 
 
 def weights_against_severity(study: Study, method: str) -> list[WeightCurve]:
-    """A curve an image or text corruption."""
+    """One curve per image or text corruption."""
     clean = study.cells[0][1]
     curves = []
     for name, cells in _by_corruption(study, ("image", "text")).items():
@@ -218,7 +218,7 @@ def moved_to_the_cleaner(study: Study, method: str) -> float:
 
 
 def mismatch_auroc(study: Study, method: str) -> float:
-    """AUROC of α_text for telling mismatched pairs, whose image is another's, from matched ones."""
+    """AUROC of α_text for separating mismatched from matched pairs."""
     parts = [
         (frame["mismatched"].to_numpy(dtype=bool), _alpha(study, frame, method))
         for cells in _by_corruption(study, ("pair",)).values()
@@ -230,7 +230,7 @@ def mismatch_auroc(study: Study, method: str) -> float:
 
 
 def missing_modality(study: Study, method: str) -> dict[str, tuple[float, float]]:
-    """score (method, remaining modality alone) over the rows that lack the image, and that lack the text."""
+    """Scores (method, remaining modality alone) over the rows without the image, and over those without the text."""
     alone = {"image_dropout": ("text-only", 0.0), "text_dropout": ("image-only", 1.0)}
     found = {}
     for name, (baseline, alpha) in alone.items():
@@ -243,9 +243,9 @@ def missing_modality(study: Study, method: str) -> dict[str, tuple[float, float]
 
 
 def right_modality(study: Study, method: str) -> float:
-    """AUROC of α_image for telling which modality alone would do, over the rows that only one of them does.
+    """AUROC of α_image for predicting which modality is right, over the rows that only one of them gets right.
 
-    0.5: the weights know nothing of it.
+    0.5 means that the weights carry no such information.
     """
     image, text = _only_one_right(study, ("image-only", "text-only"))
     alpha = np.concatenate([_alpha(study, frame, method) for _, frame in study.cells])
@@ -253,7 +253,7 @@ def right_modality(study: Study, method: str) -> float:
 
 
 def _only_one_right(study: Study, names: tuple[str, str]) -> tuple[np.ndarray[Any, Any], ...]:
-    """Rows of all conditions whose score is higher by the first alone, and those by the second alone."""
+    """Rows of all conditions on which the first alone scores higher, and those on which the second does."""
     first, second = (
         np.concatenate([frame[study.columns(name, "score")].mean(axis=1) for _, frame in study.cells])
         for name in names
@@ -262,7 +262,7 @@ def _only_one_right(study: Study, names: tuple[str, str]) -> tuple[np.ndarray[An
 
 
 def calibration(study: Study) -> dict[str, dict[str, float]]:
-    """Expected calibration error of the answers' confidence by variant and group, over all seeds; empty without."""
+    """Expected calibration error by variant and group, over all seeds; empty if the answers have no confidence."""
     if not study.columns_of("confidence"):
         return {}
     return {
@@ -285,7 +285,7 @@ def _ece(study: Study, name: str, frames: Sequence[pd.DataFrame]) -> float:
 
 
 def _auroc(positive: np.ndarray[Any, Any], negative: np.ndarray[Any, Any]) -> float:
-    """How often a positive lies above a negative, ties counting half; NaN where there are none of a kind."""
+    """How often a positive is above a negative, ties counting half; NaN if one kind is empty."""
     if not len(positive) or not len(negative):
         return float("nan")
     return float(scipy.stats.mannwhitneyu(positive, negative).statistic / (len(positive) * len(negative)))

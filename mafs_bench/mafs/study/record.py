@@ -1,4 +1,4 @@
-"""What a study was asked for and made from: ``study.json``. A folder belongs to one study."""
+"""The settings and inputs of a study: ``study.json``. A folder belongs to one study."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FORMAT = 2
 
 @dataclass(frozen=True)
 class StudyRequest:
-    """What to study, in the user's words. ``train`` and ``test`` are splits of ``dataset``."""
+    """What to study, as the user gave it. ``train`` and ``test`` are splits of ``dataset``."""
 
     backbone: str = "clip"
     dataset: str = "scenes"
@@ -37,7 +37,7 @@ class StudyRequest:
     suite: str = "core@1"
 
     def command(self, budget: Budget, out: Path) -> str:
-        """The command that makes this study."""
+        """The command that runs this study."""
         options = {
             "out": out,
             "backbone": self.backbone,
@@ -62,9 +62,9 @@ def identity_of(
     train: Dataset,
     test: Dataset,
 ) -> dict[str, Any]:
-    """Everything that decides a study's numbers, by the words in which a difference is reported; plain JSON.
+    """Everything that determines a study's numbers, as plain JSON; the keys are used in error messages.
 
-    weights: SHA-256 of the backbone's. Where the data lie is no part of it; what they are is.
+    weights: SHA-256 of the backbone's weights. The content of the data is included, their location is not.
     """
     loss = {name: value for name, value in asdict(budget).items() if name != "steps"}
     return {
@@ -91,8 +91,8 @@ def identity_of(
 class StudyRecord:
     """``study.json``.
 
-    probe: what the backbone answered. notes: what a reader of the numbers must know. cost: what scheduling adds to
-    encoding, empty until it was measured.
+    probe: the backbone's probe. notes: remarks that a reader of the numbers needs. cost: of scheduling relative to
+    encoding, empty until it has been measured.
     """
 
     request: StudyRequest
@@ -104,7 +104,7 @@ class StudyRecord:
     cost: Mapping[str, float]
 
     def write(self, out: Path) -> None:
-        """Write it, whole or not at all. Raises ``StoreError``."""
+        """Write the file atomically. Raises ``StoreError``."""
         table = asdict(self)
         table["request"]["data_root"] = (
             None if self.request.data_root is None else str(self.request.data_root)
@@ -121,7 +121,7 @@ def read_record(out: Path) -> StudyRecord:
     except (OSError, ValueError) as error:
         raise StoreError(f"{out / FILE} cannot be read: {error}") from error
     if not isinstance(table, dict) or set(table) != {field.name for field in fields(StudyRecord)}:
-        raise StoreError(f"{out} holds a study of another version of mafs-bench; choose another --out")
+        raise StoreError(f"{out} contains a study of another version of mafs-bench; choose another --out")
     asked = table["request"]
     root = asked["data_root"]
     request = StudyRequest(
@@ -143,15 +143,13 @@ def read_record(out: Path) -> StudyRecord:
 
 
 def open_study(out: Path, record: StudyRecord, probe: Probe) -> StudyRecord:
-    """Begin a study in a folder, or go on with the one that was begun there; its record. ``probe``: the backbone's.
+    """Start a study in a folder, or resume the one in it; returns its record. ``probe``: the backbone's.
 
-    Raises ``StoreError`` naming what differs where the folder belongs to another study.
+    Raises ``StoreError`` with the difference if the folder belongs to another study.
     """
     if not (out / FILE).exists():
         if any((out / name).exists() for name in ("scores", "weights")):
-            raise StoreError(
-                f"{out} holds scores or weights, and no {FILE} that says of what; choose another --out"
-            )
+            raise StoreError(f"{out} contains scores or weights without a {FILE}; choose another --out")
         record.write(out)
         return record
     stored = read_record(out)
@@ -161,11 +159,11 @@ def open_study(out: Path, record: StudyRecord, probe: Probe) -> StudyRecord:
         first, *others = names
         also = f" (also different: {', '.join(others)})" if others else ""
         raise StoreError(
-            f"{out} holds another study: {first} was {there.get(first)!r} there and is {here.get(first)!r} now{also}; "
-            "choose another --out"
+            f"{out} contains another study: {first} was {there.get(first)!r} there and is {here.get(first)!r} now"
+            f"{also}; choose another --out"
         )
     if (other := difference(stored.probe, probe)) is not None:
         raise StoreError(
-            f"{out} holds a study of other weights of the backbone ({other}); choose another --out"
+            f"{out} contains a study with other weights of the backbone ({other}); choose another --out"
         )
     return stored

@@ -1,4 +1,4 @@
-"""What the study compares: fusions, and MA-AFS with one signal or one loss term taken away."""
+"""What the study compares: fusions, and MA-AFS without one signal or one loss term."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ FIXED = ("image-only", "text-only", "quarter-image", "mean", "quarter-text", "st
 """Fusions whose weights are the same for every pair."""
 ADAPTIVE = ("concat", "qmf", "pdf", "tmc")
 METHODS = ("mafs", "mafs@2")
-UPPER_BOUND = "oracle"
+ORACLE = "oracle"
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One column of the study; ``kind`` is "fixed", "adaptive", "method", "ablation" or "upper bound"."""
+    """One column of the study; ``kind`` is "fixed", "adaptive", "method", "ablation" or "oracle"."""
 
     name: str
     kind: str
@@ -28,12 +28,12 @@ class Variant:
 
 
 def variants(budget: Budget, tokens: Collection[str] = TOKEN_SIGNALS) -> list[Variant]:
-    """Every variant, each with the same budget but for the loss term that an ablation takes away.
+    """All variants, with the same budget except for the loss term removed by an ablation.
 
-    mafs@2 is left out where the backbone does not give all of its ``tokens``.
+    mafs@2 is left out if the backbone does not provide all of its ``tokens``.
     """
     kinds = dict.fromkeys(FIXED, "fixed") | dict.fromkeys(ADAPTIVE, "adaptive")
-    kinds |= dict.fromkeys(methods(tokens), "method") | {UPPER_BOUND: "upper bound"}
+    kinds |= dict.fromkeys(methods(tokens), "method") | {ORACLE: "oracle"}
     listed = [Variant(name, kind, FUSIONS[name], budget) for name, kind in kinds.items()]
     for signal in PLAIN_SIGNALS:
         listed.append(Variant(f"mafs without {signal}", "ablation", _without(signal), budget))
@@ -46,7 +46,7 @@ def variants(budget: Budget, tokens: Collection[str] = TOKEN_SIGNALS) -> list[Va
 
 
 def methods(tokens: Collection[str]) -> list[str]:
-    """The methods that a backbone with these token signals can have."""
+    """The methods available for a backbone with these token signals."""
     return [name for name in METHODS if name != "mafs@2" or set(TOKEN_SIGNALS) <= set(tokens)]
 
 

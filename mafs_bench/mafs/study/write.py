@@ -19,7 +19,7 @@ from mafs_bench.mafs.study.findings import (
     right_modality,
     weights_against_severity,
 )
-from mafs_bench.mafs.study.variants import UPPER_BOUND, variants
+from mafs_bench.mafs.study.variants import ORACLE, variants
 from mafs_bench.report.tables import CHANGE, P_VALUE, SCORE, Column, Table, Value, to_csv, to_markdown
 
 NOTE = (
@@ -27,12 +27,12 @@ NOTE = (
     "R@1 of fused retrieval and soft accuracy of VQA, mean over the conditions of a group and over seeds; "
     "95 % intervals by bootstrap over "
     "images. Seen families in training: noise, blur, text-char. "
-    f"`{UPPER_BOUND}` is told which modality is corrupted: an upper bound, not a method"
+    f"`{ORACLE}` is not a method: it knows which modality is corrupted"
 )
 
 
 def write_study(out: Path, command: str) -> Path:
-    """Write ``study.md``, and a CSV a table and a PNG a task, beside the scores; gives the Markdown file."""
+    """Write ``study.md``, one CSV per table and one PNG per task, next to the scores; returns the Markdown file."""
     studies = read_studies(out)
     request = studies[0].request
     notes = "".join(f"\n\n{note}." for note in (NOTE, *studies[0].notes))
@@ -72,7 +72,7 @@ def _gains(study: Study) -> Table:
         Column("group"),
         Column(
             "best fixed",
-            meaning="the fixed fusion with the highest score in that group, chosen on these scores",
+            meaning="the fixed fusion with the highest score in that group, chosen on the same scores",
         ),
         Column("score", SCORE),
         Column("fixed", SCORE),
@@ -91,12 +91,16 @@ def _diagnostics(study: Study) -> Table:
     columns = [
         Column("method"),
         Column("oracle gap closed", SCORE, "(method - best fixed) / (oracle - best fixed), noisy, unseen"),
-        Column("moved to the cleaner", SCORE, "share of corrupted rows whose corrupted modality lost weight"),
+        Column(
+            "moved to the cleaner",
+            SCORE,
+            "share of corrupted rows in which the corrupted modality lost weight",
+        ),
         Column("mismatch AUROC", SCORE, "of the text's weight, mismatched against matched pairs"),
         Column(
             "right modality AUROC",
             SCORE,
-            "of the image's weight, rows that the image alone gets right against rows that the text alone does",
+            "of the image's weight, rows right by the image alone against rows right by the text alone",
         ),
         Column("no image", SCORE, "score over rows without the image"),
         Column("text alone", SCORE),
@@ -122,7 +126,7 @@ def _diagnostics(study: Study) -> Table:
 
 
 def _calibration(study: Study) -> dict[str, Table]:
-    """The table of calibration, where the task's answers state a confidence."""
+    """The calibration table, if the task's answers have a confidence."""
     found = calibration(study)
     columns = [Column("fusion"), *(Column(group, SCORE) for group in GROUPS)]
     rows: list[list[Value]] = [[name, *(errors[g] for g in GROUPS)] for name, errors in found.items()]

@@ -1,4 +1,4 @@
-"""The words that a caption decoder writes: whole words of the training captions, whatever the backbone."""
+"""Vocabulary of the caption decoder: whole words of the training captions, independent of the backbone."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _SPECIAL = 4
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 
-class Words:
-    """A vocabulary of lower-case words; ids 0 to 3 stand for padding, start, end and every other word."""
+class Vocabulary:
+    """A vocabulary of lower-case words; ids 0 to 3 are padding, start, end and unknown words."""
 
     def __init__(self, words: Sequence[str]) -> None:
         self.words = tuple(words)
         self._id = {word: k + _SPECIAL for k, word in enumerate(self.words)}
 
     @classmethod
-    def of(cls, captions: Iterable[str], least: int = 3) -> Words:
-        """The words that occur at least ``least`` times, the most frequent first."""
+    def of(cls, captions: Iterable[str], least: int = 3) -> Vocabulary:
+        """The words that occur at least ``least`` times, most frequent first."""
         counts = Counter(word for caption in captions for word in split(caption))
         kept = [(-n, word) for word, n in counts.items() if n >= least]
         return cls([word for _, word in sorted(kept)])
@@ -32,7 +32,7 @@ class Words:
         return len(self.words) + _SPECIAL
 
     def encode(self, captions: Sequence[str], length: int) -> Tensor:
-        """int64 (n, length): words and the end mark, cut to ``length``, then padded."""
+        """int64 (n, length): word ids and the end token, cut to ``length``, then padded."""
         rows = torch.full((len(captions), length), PAD)
         for row, caption in zip(rows, captions, strict=True):
             ids = [*(self._id.get(word, UNKNOWN) for word in split(caption)), END][:length]
@@ -40,11 +40,11 @@ class Words:
         return rows
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The words up to the end mark, with spaces between them."""
+        """The words up to the end token, joined by spaces."""
         kept = list(ids)[: list(ids).index(END)] if END in ids else list(ids)
         return " ".join(self.words[k - _SPECIAL] for k in kept if k >= _SPECIAL)
 
 
 def split(caption: str) -> list[str]:
-    """Lower-case words without punctuation, which no caption metric reads."""
+    """Lower-case words without punctuation, which caption metrics ignore."""
     return _WORD.findall(caption.lower())
