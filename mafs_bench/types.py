@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -26,6 +26,16 @@ FloatArray = npt.NDArray[np.float32]
 Modality = Literal["image", "text", "pair"]
 Params = Mapping[str, Any]
 """The parameters of one severity of one corruption, as its TOML block gives them."""
+
+
+ROW_KEYS = ("id", "direction")
+"""The columns that name a row of per-sample scores, those of them that a task has."""
+
+
+def row_keys(columns: Iterable[Hashable]) -> list[str]:
+    """Those of ``ROW_KEYS`` that are among the columns of a frame."""
+    present = set(columns)
+    return [name for name in ROW_KEYS if name in present]
 
 
 SEVERITIES = (1, 2, 3, 4, 5)
@@ -174,6 +184,28 @@ class Corruption:
         return SEVERITIES[: len(self.levels)]
 
 
+CLEAN_LABEL = "clean"
+
+
+def condition_label(corruption: str | None, severity: int) -> str:
+    """``clean`` or ``<corruption>-<severity>``: what a condition is called, and its file."""
+    return CLEAN_LABEL if corruption is None else f"{corruption}-{severity}"
+
+
+@dataclass(frozen=True, slots=True)
+class JointCorruption:
+    """Image corruption ``image`` at ``image_severity``, together with text corruption ``text``."""
+
+    image: str
+    image_severity: int
+    text: str
+
+    @property
+    def name(self) -> str:
+        """What its cells have as ``corruption``; ``RunSpec.joints`` gives the parts of a name."""
+        return f"{self.image}@{self.image_severity}+{self.text}"
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One column of the grid. ``corruption`` is None and ``severity`` 0 for the clean condition."""
@@ -186,7 +218,23 @@ class Condition:
     @property
     def label(self) -> str:
         """``clean`` or ``<corruption>-<severity>``: the name of its file."""
-        return "clean" if self.corruption is None else f"{self.corruption}-{self.severity}"
+        return condition_label(self.corruption, self.severity)
+
+    @classmethod
+    def parse(cls, label: str, suite: str = "", seed: int = 0) -> Condition:
+        """The condition of a label. Raises ``ValueError`` for what is none.
+
+        >>> Condition.parse("gaussian_noise-3").severity
+        3
+        """
+        if label == CLEAN_LABEL:
+            return cls(suite, None, 0, seed)
+        corruption, _, severity = label.rpartition("-")
+        if not corruption or severity not in map(str, SEVERITIES):
+            raise ValueError(
+                f"condition {label!r}; allowed: {CLEAN_LABEL}, or CORRUPTION-SEVERITY as in fog-3"
+            )
+        return cls(suite, corruption, int(severity), seed)
 
 
 IntervalRule = Literal["proportion", "logit", "percentile", "bootstrap-t"]
@@ -315,6 +363,15 @@ class RunSpec:
     first_stage: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def joints(self) -> Mapping[str, JointCorruption]:
+        """Name -> parts of each joint corruption that the run can have: of one image and one text corruption."""
+        if len(self.corruptions) != 2:
+            return {}
+        image, text = self.corruptions
+        parts = [JointCorruption(image, severity, text) for severity in self.severities]
+        return {joint.name: joint for joint in parts}
+
+    @property
     def training_notes(self) -> tuple[str, ...]:
         """Those notes that say that the model was trained on what it is scored on."""
         return tuple(note for note in self.notes if SCORED_ON_TRAINING_DATA in note)
@@ -345,3 +402,8 @@ class CellResult:
     metrics: Mapping[str, Estimate]
     content_hash: str
     audit: Mapping[str, float | int | str | None] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The label of its condition."""
+        return condition_label(self.corruption, self.severity)

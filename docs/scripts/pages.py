@@ -15,9 +15,8 @@ from mafs_bench.cli import app
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.engine import corrupt_text
 from mafs_bench.datasets import DATASETS
-from mafs_bench.metrics import metrics_of
 from mafs_bench.stats import ranking, robustness
-from mafs_bench.tasks import TASKS
+from mafs_bench.tasks import TASKS, get_task
 from mafs_bench.types import Corruption, Metric
 
 WITH_SAMPLES = "core@2"
@@ -243,14 +242,14 @@ def metrics() -> str:
         parts.append(
             table(
                 ("metric", "range", "better", "interval", "source"),
-                [_metric_row(metric, metric.name == _primary(name)) for metric in metrics_of(name)],
+                [_metric_row(metric, metric.name == _primary(name)) for metric in get_task(name).metrics],
             )
         )
     return "\n\n".join(parts)
 
 
 def _primary(task: str) -> str:
-    return str(TASKS.get(task).primary)
+    return get_task(task).primary
 
 
 def _metric_row(metric: Metric, primary: bool) -> tuple[str, ...]:

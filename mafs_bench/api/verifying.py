@@ -21,6 +21,7 @@ from mafs_bench.runs.plan import RunRequest
 from mafs_bench.runs.progress import Quiet
 from mafs_bench.runs.rerun import Rerun, rerun
 from mafs_bench.stats.resampling import Resampling, replicate
+from mafs_bench.types import Condition
 
 
 def verify(
@@ -70,7 +71,8 @@ def draw_conditions(submission: Submission, folder: BoardFolder, cells: int) -> 
 
 def _request(model: str, folder: BoardFolder, drawn: list[str], data_root: Path | None) -> RunRequest:
     board = folder.board
-    names = dict.fromkeys(label.rpartition("-")[0] for label in drawn if label != "clean")
+    corruptions = [Condition.parse(label).corruption for label in drawn]
+    names = dict.fromkeys(name for name in corruptions if name is not None)
     return RunRequest(
         model=model,
         corruption=",".join(names) or "clean",

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -118,10 +118,11 @@ class PairOperator:
     """``plan(items, stream_of, params)``: a plan for all pairs of a task at one severity.
 
     ``stream_of(item_id)`` opens that item's keyed stream; draws do not depend on the severity, so that the
-    set of changed pairs grows with it.
+    set of changed pairs grows with it. ``touches`` names the modality that it changes where it is one alone.
     """
 
     plan: Callable[[Sequence[PairItem], Callable[[str], KeyedStream], Params], PairPlan]
+    touches: Literal["image", "text", ""] = ""
 
 
 Operator = ImageOperator | BoxOperator | TextOperator | PairOperator

@@ -114,13 +114,13 @@ def _image_mix(items: Sequence[PairItem], stream_of: StreamOf, params: Params) -
     return replace(PairPlan.identity(len(items)), blend_from=partner, image_blend=float(params["share"]))
 
 
-image_dropout = PairOperator(_image_dropout)
-text_dropout = PairOperator(_text_dropout)
+image_dropout = PairOperator(_image_dropout, touches="image")
+text_dropout = PairOperator(_text_dropout, touches="text")
 either_dropout = PairOperator(_either_dropout)
 pair_shuffle = PairOperator(_pair_shuffle)
 hard_pair_shuffle = PairOperator(_hard_pair_shuffle)
-caption_mix = PairOperator(_caption_mix)
-image_mix = PairOperator(_image_mix)
+caption_mix = PairOperator(_caption_mix, touches="text")
+image_mix = PairOperator(_image_mix, touches="image")
 
 
 def most_similar_wrong(items: Sequence[PairItem], rows: Positions, otherwise: Positions) -> Positions:

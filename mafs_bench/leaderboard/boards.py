@@ -9,7 +9,7 @@ from pathlib import Path
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.errors import SubmissionError, UnknownNameError
 from mafs_bench.leaderboard.schemas import Board, from_toml, to_toml
-from mafs_bench.tasks import TASKS
+from mafs_bench.tasks import get_task
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 
@@ -130,7 +130,7 @@ def new_board(
     if not _NAME.fullmatch(name):
         raise SubmissionError(f"board {name!r}; allowed: small letters, digits and hyphens")
     definition = suites.load(suite)
-    chosen = TASKS.get(task)
+    chosen = get_task(task)
     corruptions = [
         c
         for c in definition.select(corruption)

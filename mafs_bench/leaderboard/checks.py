@@ -11,8 +11,8 @@ from mafs_bench.leaderboard.findings import Finding, compare_sets, error, note, 
 from mafs_bench.leaderboard.pins import Pins
 from mafs_bench.leaderboard.schemas import Board, Cell, Manifest, Spec
 from mafs_bench.leaderboard.submission import Submission, sha256
-from mafs_bench.metrics import metrics_of
 from mafs_bench.stats.resampling import Resampling, replicate_all
+from mafs_bench.tasks import get_task
 
 _TOLERANCE = 1e-5
 """Scores are stored as float32: aggregates may differ by its rounding."""
@@ -105,7 +105,7 @@ def compare_inputs(own: Submission, others: Sequence[Submission], pins: Pins) ->
 
 
 def _check_ranges(where: str, cell: Cell, task: str) -> list[Finding]:
-    known = {metric.name: metric for metric in metrics_of(task)}
+    known = {metric.name: metric for metric in get_task(task).metrics}
     findings = []
     for name, found in cell.metrics.items():
         numbers = [x for x in (found.low, found.value, found.high) if x is not None]
@@ -122,7 +122,7 @@ def _check_ranges(where: str, cell: Cell, task: str) -> list[Finding]:
 def check_aggregates(submission: Submission, board: Board) -> list[Finding]:
     """Recompute every metric of every condition from the per-sample scores; intervals are never taken over."""
     findings = []
-    metrics = metrics_of(board.task)
+    metrics = get_task(board.task).metrics
     for cell in submission.cells:
         if cell.label not in submission.frames:
             continue  # a finding of its own

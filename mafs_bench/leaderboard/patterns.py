@@ -11,12 +11,10 @@ import pandas as pd
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.leaderboard.findings import Finding, flag, some
 from mafs_bench.leaderboard.schemas import Board
-from mafs_bench.leaderboard.similarity import wrong
 from mafs_bench.leaderboard.submission import Submission
-from mafs_bench.metrics import metrics_of
 from mafs_bench.stats.ranking import significantly_better
 from mafs_bench.stats.resampling import Replicates, Resampling, replicate_all
-from mafs_bench.tasks import TASKS
+from mafs_bench.tasks import get_task
 from mafs_bench.types import Corruption, Metric
 
 _WHERE = "scores.parquet"
@@ -47,7 +45,7 @@ def within(submission: Submission, board: Board) -> list[Finding]:
 
 def reads(submission: Submission, board: Board) -> frozenset[str]:
     """The modalities that the model reads: as its card says, else all that the task has."""
-    task = TASKS.get(board.task).reads
+    task = get_task(board.task).reads
     return frozenset(task & set(submission.card.reads)) if submission.card.reads else task
 
 
@@ -90,7 +88,9 @@ def _changed(corruption: Corruption, frames: Mapping[str, pd.DataFrame], board: 
     changed = n = 0
     for label in board.labels_of(corruption.name):
         pair = [frames["clean"], frames[label]]
-        clean, own = (f["score"].to_numpy() if what == "score" else wrong(f, board.task) for f in pair)
+        clean, own = (
+            f["score"].to_numpy() if what == "score" else get_task(board.task).wrong(f) for f in pair
+        )
         there = ~np.isnan(own) & ~np.isnan(clean)
         changed += int(np.count_nonzero(own[there] != clean[there]))
         n += int(np.count_nonzero(there))
@@ -103,9 +103,9 @@ def _rows(corruption: Corruption, frames: Mapping[str, pd.DataFrame], board: Boa
 
 def _helped(corruptions: Sequence[Corruption], submission: Submission, board: Board) -> list[Finding]:
     """Graded corruptions under which a model is significantly better than with less of it, by a paired test."""
-    metric = next(m for m in metrics_of(board.task) if m.name == board.metric)
+    metric = get_task(board.task).metric(board.metric)
     read = reads(submission, board)
-    modalities = {*read, "pair"} if read == TASKS.get(board.task).reads else read
+    modalities = {*read, "pair"} if read == get_task(board.task).reads else read
     graded = [
         c.name for c in corruptions if c.modality in modalities and c.monotone and not c.meaning_changing
     ]

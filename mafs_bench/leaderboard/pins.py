@@ -23,8 +23,8 @@ from pydantic import TypeAdapter
 
 from mafs_bench.errors import SubmissionError
 from mafs_bench.leaderboard.boards import BoardFolder, write_board
-from mafs_bench.leaderboard.records import columns_of, row_keys
 from mafs_bench.leaderboard.schemas import Board
+from mafs_bench.tasks import get_task
 
 FILE = "rows.parquet"
 LARGEST = 2 * 10**6
@@ -70,8 +70,8 @@ def pins_of(
 
     Raises ``SubmissionError`` where the conditions do not have the same rows.
     """
-    fixed = [column.name for column in columns_of(board.task) if column.fixed]
-    keys = row_keys(board.task)
+    fixed = [column.name for column in get_task(board.task).columns if column.fixed]
+    keys = get_task(board.task).row_keys
     ordered = {label: frames[label].sort_values(keys, kind="stable") for label in board.conditions}
     rows = _plain(ordered["clean"][fixed])
     for label, frame in ordered.items():

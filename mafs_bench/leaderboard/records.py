@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from mafs_bench.errors import UnknownNameError
 from mafs_bench.leaderboard.findings import Finding, error, some
+from mafs_bench.tasks import get_task
+from mafs_bench.tasks.columns import ScoreColumn
 
 MOST_ROWS = 40_000_000
 _LONGEST_TEXT = 200
@@ -22,81 +22,16 @@ _MOST_BYTES_PER_VALUE = 64
 _SPARE_BYTES = 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column. ``bounds`` is None for text; ``fixed``: the same under every condition.
-
-    ``whole``: only whole numbers (ranks, labels). ``nullable``: may be null, which is unscored.
-    """
-
-    name: str
-    bounds: tuple[float, float] | None = None
-    whole: bool = False
-    fixed: bool = False
-    nullable: bool = True
-
-    @property
-    def is_text(self) -> bool:
-        """Whether it holds strings."""
-        return self.bounds is None
-
-
-_KEYS = (Column("id", fixed=True, nullable=False), Column("group", fixed=True, nullable=False))
-_RANK = Column("score", (1, 1e7), whole=True)
-_COUNTS = (
-    *(f"bleu_{what}_{n}" for what in ("match", "guess") for n in range(1, 5)),
-    "length",
-    "reference_length",
-)
-_CAPTIONING = (
-    *_KEYS,
-    Column("score", (0, 10)),
-    Column("rouge_l", (0, 1)),
-    *(Column(name, (0, 1e5), whole=True) for name in _COUNTS),
-)
-
-TASK_COLUMNS: Mapping[str, tuple[Column, ...]] = {
-    "retrieval": (*_KEYS, Column("direction", fixed=True, nullable=False), _RANK),
-    "fused-retrieval": (*_KEYS, _RANK),
-    "matching": (
-        *_KEYS,
-        Column("label", (0, 1), whole=True, fixed=True, nullable=False),
-        Column("score", (-1e6, 1e6)),
-        Column("confidence", (0, 1)),
-        Column("margin", (-2e6, 2e6)),
-    ),
-    "vqa": (
-        *_KEYS,
-        Column("answer_type", fixed=True, nullable=False),
-        Column("score", (0, 1)),
-        Column("confidence", (0, 1)),
-    ),
-    "captioning": _CAPTIONING,
-    "context-captioning": _CAPTIONING,
-}
-"""What the metrics of a task read; what a model wrote (captions, answers) stays with the run."""
-
-
-def columns_of(task: str) -> tuple[Column, ...]:
-    """List the columns of a task. Raises ``UnknownNameError``."""
-    if task not in TASK_COLUMNS:
-        raise UnknownNameError("task of a leaderboard", task, TASK_COLUMNS)
-    return TASK_COLUMNS[task]
-
-
-def row_keys(task: str) -> list[str]:
-    """Name the columns that together name a row of a condition."""
-    return ["id", "direction"] if any(c.name == "direction" for c in columns_of(task)) else ["id"]
-
-
 def encode(frames: Mapping[str, pd.DataFrame], task: str) -> bytes:
     """Write the frames of all conditions as one Parquet file; equal frames give equal bytes."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = columns_of(task)
+    columns = get_task(task).columns
     parts = [
-        frame[[c.name for c in columns]].sort_values(row_keys(task), kind="stable").assign(condition=label)
+        frame[[c.name for c in columns]]
+        .sort_values(get_task(task).row_keys, kind="stable")
+        .assign(condition=label)
         for label, frame in frames.items()
     ]
     table = pa.Table.from_pandas(pd.concat(parts), schema=_schema(columns), preserve_index=False)
@@ -122,7 +57,7 @@ def decode(raw: bytes, task: str, most_rows: int = MOST_ROWS) -> tuple[pd.DataFr
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    where, columns = "scores.parquet", columns_of(task)
+    where, columns = "scores.parquet", get_task(task).columns
     texts = ["condition", *(c.name for c in columns if c.is_text)]
     try:
         findings = _check_layout(pq.ParquetFile(io.BytesIO(raw)), _schema(columns), most_rows)
@@ -141,7 +76,7 @@ def decode(raw: bytes, task: str, most_rows: int = MOST_ROWS) -> tuple[pd.DataFr
 
 def by_condition(frame: pd.DataFrame, task: str) -> dict[str, pd.DataFrame]:
     """Split by condition; the rows of each are in the order of their keys."""
-    ordered = frame.sort_values(row_keys(task), kind="stable")
+    ordered = frame.sort_values(get_task(task).row_keys, kind="stable")
     return {
         str(label): part.reset_index(drop=True)
         for label, part in ordered.groupby("condition", sort=False, observed=True)
@@ -153,7 +88,7 @@ def _in_order(texts: pd.Series) -> pd.Series:
     return texts.cat.set_categories(sorted(texts.cat.categories))
 
 
-def _schema(columns: Sequence[Column]) -> Any:
+def _schema(columns: Sequence[ScoreColumn]) -> Any:
     import pyarrow as pa
 
     kinds = [
@@ -222,7 +157,7 @@ def _check_nan(table: Any) -> list[Finding]:
 def check_values(frame: pd.DataFrame, task: str) -> list[Finding]:
     """Refuse NaN, infinite, out-of-range, fractional and missing values; one finding a column and kind."""
     findings = []
-    for column in columns_of(task):
+    for column in get_task(task).columns:
         values = frame[column.name]
         bad = {"is null": values.isna() & (not column.nullable)}
         if column.bounds is not None:

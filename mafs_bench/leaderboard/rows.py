@@ -10,8 +10,8 @@ import pandas as pd
 
 from mafs_bench.leaderboard.findings import Finding, compare_sets, error, some
 from mafs_bench.leaderboard.pins import Pins
-from mafs_bench.leaderboard.records import columns_of, row_keys
 from mafs_bench.leaderboard.schemas import Board
+from mafs_bench.tasks import get_task
 
 _WHERE = "scores.parquet"
 
@@ -28,8 +28,8 @@ def check_rows(
     labels: all conditions of the file. keeps_extra: scores where a corruption cannot apply are no defect.
     """
     findings = compare_sets(_WHERE, "condition", labels, board.conditions)
-    fixed = [column.name for column in columns_of(board.task) if column.fixed]
-    keys = row_keys(board.task)
+    fixed = [column.name for column in get_task(board.task).columns if column.fixed]
+    keys = get_task(board.task).row_keys
     known = {label: frames[label] for label in board.conditions if label in frames}
     if not known:
         return findings

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from mafs_bench.types import MAX_PIXELS
+from mafs_bench.types import MAX_PIXELS, condition_label
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f`<>|]*$")]
@@ -119,7 +119,7 @@ class Cell(Schema):
     @property
     def label(self) -> str:
         """The condition, as ``Condition.label`` names it."""
-        return "clean" if self.corruption is None else f"{self.corruption}-{self.severity}"
+        return condition_label(self.corruption, self.severity)
 
 
 class Board(Schema):

@@ -12,6 +12,7 @@ import pandas as pd
 
 from mafs_bench.leaderboard.findings import Finding, error, flag, note, some
 from mafs_bench.leaderboard.submission import Submission
+from mafs_bench.tasks import get_task
 
 Array = npt.NDArray[np.float64]
 
@@ -59,10 +60,10 @@ class Fingerprint:
 def fingerprint(submission: Submission, task: str, labels: tuple[str, ...]) -> Fingerprint:
     """Take the fingerprint of a submission under some conditions, which have the same rows."""
     frames = [submission.frames[label] for label in labels]
-    bad = np.stack([wrong(frame, task) for frame in frames])
+    bad = np.stack([get_task(task).wrong(frame) for frame in frames])
     return Fingerprint(
         np.where(np.isnan(bad), -1, bad).astype(np.int8),
-        np.stack([_trace(frame, task) for frame in frames]).astype(np.float32),
+        np.stack([get_task(task).trace(frame) for frame in frames]).astype(np.float32),
     )
 
 
@@ -142,33 +143,6 @@ def relatives(own: Submission, others: Sequence[Submission]) -> list[Finding]:
     """One note that names the entries with the same backbone."""
     names = [other.name for other in others if _hashes(own) & _hashes(other)]
     return [note("card.toml", f"related by its backbone: {some(names)}")] if names else []
-
-
-def wrong(frame: pd.DataFrame, task: str) -> Array:
-    """Which rows a model gets wrong: float64 (n,), 1 or 0, NaN where unscored.
-
-    A rank above 1; less than half of an answer's accuracy; a mismatched pair with the higher score; a caption worse
-    than the median.
-    """
-    values = frame["margin" if task == "matching" else "score"].to_numpy(dtype=np.float64)
-    if task in ("retrieval", "fused-retrieval"):
-        bad = values > 1
-    elif task == "vqa":
-        bad = values < 0.5
-    elif task == "matching":
-        bad = values < 0
-    else:
-        bad = values < (np.nanmedian(values) if not np.isnan(values).all() else 0)
-    return np.where(np.isnan(values), np.nan, bad.astype(np.float64))
-
-
-def _trace(frame: pd.DataFrame, task: str) -> Array:
-    """Numbers that two models hardly share: ranks of misses, confidences, scores; NaN elsewhere."""
-    if task == "vqa":
-        return frame["confidence"].to_numpy(dtype=np.float64)
-    values = frame["score"].to_numpy(dtype=np.float64)
-    trivial = 1 if task in ("retrieval", "fused-retrieval") else 0
-    return np.where((values > trivial) | (task == "matching"), values, np.nan)
 
 
 def _is_derived(alike: Likeness, related: bool) -> bool:

@@ -16,7 +16,6 @@ from mafs_bench.leaderboard.schemas import Card, Spec, Verification
 from mafs_bench.leaderboard.submission import Submission
 from mafs_bench.leaderboard.validation import read_submission, screen
 from mafs_bench.leaderboard.verification import read_verified
-from mafs_bench.metrics import metrics_of
 from mafs_bench.stats.intervals import estimate
 from mafs_bench.stats.ranking import Ranked, ranking
 from mafs_bench.stats.resampling import (
@@ -28,6 +27,7 @@ from mafs_bench.stats.resampling import (
     replicate_paired,
 )
 from mafs_bench.stats.robustness import balanced_mean_of, brought_to_all_rows, mmi, paired_mmi
+from mafs_bench.tasks import get_task
 from mafs_bench.types import Estimate, Metric
 
 N_RESAMPLES = 2000
@@ -184,7 +184,7 @@ def families_of(folder: BoardFolder, inapplicable: Sequence[str] = ()) -> dict[s
 
 def primary(folder: BoardFolder) -> Metric:
     """Return the metric that a board ranks by."""
-    return next(m for m in metrics_of(folder.board.task) if m.name == folder.board.metric)
+    return get_task(folder.board.task).metric(folder.board.metric)
 
 
 def _places(

@@ -17,7 +17,7 @@ from mafs_bench.leaderboard.bundle import CARD, MANIFEST, RESULTS, SCORES, SPEC,
 from mafs_bench.leaderboard.records import encode
 from mafs_bench.leaderboard.schemas import Card, Cell, Spec, from_toml
 from mafs_bench.runs.store import read_run, results_json
-from mafs_bench.types import CellResult, Condition
+from mafs_bench.types import CellResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ def make_bundle(run: Path, board: BoardFolder, card: Path) -> Files:
     if (closed := board.closed()) is not None:
         raise SubmissionError(closed)
     stored = read_run(run)
-    cells = {_label(cell): cell for cell in stored.results if cell.task == board.board.task}
+    cells = {cell.label: cell for cell in stored.results if cell.task == board.board.task}
     absent = [label for label in board.board.conditions if label not in cells]
     if absent:
         raise SubmissionError(
@@ -88,10 +88,6 @@ def _recorded(cell: CellResult) -> CellResult:
     """Leave out the metrics that cannot be recomputed from the bundle."""
     kept = {name: estimate for name, estimate in cell.metrics.items() if name not in _NOT_RECORDED}
     return replace(cell, metrics=kept)
-
-
-def _label(cell: CellResult) -> str:
-    return Condition("", cell.corruption, cell.severity, cell.seed).label
 
 
 def _read_card(path: Path) -> bytes:

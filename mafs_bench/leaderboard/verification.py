@@ -17,8 +17,8 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from mafs_bench.errors import SubmissionError
-from mafs_bench.leaderboard.records import columns_of, row_keys
 from mafs_bench.leaderboard.schemas import Slug, Verification
+from mafs_bench.tasks import get_task
 
 FILE = "verified.toml"
 
@@ -64,12 +64,12 @@ def share_of_equal_rows(task: str, stated: pd.DataFrame, found: pd.DataFrame) ->
     Ranks are the same where both are hits or both misses: the ranks of misses are decided by ties. Other scores may
     differ by 0.001.
     """
-    keys = row_keys(task)
+    keys = get_task(task).row_keys
     a, b = (frame.astype(dict.fromkeys(keys, str)).sort_values(keys) for frame in (stated, found))
     if not np.array_equal(a[keys].to_numpy(), b[keys].to_numpy()):
         return 0.0
     x, y = a["score"].to_numpy(dtype=float), b["score"].to_numpy(dtype=float)
-    if next(column.whole for column in columns_of(task) if column.name == "score"):
+    if next(column.whole for column in get_task(task).columns if column.name == "score"):
         x, y = np.minimum(x, 2), np.minimum(y, 2)
     return float(np.isclose(x, y, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True).mean())
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from mafs_bench.corruptions.suite import JOINT
-from mafs_bench.report.joint import JOINT_NAME
 from mafs_bench.runs.plan import CLEAN_ONLY
 from mafs_bench.runs.store import StoredRun
 from mafs_bench.types import MAX_PIXELS, RunSpec
@@ -101,7 +100,7 @@ def requested_prompts(spec: RunSpec) -> str:
 
 def requested_corruption(spec: RunSpec, cells: Iterable[str | None]) -> str:
     """What ``--corruption`` was, given the corruptions of the run's cells."""
-    if any(JOINT_NAME.fullmatch(name or "") for name in cells):
+    if any(name in spec.joints for name in cells):
         return JOINT + "+".join(spec.corruptions)
     return ",".join(spec.corruptions) or CLEAN_ONLY
 

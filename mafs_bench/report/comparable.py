@@ -17,19 +17,13 @@ from mafs_bench.errors import UnknownNameError, UsageError
 from mafs_bench.report.commands import command_of
 from mafs_bench.report.pairs import CLEAN, cells_of, metric_named, shared_tasks
 from mafs_bench.runs.store import StoredRun
+from mafs_bench.tasks import get_task
 from mafs_bench.types import CellResult, Metric, RunSpec
-
-_SCORED_ALONE = {
-    "vqa": frozenset[str](),
-    "captioning": frozenset({"cider_d"}),
-    "context-captioning": frozenset({"cider_d"}),
-}
-"""Tasks that score each sample by itself -> their metrics that do not."""
 
 
 def depends_on_gallery(metric: Metric) -> bool:
     """Whether a sample's score depends on which other samples the run has."""
-    return metric.task not in _SCORED_ALONE or metric.name in _SCORED_ALONE[metric.task]
+    return get_task(metric.task).depends_on_gallery(metric.name)
 
 
 def select_tasks(runs: Sequence[StoredRun], tasks: Sequence[str]) -> list[StoredRun]:

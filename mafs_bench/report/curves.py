@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mafs_bench.tasks import TASKS
+from mafs_bench.tasks import get_task
 
 Row = Mapping[str, Any]
 """One cell of ``results.json``."""
@@ -39,7 +39,7 @@ class Curve:
 
 def primary_metric(task: str) -> str:
     """Name the metric that stands for a task. Raises ``UnknownNameError``."""
-    return str(TASKS.get(task).primary)
+    return str(get_task(task).primary)
 
 
 def task_names(cells: Sequence[Row]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,15 +15,12 @@ from mafs_bench.corruptions.engine import applies, corrupt_image, corrupt_text
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import MafsBenchError
 from mafs_bench.report.html import data_uri
-from mafs_bench.report.joint import JOINT_NAME
 from mafs_bench.runs.boxes import with_boxes
 from mafs_bench.runs.frame import in_frame, load_with_boxes
 from mafs_bench.runs.store import StoredRun
-from mafs_bench.tasks.base import Pair, caption_pairs
-from mafs_bench.tasks.captioning import context_pairs
-from mafs_bench.tasks.matching import matching_pairs
-from mafs_bench.tasks.vqa import questions_of
-from mafs_bench.types import Box, CellResult, Corruption, Dataset, Image, RunSpec
+from mafs_bench.tasks import get_task
+from mafs_bench.tasks.base import Pair
+from mafs_bench.types import Box, CellResult, Corruption, Dataset, Image, JointCorruption, RunSpec
 
 CONDITIONS_A_TASK = 3
 EXAMPLES_A_CONDITION = 2
@@ -95,14 +92,16 @@ def _of_task(
     clean = next((cell for cell in cells if cell.corruption is None), None)
     hardest = max((cell.severity for cell in cells), default=0)
     candidates = [
-        (cell, parts) for cell in cells if cell.severity == hardest and (parts := _parts(cell, corruptions))
+        (cell, parts)
+        for cell in cells
+        if cell.severity == hardest and (parts := _parts(cell, run.spec.joints, corruptions))
     ]
-    if clean is None or not candidates or task not in _PAIRS:
+    if clean is None or not candidates:
         return []
     before = run.frame(clean)
     compared = [(cell, parts, _losses(task, before, run.frame(cell))) for cell, parts in candidates]
     compared.sort(key=lambda item: -np.nan_to_num(item[2]["loss"].mean(), nan=-np.inf))
-    asked = {pair.id: pair for pair in _PAIRS[task](dataset)}
+    asked = {pair.id: pair for pair in get_task(task).inputs(dataset)}
     return [
         _example(run, dataset, parts, cell, asked[row["id"]], row)
         for cell, parts, losses in compared[:CONDITIONS_A_TASK]
@@ -111,62 +110,31 @@ def _of_task(
     ]
 
 
-def _parts(cell: CellResult, corruptions: Mapping[str, Corruption]) -> dict[str, tuple[Corruption, int]]:
-    """Modality -> corruption and severity; empty where one acts on pairs. ``A@s+B`` is two at once."""
-    joint = JOINT_NAME.fullmatch(cell.corruption or "")
+def _parts(
+    cell: CellResult, joints: Mapping[str, JointCorruption], corruptions: Mapping[str, Corruption]
+) -> dict[str, tuple[Corruption, int]]:
+    """Modality -> corruption and severity; empty where one acts on pairs. A joint cell has two."""
+    joint = joints.get(cell.corruption or "")
     named = {str(cell.corruption): cell.severity}
-    if joint:
-        named = {joint["image"]: int(joint["severity"]), joint["text"]: cell.severity}
+    if joint is not None:
+        named = {joint.image: joint.image_severity, joint.text: cell.severity}
     parts = {str(corruptions[n].modality): (corruptions[n], s) for n, s in named.items() if n in corruptions}
     return {} if "pair" in parts else parts
 
 
 def _losses(task: str, clean: pd.DataFrame, corrupted: pd.DataFrame) -> pd.DataFrame:
     """Match rows and take how much worse each got; above 0 is a loss."""
-    keys = ["id", "direction"] if "direction" in clean else ["id"]
-    both = clean.merge(corrupted, on=keys, suffixes=("", "_corrupted"))
-    goodness = _GOODNESS.get(task, _score)
-    return both.assign(loss=goodness(both, both["score"]) - goodness(both, both["score_corrupted"]))
+    chosen = get_task(task)
+    before = clean.assign(goodness=chosen.goodness(clean))
+    after = corrupted.assign(goodness=chosen.goodness(corrupted))
+    both = before.merge(after, on=chosen.row_keys, suffixes=("", "_corrupted"))
+    return both.assign(loss=both["goodness"] - both["goodness_corrupted"])
 
 
 def _worst(losses: pd.DataFrame) -> pd.DataFrame:
     """The rows that lost most, one a group; equal losses in order of their ids."""
     ordered = losses[losses["loss"] > 0].sort_values(["loss", "id"], ascending=[False, True])
     return ordered.drop_duplicates("group").head(EXAMPLES_A_CONDITION)
-
-
-def _score(frame: pd.DataFrame, score: pd.Series) -> pd.Series:
-    return score
-
-
-def _reciprocal_rank(frame: pd.DataFrame, score: pd.Series) -> pd.Series:
-    return 1 / score
-
-
-def _towards_label(frame: pd.DataFrame, score: pd.Series) -> pd.Series:
-    return score * (2 * frame["label"] - 1)
-
-
-_GOODNESS: Mapping[str, Callable[[pd.DataFrame, pd.Series], pd.Series]] = {
-    "retrieval": _reciprocal_rank,
-    "fused-retrieval": _reciprocal_rank,
-    "matching": _towards_label,
-}
-
-
-def _images_as_pairs(dataset: Dataset) -> list[Pair]:
-    return [Pair(sample.id, position, "") for position, sample in enumerate(dataset.samples)]
-
-
-_PAIRS: Mapping[str, Callable[[Dataset], Sequence[Pair]]] = {
-    "retrieval": lambda dataset: [*caption_pairs(dataset), *_images_as_pairs(dataset)],
-    "fused-retrieval": caption_pairs,
-    "matching": lambda dataset: matching_pairs(dataset)[0],
-    "vqa": lambda dataset: [Pair(q.id, position, q.text) for position, q in questions_of(dataset)],
-    "captioning": _images_as_pairs,
-    "context-captioning": context_pairs,
-}
-"""The inputs of a task by the ids of its records."""
 
 
 _DIRECTIONS = {"t2i": "text to images", "i2t": "image to texts"}
@@ -184,7 +152,7 @@ def _example(
     image, boxes = load_with_boxes(sample.image, sample.boxes)
     return Example(
         cell.task,
-        f"{cell.corruption}-{cell.severity}",
+        cell.label,
         pair.id,
         _DIRECTIONS.get(row.get("direction", ""), ""),
         float(row["score"]),

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mafs_bench.metrics import metrics_of
-from mafs_bench.metrics.vqa import normalize_answer
-from mafs_bench.stats.flips import Answers, Flips, flips, has_right_rows, mean_flips
+from mafs_bench.stats.flips import Flips, flips, has_right_rows, mean_flips
 from mafs_bench.stats.intervals import estimate
 from mafs_bench.stats.resampling import Resampling
-from mafs_bench.tasks import TASKS
+from mafs_bench.tasks import get_task
 from mafs_bench.types import Estimate, Metric
 
 
@@ -27,7 +25,8 @@ class FlipShares:
 
 def flip_metric(task: str) -> Metric | None:
     """What says which rows are right: the primary metric, else the first that can (pair accuracy for matching)."""
-    metrics = sorted(metrics_of(task), key=lambda metric: metric.name != TASKS.get(task).primary)
+    chosen = get_task(task)
+    metrics = sorted(chosen.metrics, key=lambda metric: metric.name != chosen.primary)
     return next((metric for metric in metrics if has_right_rows(metric)), None)
 
 
@@ -39,7 +38,7 @@ def flip_shares(
     resampling: Resampling,
 ) -> tuple[Mapping[int, FlipShares], FlipShares]:
     """Flips by severity and their mean over severities; ``frames`` hold clean first."""
-    found = flips(metric, frames[0], frames[1:], resampling, _answers(task))
+    found = flips(metric, frames[0], frames[1:], resampling, get_task(task).answers)
     by_severity = {s: _shares(one) for s, one in zip(severities, found, strict=True)}
     return by_severity, _shares(mean_flips(found))
 
@@ -47,12 +46,3 @@ def flip_shares(
 def _shares(one: Flips) -> FlipShares:
     same = None if one.consistency is None else estimate(one.consistency)
     return FlipShares(estimate(one.destructive), estimate(one.corrective), same)
-
-
-def _answers(task: str) -> Answers | None:
-    """Answers are comparable where they are short strings that the metric normalises; captions and ranks are not."""
-    return _normalised if task == "vqa" else None
-
-
-def _normalised(frame: pd.DataFrame) -> Sequence[str]:
-    return [normalize_answer(str(answer)) for answer in frame["answer"]]

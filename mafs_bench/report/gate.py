@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 
 from mafs_bench.errors import UnknownNameError, UsageError
-from mafs_bench.metrics import metrics_of
 from mafs_bench.report.baseline import Baseline, require_identity
 from mafs_bench.report.pairs import CLEAN, Key, cells_of, counted_keys, label, metric_named
 from mafs_bench.report.provenance import compare_with_baseline
@@ -32,7 +31,8 @@ from mafs_bench.stats.resampling import (
     unscored_rows,
 )
 from mafs_bench.stats.significance import clusters_that_decide, holm, inferiority, standard_error
-from mafs_bench.types import Estimate, Metric
+from mafs_bench.tasks import get_task
+from mafs_bench.types import Estimate, Metric, row_keys
 
 POINTS = 100
 """Margins are in points: hundredths of the metric's unit, as papers print recall (61.3) and CIDEr (133.3)."""
@@ -154,7 +154,7 @@ def require_settings(baseline: Baseline, margin: float, alpha: float, metrics: S
         raise UsageError(f"--margin {margin}: allowed is a number above 0, in points")
     if not 0 < alpha < 0.5:
         raise UsageError(f"--alpha {alpha}: allowed is a number between 0 and 0.5")
-    known = {metric.name: metric for task in baseline.frames for metric in metrics_of(task)}
+    known = {metric.name: metric for task in baseline.frames for metric in get_task(task).metrics}
     bounded = [name for name, metric in known.items() if np.isfinite(metric.high - metric.low)]
     for name in metrics:
         if name not in known:
@@ -188,7 +188,7 @@ def _chosen(task: str, names: Sequence[str]) -> list[Metric]:
     """The metrics of a task that are asked for."""
     if not names:
         return [metric_named(task, None)]
-    return [metric for metric in metrics_of(task) if metric.name in names]
+    return [metric for metric in get_task(task).metrics if metric.name in names]
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ def _open(
 
 def _lost(metric: Metric, old: pd.DataFrame, new: pd.DataFrame) -> int:
     """Rows that the baseline scored and the model did not, or has not at all."""
-    keys = ["id", "direction"] if "direction" in old else ["id"]
+    keys = row_keys(old)
     scored = pd.MultiIndex.from_frame(new.loc[~unscored_rows(metric, new), keys])
     before = pd.MultiIndex.from_frame(old.loc[~unscored_rows(metric, old), keys])
     return int((~before.isin(scored)).sum())

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.errors import SuiteError, UnknownNameError, UsageError
-from mafs_bench.metrics import metrics_of
-from mafs_bench.report.joint import JOINT_NAME
 from mafs_bench.runs.store import StoredRun
-from mafs_bench.tasks import TASKS
-from mafs_bench.types import CellResult, Metric
+from mafs_bench.tasks import get_task
+from mafs_bench.types import CellResult, Metric, condition_label
 
 Key = tuple[str | None, int]
 """Corruption and severity of a cell; ``(None, 0)`` is clean."""
@@ -53,17 +51,14 @@ def shared_keys(runs: Sequence[StoredRun], task: str) -> list[Key]:
 
 
 def label(key: Key) -> str:
-    """``clean`` or ``<corruption>-<severity>``."""
-    return "clean" if key[0] is None else f"{key[0]}-{key[1]}"
+    """The label of a condition."""
+    return condition_label(*key)
 
 
 def metric_named(task: str, name: str | None) -> Metric:
     """The metric of that name, the task's primary one where None. Raises ``UnknownNameError``."""
-    metrics = {metric.name: metric for metric in metrics_of(task)}
-    wanted = name or TASKS.get(task).primary
-    if wanted not in metrics:
-        raise UnknownNameError(f"metric of {task}", wanted, metrics)
-    return metrics[wanted]
+    chosen = get_task(task)
+    return chosen.metric(name or chosen.primary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +74,7 @@ def counted_keys(run: StoredRun, keys: Sequence[Key]) -> Counted:
 
     Joint cells have their own measure, super-additivity.
     """
-    corrupted = [key for key in keys if key != CLEAN and not JOINT_NAME.fullmatch(str(key[0]))]
+    corrupted = [key for key in keys if key != CLEAN and key[0] not in run.spec.joints]
     try:
         known = suites.suite_of(run.spec).corruptions
     except UnknownNameError:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from mafs_bench.errors import StoreError
-from mafs_bench.metrics import metrics_of
 from mafs_bench.report.pairs import label
 from mafs_bench.runs.derive import N_RESAMPLES, derive_cell
 from mafs_bench.runs.store import CellMeta, StoredRun, read_cell
 from mafs_bench.stats.resampling import Resampling
+from mafs_bench.tasks import get_task
 from mafs_bench.types import CellResult, Estimate
 from mafs_bench.version import __version__
 
@@ -84,7 +84,7 @@ def _differences(key: _Cell, stored: CellResult | None, derived: CellResult, run
     ):
         yield f"{_named(key)}: another data set, seed or hash of its inputs"
     by_this_version = run.spec.packages.get("mafs-bench") == __version__
-    spans = {metric.name: metric.high - metric.low for metric in metrics_of(derived.task)}
+    spans = {metric.name: metric.high - metric.low for metric in get_task(derived.task).metrics}
     for name, there in stored.metrics.items():
         here = derived.metrics.get(name)
         if here is None:

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mafs_bench.metrics import metrics_of
 from mafs_bench.report.flip_shares import FlipShares, flip_metric, flip_shares
 from mafs_bench.report.joint import joint_tables
 from mafs_bench.report.plots import curves_figure, plot_curves
@@ -40,7 +39,7 @@ from mafs_bench.stats.robustness import (
     severity_auc,
     slope,
 )
-from mafs_bench.tasks import TASKS
+from mafs_bench.tasks import get_task
 from mafs_bench.types import CellResult, Estimate, Metric, RunSpec
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ def summarise_run(run: StoredRun, n_resamples: int = 2000) -> list[CurveSummary]
     summaries = []
     for task in run.spec.tasks:
         cells = [cell for cell in run.results if cell.task == task]
-        metric = next(m for m in metrics_of(task) if m.name == TASKS.get(task).primary)
+        metric = get_task(task).primary_metric
         summaries += _summarise_task(run, task, cells, metric, n_resamples)
     return summaries
 
@@ -371,7 +370,7 @@ def clean_tables(run: StoredRun) -> list[Table]:
             [
                 (name, found, found.n)
                 for name, found in cell.metrics.items()
-                if found.value is not None or name == TASKS.get(cell.task).primary
+                if found.value is not None or name == get_task(cell.task).primary
             ],
         )
         for cell in run.results

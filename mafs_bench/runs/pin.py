@@ -22,7 +22,7 @@ from mafs_bench.runs.boxes import with_boxes
 from mafs_bench.runs.encode import EncodedImages
 from mafs_bench.runs.encoder import Encoder
 from mafs_bench.runs.view import ConditionParts, ConditionView
-from mafs_bench.tasks import TASKS
+from mafs_bench.tasks import get_task
 from mafs_bench.types import Condition, Corruption, Dataset, FloatArray, Image, ImageSource
 
 LIBRARY_SUITES = frozenset(
@@ -57,7 +57,7 @@ def pin_rows(
     definition = suites.load(suite)
     chosen = [definition.corruptions[name] for name in corruptions]
     data = with_boxes(resolve(dataset, split, data_root, limit), chosen)
-    if (reason := TASKS.get(task).refuse_dataset(data)) is not None:
+    if (reason := get_task(task).refuse_dataset(data)) is not None:
         raise UsageError(f"{task} on {data.name}: {reason}")
     hashed = definition.id not in LIBRARY_SUITES
     adapters: list[_SameVector] = [_SameAnswer(), *([_SameRawAnswer()] if hashed else [])]
@@ -88,7 +88,7 @@ def _views(
         condition = Condition(suite, name, severity, seed)
         parts = ConditionParts.of([(corruption, severity)] if corruption else [])
         view = ConditionView(encoder, condition, parts)
-        frame = TASKS.get(task).score(adapter, view)
+        frame = get_task(task).score(adapter, view)
         made[condition.label] = frame, view.content_hash() if hashed else ""
     return made
 

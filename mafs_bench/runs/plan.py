@@ -21,9 +21,9 @@ from mafs_bench.errors import UsageError
 from mafs_bench.runs.boxes import with_boxes
 from mafs_bench.runs.frame import in_frame
 from mafs_bench.runs.sizes import refuse_large_images
-from mafs_bench.tasks import TASKS
+from mafs_bench.tasks import TASKS, get_task
 from mafs_bench.tasks.base import Task
-from mafs_bench.types import MAX_PIXELS, SEVERITIES, Condition, Corruption, Dataset
+from mafs_bench.types import MAX_PIXELS, SEVERITIES, Condition, Corruption, Dataset, JointCorruption
 
 DEFAULT_SUITE = "core@1"
 CLEAN_ONLY = "clean"
@@ -122,7 +122,7 @@ def make_plan(request: RunRequest, adapter: Adapter | None = None, dataset: Data
     corruptions = joint or (() if request.corruption == CLEAN_ONLY else suite.select(request.corruption))
     able = adapter.capabilities if adapter is not None else capabilities(adapter_class(request.model))
     require_parameters(corruptions, request.engine, try_texts=request.suite.endswith(".toml"))
-    asked = {name: TASKS.get(name) for name in request.tasks or TASKS.names()}
+    asked = {name: get_task(name) for name in request.tasks or TASKS.names()}
     asked = {name: task for name, task in asked.items() if request.tasks or not task.on_request}
     for name in request.tasks:
         if (reason := asked[name].refuse_adapter(able)) is not None:
@@ -212,7 +212,7 @@ def _check_judge(judge: str, tasks: Sequence[Task]) -> None:
         raise UsageError(
             f"--clipscore {judge}: the model does not implement {' and '.join(sorted(DUAL_ENCODER))}"
         )
-    if not any("captioning" in task.name for task in tasks):
+    if not any(task.writes_captions for task in tasks):
         names = ", ".join(task.name for task in tasks)
         raise UsageError(f"--clipscore judges captions, and this run writes none (its tasks: {names})")
 
@@ -296,7 +296,7 @@ def _joint_cells(
     return tuple(
         Cell(
             task,
-            Condition(suite.id, f"{image.name}@{s}+{text.name}", t, request.seed),
+            Condition(suite.id, JointCorruption(image.name, s, text.name).name, t, request.seed),
             ((image, s), (text, t)),
         )
         for s in severities

@@ -13,7 +13,7 @@ from mafs_bench.errors import UsageError
 from mafs_bench.runs.execute import Progress, Resources, execute
 from mafs_bench.runs.plan import RunRequest, make_plan
 from mafs_bench.runs.store import StoredRun, read_run
-from mafs_bench.types import Condition, RunSpec
+from mafs_bench.types import RunSpec
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def rerun(request: RunRequest, labels: Collection[str], resources: Resources, pr
 
 
 def _read(run: StoredRun) -> Rerun:
-    named = [(Condition("", c.corruption, c.severity, c.seed).label, c) for c in run.results]
+    named = [(cell.label, cell) for cell in run.results]
     return Rerun(
         run.spec,
         {label: run.frame(cell) for label, cell in named},

@@ -19,7 +19,7 @@ import pandas as pd
 
 from mafs_bench.errors import DataError, UsageError
 from mafs_bench.seeding import stream
-from mafs_bench.types import IntervalRule, Metric
+from mafs_bench.types import IntervalRule, Metric, row_keys
 
 Array = npt.NDArray[np.float64]
 Rule = IntervalRule | Literal["won-lost", "two-intervals"]
@@ -207,7 +207,7 @@ def common_rows(metric: Metric, frames: Sequence[pd.DataFrame]) -> tuple[list[pd
 
 def _matched(frames: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
     """The rows whose key every frame has, in the order of the first. Raises ``DataError``."""
-    keys = ["id", "direction"] if "direction" in frames[0] else ["id"]
+    keys = row_keys(frames[0])
     for frame in frames:
         twice = frame.duplicated(keys)
         if twice.any():

@@ -1,6 +1,13 @@
 """Tasks by name: what is asked of a model, and how one sample is scored."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from mafs_bench.registry import Registry
+
+if TYPE_CHECKING:
+    from mafs_bench.tasks.base import Task
 
 TASKS = Registry(
     kind="task",
@@ -13,3 +20,9 @@ TASKS = Registry(
         "context-captioning": "mafs_bench.tasks.captioning:CONTEXT_TASK",
     },
 )
+
+
+def get_task(name: str) -> Task:
+    """Import and return a task. Raises ``UnknownNameError``."""
+    task: Task = TASKS.get(name)
+    return task

@@ -11,12 +11,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from mafs_bench.adapters.base import Adapter, Embeddings
+from mafs_bench.corruptions import OPERATORS
+from mafs_bench.corruptions.base import PairOperator
+from mafs_bench.errors import UnknownNameError
+from mafs_bench.tasks.columns import ScoreColumn
 from mafs_bench.tasks.ranking import invert
-from mafs_bench.types import Corruption, Dataset, FloatArray, Image
+from mafs_bench.types import Corruption, Dataset, FloatArray, Image, Metric, row_keys
 
 T = TypeVar("T")
-_TOUCHES = {"text_dropout": "text", "image_dropout": "image", "caption_mix": "text", "image_mix": "image"}
-"""The one modality that a pair operator changes."""
+Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,19 +169,63 @@ def _no_remark(frame: pd.DataFrame, dataset: Dataset) -> str:
     return ""
 
 
-@dataclass(frozen=True)
-class Task:
-    """A task: what it needs of an adapter and a data set, and how it scores a view.
+def score_of(frame: pd.DataFrame) -> Array:
+    """The column ``score``, float64 (n,), NaN where unscored."""
+    return frame["score"].to_numpy(dtype=np.float64)
 
+
+def reciprocal_rank(frame: pd.DataFrame) -> Array:
+    """1 / rank, for scores that are ranks."""
+    return 1 / score_of(frame)
+
+
+def missed(frame: pd.DataFrame) -> Array:
+    """For scores that are ranks: 1 where another item than a correct one came first, NaN where unscored."""
+    return flags(score_of(frame), score_of(frame) > 1)
+
+
+def flags(values: Array, bad: npt.NDArray[np.bool_]) -> Array:
+    """1.0 where ``bad``, else 0.0, and NaN where the value is."""
+    return np.where(np.isnan(values), np.nan, bad.astype(np.float64))
+
+
+def missed_ranks(frame: pd.DataFrame) -> Array:
+    """The ranks above 1, NaN elsewhere."""
+    values = score_of(frame)
+    return np.where(values > 1, values, np.nan)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A task: what it needs of an adapter and a data set, how it scores a view, and what its scores mean.
+
+    metrics: of its per-sample scores; primary names the one that is reported first. columns: those that the metrics
+    read. inputs: the (image, text) inputs by the ids of its rows; images alone have the text "".
+    goodness: float64 (n,) of a frame, higher is better, to find the rows that lost most. wrong: 1 where the model gets
+    a row wrong, else 0. trace: numbers that two models hardly share, NaN elsewhere. Both say whether two sets of
+    scores are of one model. answers: what the model said, normalised so that equal answers are equal texts; None where
+    answers cannot be compared (captions, ranks). alone: whether a sample is scored without regard to the
+    others; but_not: metrics of such a task of which that is not true.
     needs: alternatives of capabilities (see ``Adapter``), any one of which suffices. reads: the modalities of
     its input. joint_input: whether image and text are given together (misalignment applies). requires: which field of
     ``Sample`` must be there ("captions", "questions"). on_request: only run where it is asked for by name.
     notes: what a reader of its numbers must know of a data set, given the run's ``--limit``. remark: what one must
     know of a frame, "" for nothing. refuse: why it cannot be asked on a data set that has what it ``requires``.
+    writes_captions: whether CLIPScore can judge what the model wrote.
     """
 
     name: str
     primary: str
+    metrics: tuple[Metric, ...]
+    columns: tuple[ScoreColumn, ...]
+    inputs: Callable[[Dataset], Sequence[Pair]]
+    wrong: Callable[[pd.DataFrame], Array]
+    trace: Callable[[pd.DataFrame], Array] = score_of
+    goodness: Callable[[pd.DataFrame], Array] = score_of
+    answers: Callable[[pd.DataFrame], Sequence[str]] | None = None
+    alone: bool = False
+    but_not: frozenset[str] = frozenset()
+    writes_captions: bool = False
     needs: tuple[frozenset[str], ...]
     requires: str
     joint_input: bool
@@ -188,6 +235,27 @@ class Task:
     notes: Callable[[Dataset, int | None], Sequence[str]] = _no_notes
     remark: Callable[[pd.DataFrame, Dataset], str] = _no_remark
     refuse: Callable[[Dataset], str | None] = _askable
+
+    @property
+    def row_keys(self) -> list[str]:
+        """The columns that together name a row of its scores."""
+        return row_keys(column.name for column in self.columns)
+
+    @property
+    def primary_metric(self) -> Metric:
+        """The metric that is reported first."""
+        return self.metric(self.primary)
+
+    def metric(self, name: str) -> Metric:
+        """The metric of that name. Raises ``UnknownNameError``."""
+        for metric in self.metrics:
+            if metric.name == name:
+                return metric
+        raise UnknownNameError(f"metric of {self.name}", name, [metric.name for metric in self.metrics])
+
+    def depends_on_gallery(self, metric: str) -> bool:
+        """Whether a sample's score by that metric depends on which other samples the run has."""
+        return not self.alone or metric in self.but_not
 
     def refuse_adapter(self, capabilities: frozenset[str]) -> str | None:
         """Why an adapter with these capabilities cannot do it, or None."""
@@ -207,7 +275,8 @@ class Task:
         if corruption.modality == "pair":
             if corruption.family == "misalignment" and not self.joint_input:
                 return f"{corruption.name} needs image and text together in the input"
-            touched = _TOUCHES.get(corruption.operator)
+            operator = OPERATORS.get(corruption.operator)
+            touched = operator.touches if isinstance(operator, PairOperator) else ""
             return f"its input has no {touched}" if touched and touched not in self.reads else None
         if corruption.modality not in self.reads:
             return f"its input has no {corruption.modality}"
@@ -221,6 +290,11 @@ def caption_pairs(dataset: Dataset) -> list[Pair]:
         for position, sample in enumerate(dataset.samples)
         for k, caption in enumerate(sample.captions)
     ]
+
+
+def images_as_pairs(dataset: Dataset) -> list[Pair]:
+    """Every image, without a text."""
+    return [Pair(sample.id, position, "") for position, sample in enumerate(dataset.samples)]
 
 
 def same_text(text: str) -> str:

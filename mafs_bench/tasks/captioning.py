@@ -7,6 +7,7 @@ act on) and keeps the others as references; it is run where it is asked for by n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +16,27 @@ import pandas as pd
 from mafs_bench.adapters.base import Adapter, Caption
 from mafs_bench.adapters.outputs import captions_of, texts_of
 from mafs_bench.errors import UsageError
-from mafs_bench.metrics.captioning import caption_statistics
+from mafs_bench.metrics.captioning import (
+    BLEU_COLUMNS,
+    CAPTIONING_METRICS,
+    CONTEXT_METRICS,
+    caption_statistics,
+)
 from mafs_bench.metrics.clip_score import PREFIX, clip_scores, ref_clip_scores
 from mafs_bench.metrics.java_metrics import start_meteor
-from mafs_bench.tasks.base import Judge, Pair, PairInputs, Task, View, ask
+from mafs_bench.tasks.base import (
+    Array,
+    Judge,
+    Pair,
+    PairInputs,
+    Task,
+    View,
+    ask,
+    flags,
+    images_as_pairs,
+    score_of,
+)
+from mafs_bench.tasks.columns import KEYS, ScoreColumn
 from mafs_bench.types import Dataset
 
 
@@ -130,6 +148,17 @@ def notes(dataset: Dataset, limit: int | None) -> list[str]:
     ]
 
 
+def _below_median(frame: pd.DataFrame) -> Array:
+    """1 where a caption is worse than the median, NaN where unscored."""
+    values = score_of(frame)
+    return flags(values, values < (np.nanmedian(values) if not np.isnan(values).all() else 0))
+
+
+def _above_zero(frame: pd.DataFrame) -> Array:
+    values = score_of(frame)
+    return np.where(values > 0, values, np.nan)
+
+
 TASK = Task(
     name="captioning",
     primary="cider_d",
@@ -139,15 +168,28 @@ TASK = Task(
     score=score,
     reads=frozenset({"image"}),
     notes=notes,
+    metrics=CAPTIONING_METRICS,
+    columns=(
+        *KEYS,
+        ScoreColumn("score", (0, 10)),
+        ScoreColumn("rouge_l", (0, 1)),
+        *(ScoreColumn(name, (0, 1e5), whole=True) for name in BLEU_COLUMNS),
+    ),
+    inputs=images_as_pairs,
+    wrong=_below_median,
+    trace=_above_zero,
+    alone=True,
+    but_not=frozenset({"cider_d"}),
+    writes_captions=True,
 )
 
-CONTEXT_TASK = Task(
+CONTEXT_TASK = replace(
+    TASK,
     name="context-captioning",
-    primary="cider_d",
-    needs=(frozenset({"caption"}), frozenset({"caption_embedded"})),
-    requires="captions",
     joint_input=True,
     score=score_with_context,
+    reads=frozenset({"image", "text"}),
     on_request=True,
-    notes=notes,
+    metrics=CONTEXT_METRICS,
+    inputs=context_pairs,
 )

@@ -10,7 +10,17 @@ import pandas as pd
 
 from mafs_bench.adapters.base import DUAL_ENCODER, Adapter
 from mafs_bench.adapters.outputs import fused_of
-from mafs_bench.tasks.base import Task, View, caption_pairs, true_captions
+from mafs_bench.metrics.retrieval import FUSED_METRICS
+from mafs_bench.tasks.base import (
+    Task,
+    View,
+    caption_pairs,
+    missed,
+    missed_ranks,
+    reciprocal_rank,
+    true_captions,
+)
+from mafs_bench.tasks.columns import KEYS, RANK
 from mafs_bench.tasks.ranking import first_correct_ranks
 from mafs_bench.types import Dataset
 
@@ -61,4 +71,10 @@ TASK = Task(
     joint_input=True,
     score=score,
     refuse=refuse,
+    metrics=FUSED_METRICS,
+    columns=(*KEYS, RANK),
+    inputs=caption_pairs,
+    goodness=reciprocal_rank,
+    wrong=missed,
+    trace=missed_ranks,
 )

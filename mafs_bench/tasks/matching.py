@@ -15,8 +15,21 @@ import pandas as pd
 
 from mafs_bench.adapters.base import DUAL_ENCODER, Adapter, Embeddings
 from mafs_bench.adapters.outputs import probabilities_of, scores_of
+from mafs_bench.metrics.matching import MATCHING_METRICS
 from mafs_bench.seeding import key
-from mafs_bench.tasks.base import Pair, PairInputs, Task, View, ask, relevant_captions, same_text
+from mafs_bench.tasks.base import (
+    Array,
+    Pair,
+    PairInputs,
+    Task,
+    View,
+    ask,
+    flags,
+    relevant_captions,
+    same_text,
+    score_of,
+)
+from mafs_bench.tasks.columns import CONFIDENCE, KEYS, ScoreColumn
 from mafs_bench.tasks.ranking import PAIRS_AT_ONCE
 from mafs_bench.types import Dataset, FloatArray
 
@@ -130,6 +143,18 @@ def _margins(pairs: Sequence[Pair], label: npt.NDArray[np.int64], scores: FloatA
     return np.array(margins, dtype=np.float32)
 
 
+def _towards_label(frame: pd.DataFrame) -> Array:
+    """The score, negated for a mismatched pair."""
+    sign: Array = 2 * frame["label"].to_numpy(dtype=np.float64) - 1
+    return score_of(frame) * sign
+
+
+def _ordered_wrongly(frame: pd.DataFrame) -> Array:
+    """1 where the image's mismatched pair has the higher score, NaN where either is unscored."""
+    margin = frame["margin"].to_numpy(dtype=np.float64)
+    return flags(margin, margin < 0)
+
+
 TASK = Task(
     name="matching",
     primary="auroc",
@@ -137,4 +162,15 @@ TASK = Task(
     requires="captions",
     joint_input=True,
     score=score,
+    metrics=MATCHING_METRICS,
+    columns=(
+        *KEYS,
+        ScoreColumn("label", (0, 1), whole=True, fixed=True, nullable=False),
+        ScoreColumn("score", (-1e6, 1e6)),
+        CONFIDENCE,
+        ScoreColumn("margin", (-2e6, 2e6)),
+    ),
+    inputs=lambda dataset: matching_pairs(dataset)[0],
+    goodness=_towards_label,
+    wrong=_ordered_wrongly,
 )

@@ -10,7 +10,20 @@ import pandas as pd
 
 from mafs_bench.adapters.base import DUAL_ENCODER, Adapter
 from mafs_bench.adapters.outputs import probabilities_of, scores_of
-from mafs_bench.tasks.base import ImageBatch, Task, View, caption_pairs, relevant_captions, true_captions
+from mafs_bench.metrics.retrieval import RETRIEVAL_METRICS
+from mafs_bench.tasks.base import (
+    ImageBatch,
+    Task,
+    View,
+    caption_pairs,
+    images_as_pairs,
+    missed,
+    missed_ranks,
+    reciprocal_rank,
+    relevant_captions,
+    true_captions,
+)
+from mafs_bench.tasks.columns import DIRECTION, KEYS, RANK
 from mafs_bench.tasks.ranking import PAIRS_AT_ONCE, Index, PairScores, Ranked, rank_all
 from mafs_bench.types import FloatArray
 
@@ -133,4 +146,10 @@ TASK = Task(
     requires="captions",
     joint_input=False,
     score=score,
+    metrics=RETRIEVAL_METRICS,
+    columns=(*KEYS, DIRECTION, RANK),
+    inputs=lambda dataset: [*caption_pairs(dataset), *images_as_pairs(dataset)],
+    goodness=reciprocal_rank,
+    wrong=missed,
+    trace=missed_ranks,
 )

@@ -10,8 +10,15 @@ import pandas as pd
 
 from mafs_bench.adapters.base import Adapter, Answer
 from mafs_bench.adapters.outputs import answers_of
-from mafs_bench.metrics.vqa import best_accuracy, contains_right_answer, soft_accuracy
-from mafs_bench.tasks.base import Pair, PairInputs, Task, View, ask
+from mafs_bench.metrics.vqa import (
+    VQA_METRICS,
+    best_accuracy,
+    contains_right_answer,
+    normalize_answer,
+    soft_accuracy,
+)
+from mafs_bench.tasks.base import Pair, PairInputs, Task, View, ask, flags, score_of
+from mafs_bench.tasks.columns import CONFIDENCE, KEYS, SHARE, ScoreColumn
 from mafs_bench.types import Dataset, Question
 
 TEN = 10
@@ -114,4 +121,11 @@ TASK = Task(
     score=score,
     notes=notes,
     remark=remark,
+    metrics=VQA_METRICS,
+    columns=(*KEYS, ScoreColumn("answer_type", fixed=True, nullable=False), SHARE, CONFIDENCE),
+    inputs=lambda dataset: [Pair(q.id, position, q.text) for position, q in questions_of(dataset)],
+    wrong=lambda frame: flags(score_of(frame), score_of(frame) < 0.5),
+    trace=lambda frame: frame["confidence"].to_numpy(dtype=np.float64),
+    answers=lambda frame: [normalize_answer(str(answer)) for answer in frame["answer"]],
+    alone=True,
 )

@@ -42,7 +42,7 @@ _WHOLE = """
 import resource, time
 import numpy as np, torch
 from mafs_bench.adapters.base import Embeddings
-from mafs_bench.metrics import metrics_of
+from mafs_bench.tasks import get_task
 from mafs_bench.stats.intervals import intervals
 from mafs_bench.stats.resampling import Resampling
 from mafs_bench.tasks import retrieval
@@ -68,7 +68,7 @@ class View:
 
 began, cpu = time.perf_counter(), time.process_time()
 frame = retrieval.score(object(), View())
-found = intervals(metrics_of("retrieval"), frame, Resampling(frame["group"]))
+found = intervals(get_task("retrieval").metrics, frame, Resampling(frame["group"]))
 assert found["t2i_r1"].n == 5 * N and found["i2t_r1"].n == N and found["t2i_r10"].value < 0.01
 print(time.perf_counter() - began, time.process_time() - cpu)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mafs_bench.metrics import METRICS, metrics_of
 from mafs_bench.metrics.caption_scores import ORDERS
 from mafs_bench.metrics.java_metrics import METEOR_COLUMNS
+from mafs_bench.tasks import TASKS, get_task
 from mafs_bench.types import Metric
 
 N = 60
-CASES = [(task, metric) for task in METRICS for metric in metrics_of(task)]
+CASES = [(task, metric) for task in TASKS.names() for metric in get_task(task).metrics]
 IDS = [f"{task}-{metric.name}" for task, metric in CASES]
 
 
@@ -101,7 +101,7 @@ def value_of(metric: Metric, frame: pd.DataFrame, weights: np.ndarray) -> np.nda
 
 
 def test_every_task_has_a_frame_here() -> None:
-    assert set(FRAMES) == set(METRICS)
+    assert set(FRAMES) == set(TASKS.names())
 
 
 @pytest.mark.parametrize(("task", "metric"), CASES, ids=IDS)

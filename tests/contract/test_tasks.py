@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from mafs_bench.adapters.base import CAPABILITIES, Adapter, Answer, Embeddings, Fused
-from mafs_bench.metrics import METRICS, metrics_of
+from mafs_bench.errors import UnknownNameError
 from mafs_bench.runs.encoder import Encoder
 from mafs_bench.runs.view import ConditionParts, ConditionView
 from mafs_bench.stats.intervals import intervals
@@ -97,11 +97,15 @@ def task(request: pytest.FixtureRequest) -> Task:
 
 
 def test_declares_itself(task: Task) -> None:
-    assert task.primary in {metric.name for metric in metrics_of(task.name)}
+    assert task.primary_metric in task.metrics
+    assert {metric.task for metric in task.metrics} == {task.name}
+    assert len({metric.name for metric in task.metrics}) == len(task.metrics)
+    assert task.but_not <= {metric.name for metric in task.metrics}
+    with pytest.raises(UnknownNameError, match=f"metric of {task.name}"):
+        task.metric("no such metric")
     assert all(need <= set(CAPABILITIES) for need in task.needs)
     assert task.reads <= {"image", "text"}
     assert task.requires in {"captions", "questions"}
-    assert set(TASKS.names()) == set(METRICS)
 
 
 def test_refuses_what_it_cannot_do(task: Task) -> None:
@@ -119,17 +123,31 @@ def test_refuses_what_it_cannot_do(task: Task) -> None:
 def test_frame(task: Task) -> None:
     frame = frame_of(task)
     assert {"id", "group", "score"} <= set(frame.columns)
-    keys = ["id", "direction"] if "direction" in frame else ["id"]
-    assert not frame.duplicated(keys).any()
+    assert {column.name for column in task.columns} <= set(frame.columns)
+    assert not frame.duplicated(task.row_keys).any()
     assert set(frame["group"]) == {f"g{i}" for i in range(N)}
     assert frame["score"].notna().all()
     pd.testing.assert_frame_equal(frame, frame_of(task))
 
 
+def test_every_row_has_its_input_and_its_meaning(task: Task) -> None:
+    frame = frame_of(task)
+    asked = {pair.id: pair for pair in task.inputs(dataset())}
+    assert set(frame["id"]) == set(asked)
+    groups = [dataset().samples[asked[name].sample].group for name in frame["id"]]
+    assert list(frame["group"]) == groups
+    unscored = frame.assign(score=np.nan, margin=np.nan)
+    for values in (task.goodness(frame), task.wrong(frame), task.trace(frame)):
+        assert (values.shape, values.dtype) == ((len(frame),), np.dtype(np.float64))
+    assert set(np.unique(task.wrong(frame)[~np.isnan(task.wrong(frame))])) <= {0.0, 1.0}
+    assert np.isnan(task.goodness(unscored)).all()
+    assert np.isnan(task.wrong(unscored)).all()
+
+
 def test_every_metric_reads_the_frame(task: Task) -> None:
     frame = frame_of(task)
-    found = intervals(metrics_of(task.name), frame, Resampling(frame["group"], n_resamples=20))
-    for metric in metrics_of(task.name):
+    found = intervals(task.metrics, frame, Resampling(frame["group"], n_resamples=20))
+    for metric in task.metrics:
         value = found[metric.name].value
         assert value is None or metric.low <= value <= metric.high
     assert found[task.primary].value is not None
@@ -139,5 +157,4 @@ def test_ids_stay_under_corruption(task: Task) -> None:
     corruption = pair_corruption("either_dropout", "dropout", rate=0.5)
     clean, dropped = frame_of(task), frame_of(task, (corruption, 1))
     assert list(dropped["id"]) == list(clean["id"])
-    primary = next(metric for metric in metrics_of(task.name) if metric.name == task.primary)
-    assert not unscored_rows(primary, dropped).any()
+    assert not unscored_rows(task.primary_metric, dropped).any()

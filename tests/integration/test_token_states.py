@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 import numpy as np, torch, transformers
 from mafs_bench.adapters.base import Adapter, Embeddings
-from mafs_bench.metrics import metrics_of
+from mafs_bench.tasks import get_task
 from mafs_bench.runs.encoder import Encoder
 from mafs_bench.runs.view import ConditionParts, ConditionView
 from mafs_bench.stats.intervals import intervals
@@ -55,7 +55,7 @@ adapter = Reranker()
 encoder = Encoder(adapter, dataset, 0, 64, 0, spool=folder)
 view = ConditionView(encoder, Condition("core@1", None, 0, 0), ConditionParts.of(()))
 frame = retrieval.score(adapter, view)
-found = intervals(metrics_of("retrieval"), frame, Resampling(frame["group"]))
+found = intervals(get_task("retrieval").metrics, frame, Resampling(frame["group"]))
 assert found["t2i_r1"].n == 5 * images and adapter.scored >= 5 * k
 assert len(matching.score(adapter, view)) == 2 * images
 lines = Path("/proc/self/status").read_text().splitlines()

@@ -23,8 +23,8 @@ from mafs_bench.leaderboard.standings import ALL, Standings, standings
 from mafs_bench.leaderboard.submission import Submission, manifest_json, sha256
 from mafs_bench.leaderboard.validation import read_submission, screen, validate
 from mafs_bench.leaderboard.verification import record
-from mafs_bench.metrics import metrics_of
 from mafs_bench.stats.resampling import Resampling, replicate_all
+from mafs_bench.tasks import get_task
 
 BOARD = "scenes-fused-retrieval"
 ENTRIES = ("mafs-clip-2", "mafs-clip", "clip-mean", "clip-static", "clip-image-only", "blip", "chance")
@@ -70,7 +70,7 @@ def _files(
     cells = [cell.model_dump(mode="json") for cell in own.cells if cell.label in frames]
     for cell in cells:
         label = "clean" if cell["corruption"] is None else f"{cell['corruption']}-{cell['severity']}"
-        metrics = [m for m in metrics_of(board.board.task) if m.name in cell["metrics"]]
+        metrics = [m for m in get_task(board.board.task).metrics if m.name in cell["metrics"]]
         made = replicate_all([(m, frames[label]) for m in metrics], Resampling(frames[label]["group"], 1))
         for metric, one in zip(metrics, made, strict=True):
             value = None if np.isnan(one.value) else one.value

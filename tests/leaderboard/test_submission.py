@@ -17,10 +17,11 @@ from mafs_bench.leaderboard.bundle import read_bundle, write_bundle
 from mafs_bench.leaderboard.findings import Finding, compare_sets
 from mafs_bench.leaderboard.pins import read_pins
 from mafs_bench.leaderboard.publish import add_submission
-from mafs_bench.leaderboard.records import TASK_COLUMNS, decode, encode
+from mafs_bench.leaderboard.records import decode, encode
 from mafs_bench.leaderboard.standings import standings
 from mafs_bench.leaderboard.submission import make_bundle
 from mafs_bench.leaderboard.validation import validate
+from mafs_bench.tasks import TASKS
 from tests.support.bundle_draft import Draft, check_draft, errors_of
 from tests.support.fake_board import CARD, bundle_of, open_board
 from tests.support.fake_run import write_run
@@ -32,7 +33,7 @@ def test_good_bundle_is_accepted(good: dict[str, bytes], boards: Path, tmp_path:
     assert report.accepted
 
 
-@pytest.mark.parametrize("task", TASK_COLUMNS)
+@pytest.mark.parametrize("task", TASKS.names())
 def test_every_task_can_be_submitted(task: str, tmp_path: Path) -> None:
     board = open_board(tmp_path / "boards", "b", task=task, corruption="gaussian_noise")
     bundle = bundle_of(tmp_path, board, "A", tasks=(task,), corruptions=("gaussian_noise",))

@@ -10,13 +10,12 @@ import pytest
 from mafs_bench.adapters.base import Adapter, Settings
 from mafs_bench.adapters.clip import Clip
 from mafs_bench.corruptions import suite as suites
-from mafs_bench.metrics import metrics_of
 from mafs_bench.metrics.clip_score import clip_scores, ref_clip_scores
 from mafs_bench.runs.encoder import ClipJudge, Encoder
 from mafs_bench.runs.view import ConditionParts, ConditionView
 from mafs_bench.stats.intervals import intervals
 from mafs_bench.stats.resampling import Resampling
-from mafs_bench.tasks import captioning
+from mafs_bench.tasks import captioning, get_task
 from mafs_bench.types import Condition, Dataset, Image, Sample
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
@@ -105,7 +104,7 @@ def test_captions_of_corrupted_images_are_judged_by_the_clean_ones(task, corrupt
     )
     np.testing.assert_allclose(frame["clip_score"], score, atol=1e-5)
     np.testing.assert_allclose(frame["ref_clip_score"], with_references, atol=1e-5)
-    found = intervals(metrics_of(task.name), frame, Resampling(frame["group"], n_resamples=50))
+    found = intervals(get_task(task.name).metrics, frame, Resampling(frame["group"], n_resamples=50))
     assert found["clip_score"].value == pytest.approx(score.mean(), abs=1e-5)
     assert found["ref_clip_score"].value == pytest.approx(with_references.mean(), abs=1e-5)
 
@@ -113,7 +112,7 @@ def test_captions_of_corrupted_images_are_judged_by_the_clean_ones(task, corrupt
 @needs_golden
 def test_without_a_judge_there_is_no_number() -> None:
     frame = frame_of(captioning.TASK, None, judged=False)
-    found = intervals(metrics_of("captioning"), frame, Resampling(frame["group"], n_resamples=50))
+    found = intervals(get_task("captioning").metrics, frame, Resampling(frame["group"], n_resamples=50))
     for name in ("clip_score", "ref_clip_score"):
         assert name not in frame
         assert found[name].value is None
@@ -133,6 +132,6 @@ def test_known_values() -> None:
     np.testing.assert_allclose(
         ref_clip_scores(scores, captions, references), [2 * 2.5 / 3.5, 0, 0], atol=1e-7
     )
-    metric = {metric.name: metric for metric in metrics_of("captioning")}
+    metric = {metric.name: metric for metric in get_task("captioning").metrics}
     assert metric["clip_score"].high == scores[0]
     assert metric["ref_clip_score"].high == pytest.approx(2 * 2.5 / 3.5)

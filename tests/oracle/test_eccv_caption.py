@@ -9,7 +9,7 @@ import pytest
 
 from mafs_bench.datasets.annotations import Entry
 from mafs_bench.datasets.positives import human_positives
-from mafs_bench.metrics import metrics_of
+from mafs_bench.tasks import get_task
 from mafs_bench.tasks.ranking import rank_all
 
 package = pytest.importorskip("eccv_caption", reason="eccv_caption is not installed")
@@ -45,7 +45,9 @@ def test_metrics_are_those_of_the_package(kind: str) -> None:
         }
     theirs = _of_the_package(kind, retrieved)
     frame = pd.concat(frames)
-    ours = {m.name: float(m.value(m.columns(frame).sum(0))) for m in metrics_of("retrieval") if m.columns}
+    ours = {
+        m.name: float(m.value(m.columns(frame).sum(0))) for m in get_task("retrieval").metrics if m.columns
+    }
     for (name, direction), value in theirs.items():
         assert 0 < value < 1
         assert ours[f"{direction}_{name}"] == pytest.approx(value, abs=1e-12)

@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 
 from mafs_bench.cli import app
 from mafs_bench.errors import UnknownNameError, UsageError
-from mafs_bench.metrics import metrics_of
 from mafs_bench.report import compare, domain, measures, page
 from mafs_bench.report.comparison_tables import comparison_tables, full_table, write_comparison
 from mafs_bench.report.pairs import counted_keys
@@ -20,6 +19,7 @@ from mafs_bench.report.summary import summarise_run
 from mafs_bench.report.tables import to_csv
 from mafs_bench.runs.store import read_run
 from mafs_bench.stats import significance as st
+from mafs_bench.tasks import get_task
 from tests.support.fake_run import write_run
 
 TASKS = ("retrieval", "fused-retrieval")
@@ -68,7 +68,7 @@ def test_tests_are_those_of_the_library_corrected_over_the_grid(runs, compared):
     assert [row.holm for row in compared.grid] == pytest.approx(multipletests(p, method="holm")[1])
     assert [row.bh for row in compared.grid] == pytest.approx(multipletests(p, method="fdr_bh")[1])
     first = compared.grid[0]
-    metric = next(m for m in metrics_of("retrieval") if m.name == "t2i_r1")
+    metric = next(m for m in get_task("retrieval").metrics if m.name == "t2i_r1")
     ours, theirs = (run.frame(run.results[0]) for run in (runs["b"], runs["a"]))
     alone = st.cluster_permutation(metric, ours, theirs, 10_000)
     assert first.p == pytest.approx(alone.p, abs=0.01)

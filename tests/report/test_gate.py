@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 from mafs_bench.cli import app
 from mafs_bench.errors import StoreError, UnknownNameError, UsageError
-from mafs_bench.metrics import metrics_of
 from mafs_bench.report import gate
 from mafs_bench.report.baseline import read_baseline, write_baseline
 from mafs_bench.report.gate import Verdict
 from mafs_bench.report.gate_output import gate_table, headline
 from mafs_bench.report.pairs import CLEAN
 from mafs_bench.runs.store import read_cell, read_run, write_cell
+from mafs_bench.tasks import get_task
 from mafs_bench.types import Condition
 from tests.support.fake_run import write_run
 
@@ -118,7 +118,7 @@ def test_the_same_model_passes_however_few_the_samples(folder):
 def test_a_model_that_lost_the_margin_in_a_few_images_does_not_pass(monkeypatch, n, share):
     """A true loss of 1 or 2 points at margin 1, all of it in a few images; the baseline is saturated."""
     monkeypatch.setattr(gate, "_N_RESAMPLES", 300)
-    metric = {m.name: m for m in metrics_of("fused-retrieval")}["r1"]
+    metric = {m.name: m for m in get_task("fused-retrieval").metrics}["r1"]
     rng = np.random.default_rng(n)
     old, passes = _hits(n, 1.0, rng), 0
     for _ in range(60):
@@ -263,7 +263,7 @@ def test_every_bounded_metric_can_be_checked(tmp_path, task):
             skill=2.0 if name == "old" else 1.0,
         )
     write_baseline(read_run(tmp_path / "old"), tmp_path / "old.baseline")
-    names = [m.name for m in metrics_of(task) if np.isfinite(m.high)]
+    names = [m.name for m in get_task(task).metrics if np.isfinite(m.high)]
     result = check(tmp_path, "new", "old", metrics=names)
     assert len(result.claims) == 2 * len(names)
     assert result.verdict is not Verdict.PASS

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mafs_bench.metrics import metrics_of
 from mafs_bench.report.measures import measure_runs
 from mafs_bench.report.robustness_table import robustness_tables
 from mafs_bench.report.summary import clean_tables, print_summary, remarks, summarise_run, summary_rows
 from mafs_bench.runs.store import CellMeta, StoredRun, read_run, results_json, write_atomically, write_cell
 from mafs_bench.stats.intervals import intervals
 from mafs_bench.stats.resampling import Resampling
+from mafs_bench.tasks import get_task
 from mafs_bench.types import Condition, Estimate
 from tests.support.fake_run import write_run
 
@@ -39,7 +39,7 @@ def partial_run(folder: Path, applicable: range = HARD) -> StoredRun:
             cell.task, cell.dataset, cell.corruption, cell.severity, 0, cell.content_hash, cell.audit
         )
         write_cell(folder, meta, condition, frame)
-        metrics = intervals(metrics_of(cell.task), frame, Resampling(frame["group"], n_resamples=100))
+        metrics = intervals(get_task(cell.task).metrics, frame, Resampling(frame["group"], n_resamples=100))
         results.append(replace(cell, metrics=metrics))
     write_atomically(folder / "results.json", results_json(results).encode())
     return read_run(folder)

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from mafs_bench.errors import UsageError
-from mafs_bench.metrics import metrics_of
 from mafs_bench.stats.flips import flips, has_right_rows, mean_flips, right
 from mafs_bench.stats.intervals import estimate
 from mafs_bench.stats.resampling import Resampling
 from mafs_bench.stats.simple import mean_of
+from mafs_bench.tasks import get_task
 
 HIT = mean_of(interval="proportion")
 
@@ -61,7 +61,9 @@ def test_mean_over_severities():
 
 
 def test_metrics_that_are_no_shares_have_no_right_rows():
-    named = {metric.name: metric for task in ("matching", "captioning", "vqa") for metric in metrics_of(task)}
+    named = {
+        metric.name: metric for task in ("matching", "captioning", "vqa") for metric in get_task(task).metrics
+    }
     assert has_right_rows(named["pair_accuracy"])
     assert has_right_rows(named["accuracy"])
     for name in ("auroc", "cider_d"):

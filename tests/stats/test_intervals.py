@@ -7,17 +7,17 @@ import scipy.stats
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from mafs_bench.metrics import METRICS, metrics_of
 from mafs_bench.metrics.matching import auroc_influence
 from mafs_bench.stats import intervals as iv
 from mafs_bench.stats import mean_of, robustness
 from mafs_bench.stats import resampling as rs
 from mafs_bench.stats import significance as st
+from mafs_bench.tasks import TASKS, get_task
 from mafs_bench.types import Estimate
 
-R1 = next(m for m in metrics_of("fused-retrieval") if m.name == "r1")
-AUROC = next(m for m in metrics_of("matching") if m.name == "auroc")
-CIDER = next(m for m in metrics_of("captioning") if m.name == "cider_d")
+R1 = next(m for m in get_task("fused-retrieval").metrics if m.name == "r1")
+AUROC = next(m for m in get_task("matching").metrics if m.name == "auroc")
+CIDER = next(m for m in get_task("captioning").metrics if m.name == "cider_d")
 
 
 def hits_frame(hits):
@@ -261,7 +261,7 @@ def test_means_and_differences_keep_the_rule_of_their_parts():
 
 
 def test_every_metric_says_how_its_interval_is_made():
-    rules = {m.name: m.interval for task in METRICS for m in metrics_of(task)}
+    rules = {m.name: m.interval for task in TASKS.names() for m in get_task(task).metrics}
     for name, rule in rules.items():
         if name.startswith("accuracy") or name == "pair_accuracy" or name in ("r1", "t2i_r1", "i2t_r10"):
             assert rule == "proportion", name

@@ -11,11 +11,11 @@ import pandas as pd
 
 from mafs_bench.adapters.probe import Probe
 from mafs_bench.corruptions import suite as suites
-from mafs_bench.metrics import metrics_of
 from mafs_bench.metrics.captioning import caption_statistics
 from mafs_bench.runs.store import CellMeta, results_json, write_atomically, write_cell
 from mafs_bench.stats.intervals import intervals
 from mafs_bench.stats.resampling import Resampling
+from mafs_bench.tasks import get_task
 from mafs_bench.types import CellResult, Condition, RunSpec
 
 SUITE = "smoke@1"
@@ -83,7 +83,7 @@ def write_run(
             name = condition.corruption
             meta = CellMeta(task, dataset, name, condition.severity, seed, digest, {"images_changed": 1.0})
             write_cell(folder, meta, condition, frame)
-            metrics = intervals(metrics_of(task), frame, resampling)
+            metrics = intervals(get_task(task).metrics, frame, resampling)
             cells.append(
                 CellResult(task, dataset, name, condition.severity, seed, metrics, digest, meta.audit)
             )

@@ -6,10 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from mafs_bench.metrics import metrics_of
 from mafs_bench.stats.intervals import intervals
 from mafs_bench.stats.resampling import Resampling
-from mafs_bench.tasks import fused_retrieval, matching, retrieval
+from mafs_bench.tasks import fused_retrieval, get_task, matching, retrieval
 from mafs_bench.tasks.base import relevant_captions, same_text, true_captions
 from mafs_bench.types import Corruption, Dataset, Relevance
 from tests.support.numbers import Reader, numbers, view_of
@@ -40,7 +39,7 @@ class Perfect(Reader):
 
 def values(task: str, frame: pd.DataFrame) -> dict[str, float | None]:
     resampling = Resampling(frame["group"], n_resamples=20)
-    return {name: made.value for name, made in intervals(metrics_of(task), frame, resampling).items()}
+    return {name: made.value for name, made in intervals(get_task(task).metrics, frame, resampling).items()}
 
 
 def test_a_perfect_model_is_perfect() -> None:

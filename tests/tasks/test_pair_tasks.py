@@ -12,10 +12,9 @@ import pytest
 from mafs_bench.adapters.base import Embeddings
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UsageError
-from mafs_bench.metrics import metrics_of
 from mafs_bench.stats.intervals import intervals
 from mafs_bench.stats.resampling import Resampling
-from mafs_bench.tasks import captioning, matching, vqa
+from mafs_bench.tasks import captioning, get_task, matching, vqa
 from mafs_bench.tasks.base import Pair
 from mafs_bench.types import Corruption, Image, Relevance
 from tests.support.numbers import Reader, numbers, view_of
@@ -33,7 +32,7 @@ def pair_corruption(operator: str, rate: float) -> Corruption:
 
 def values(task: str, frame: pd.DataFrame) -> dict[str, float | None]:
     resampling = Resampling(frame["group"], n_resamples=50)
-    return {name: made.value for name, made in intervals(metrics_of(task), frame, resampling).items()}
+    return {name: made.value for name, made in intervals(get_task(task).metrics, frame, resampling).items()}
 
 
 def test_vqa_scores_every_question() -> None:

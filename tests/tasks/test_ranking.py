@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mafs_bench.metrics import metrics_of
 from mafs_bench.stats.resampling import Resampling, replicate
+from mafs_bench.tasks import get_task
 from mafs_bench.tasks.ranking import first_correct_ranks, invert, rank_all, score_memory
 
 
@@ -64,7 +64,7 @@ def test_median_and_mean_of_ranks_are_those_of_numpy_and_of_the_direction(n: int
         }
     )
     resampling = Resampling(frame["group"], n_resamples=40)
-    metrics = {metric.name: metric for metric in metrics_of("retrieval")}
+    metrics = {metric.name: metric for metric in get_task("retrieval").metrics}
     for direction, ranks, unscored in (("t2i", t2i, 1), ("i2t", i2t, 0)):
         made = replicate(metrics[f"{direction}_medr"], frame, resampling)
         mean = replicate(metrics[f"{direction}_meanr"], frame, resampling)
