@@ -72,12 +72,14 @@ class TextOperator:
 
     ``rng`` is a light stream of integers; ``rng.generator()`` opens the ``numpy`` generator of its key.
     ``apply`` returns None where the text cannot be changed that way (not applicable). ``assets(params)`` gives the
-    SHA-256 of every file of weights that it uses, by name.
+    SHA-256 of every file of weights that it uses, by name. ``language`` is the ISO 639-1 code of the one language
+    that the operator's rules are of; empty: any.
     """
 
     sample: Callable[[KeyedStream, str, Sequence[Params]], Any]
     apply: Callable[[str, Any, Params], str | None]
     assets: Callable[[Params], Mapping[str, str]] = no_assets
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

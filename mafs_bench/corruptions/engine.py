@@ -16,6 +16,7 @@ from mafs_bench.corruptions.base import (
     TextOperator,
     fits_all,
 )
+from mafs_bench.corruptions.text.language import speaks
 from mafs_bench.errors import DataError, SuiteError, UnknownNameError, UsageError
 from mafs_bench.memory import naming_memory
 from mafs_bench.seeding import KeyedStream, stream
@@ -175,12 +176,24 @@ def _require_boxes(boxes: Sequence[Box], corruption: Corruption, sample_id: str)
 
 
 def corrupt_text(
-    text: str, corruption: Corruption, severities: Sequence[int], *, seed: int, sample_id: str
+    text: str,
+    corruption: Corruption,
+    severities: Sequence[int],
+    *,
+    seed: int,
+    sample_id: str,
+    language: str = "",
 ) -> list[str | None]:
-    """Corrupt one text at each of ``severities`` from one draw; None where not applicable."""
+    """Corrupt one text at each of ``severities`` from one draw; None where not applicable.
+
+    language: of the data set's texts, as an ISO 639-1 code; where it is empty, another language is recognised by this
+    text alone. An operator of another language's rules is not applicable.
+    """
     operator = OPERATORS.get(corruption.operator)
     if not isinstance(operator, TextOperator):
         raise UsageError(f"{corruption.name}: operator {corruption.operator!r} does not take texts")
+    if operator.language and not speaks(text, operator.language, language):
+        return [text if severity == 0 else None for severity in severities]
     rng = KeyedStream(seed, corruption.suite, corruption.name, sample_id)
     draws = operator.sample(rng, text, corruption.levels)
     return [

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import gzip
 import re
+import sys
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from mafs_bench.corruptions.text.compile_wordnet import TABLE
-from mafs_bench.corruptions.text.spans import words
+from mafs_bench.corruptions.text.spans import protected_spans, words
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*|[^\w\s]|_+")
+_NOT_PLAIN = re.compile(r"\d|\([A-Z]\)|(?:^|\s)[A-Z][).:]")
+"""What a text holds where some of its words may not be edited."""
 _POSSESSIVE = re.compile(r"['’]s$")
 _UNIVERSAL = {"N": "NOUN", "V": "VERB", "J": "ADJ", "R": "ADV"}
 _WORDNET = {"N": "n", "V": "v", "J": "a", "R": "r"}
@@ -36,19 +39,27 @@ class Token(NamedTuple):
 @lru_cache(maxsize=256)
 def tagged(text: str) -> tuple[Token, ...]:
     """Split into words and marks and tag them; protected words are not ``editable``."""
-    from textblob.en import parser
-
     spans, written = [], []
     for match in _TOKEN.finditer(text):
         word = _POSSESSIVE.sub("", match.group())
         spans.append((match.start(), match.start() + len(word)))
         written.append(word)
-    free = {start for start, _ in words(text)}
-    tags = [str(found[1]) for found in parser.find_tags(written)]
+    if protected_spans(text) or _NOT_PLAIN.search(text):
+        free = {start for start, _ in words(text)}
+    else:
+        free = {start for start, _ in spans if text[start].isalnum()}
     return tuple(
         Token(start, end, word, kind, start in free)
-        for (start, end), word, kind in zip(spans, written, tags, strict=True)
+        for (start, end), word, kind in zip(spans, written, _tags(tuple(written)), strict=True)
     )
+
+
+@lru_cache(maxsize=1 << 15)
+def _tags(written: tuple[str, ...]) -> tuple[str, ...]:
+    """The tag of each word and mark. Every text of a run is tagged for several corruptions, one after the other."""
+    from textblob.en import parser
+
+    return tuple(sys.intern(str(found[1])) for found in parser.find_tags(list(written)))
 
 
 @lru_cache(maxsize=4096)
