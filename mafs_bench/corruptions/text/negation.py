@@ -38,6 +38,8 @@ def _negation(text: str) -> Sites:
         edit = _denied_question(text, words)
     else:
         edit = _denied_there(text, words) or _denied_verb(text, words) or _denied_thing(text, words)
+    if edit and text.isupper():
+        edit = (*edit[:2], edit[2].upper())
     return ready_made([edit] if edit else [])
 
 
@@ -110,7 +112,8 @@ def _no(text: str, words: Words, index: int) -> Edit | None:
     if words.word(index) not in ("a", "an", "some", "any") or words.word(index + 1) in _NO_AMOUNT:
         return None
     token = words.tokens[index]
-    if not token.editable or phrase(words, index, places=False) is None:
+    thing = phrase(words, index, places=False)
+    if not token.editable or thing is None or words.word(thing.end) == "and":
         return None
     return token.start, token.end, "No" if text[token.start].isupper() else "no"
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mafs_bench.corruptions.text.english import (
     FUNCTION_WORDS,
@@ -68,7 +68,7 @@ _OPPOSITES = {
         ("sitting", "standing"), ("sits", "stands"), ("pulling", "pushing"), ("pulls", "pushes"),
         ("opening", "closing"), ("opens", "closes"),
     ),
-    "r": (("slowly", "quickly"), ("together", "apart"), ("indoors", "outdoors"), ("upstairs", "downstairs")),
+    "r": (("slowly", "quickly"), ("indoors", "outdoors"), ("upstairs", "downstairs")),
 }  # fmt: skip
 _ONE_WAY = frozenset(
     ("little", "large", "elderly", "huge", "big", "new", "modern", "long", "guy", "busy", "bigger")
@@ -148,12 +148,17 @@ def _antonym(text: str) -> Sites:
     return exchanges(text, found)
 
 
+_PARTICLES = listed("up down over out off away along through back")
+
+
 def _opposes(words: Words, index: int, word: str, kind: str) -> bool:
     """Whether the word stands by itself, in the sense that has the opposite."""
     if word in _GENDERED and not _PRONOUNS.isdisjoint(words.lower):
         return False
     before, behind = words.word(index - 1), words.word(index + 1)
     if kind == "n":
+        if before == "at":
+            return False
         return not words.is_noun(index - 1) and not words.is_noun(index + 1)
     if kind == "a":
         attributive = words.is_noun(index + 1) or (words.tag(index + 1) == "JJ" and words.is_noun(index + 2))
@@ -164,6 +169,8 @@ def _opposes(words: Words, index: int, word: str, kind: str) -> bool:
             and words.word(index - 2) != "as"
         )
     if kind == "v":
+        if behind in _PARTICLES:
+            return False
         return word not in ("opening", "opens", "closing", "closes") or behind in (
             "a",
             "an",
@@ -171,7 +178,7 @@ def _opposes(words: Words, index: int, word: str, kind: str) -> bool:
             "his",
             "her",
         )
-    return before not in ("close", "closely") and behind not in ("with", "by", "to", "from")
+    return behind not in ("with", "by", "to", "from")
 
 
 def _colour_swap(text: str) -> Sites:
@@ -185,11 +192,17 @@ def _colour_swap(text: str) -> Sites:
         if colour not in present and not (colour == "gray" and "grey" in present)
     ]
     found = [
-        Place(*words.spans[index], others)
+        words.spans[index]
         for index, word in enumerate(words.lower)
-        if word in present and others and words.is_free(index) and _is_colour(words, index)
+        if word in present and words.is_free(index) and _is_colour(words, index)
     ]
-    return exchanges(text, found)
+    return exchanges(text, _each_its_own(found, others))
+
+
+def _each_its_own(spans: Sequence[tuple[int, int]], others: Sequence[str]) -> list[Place]:
+    """The others dealt out to the places, so that no two places get the same."""
+    dealt = (others[k :: len(spans)] for k in range(len(spans)))
+    return [Place(*span, options) for span, options in zip(spans, dealt, strict=True) if options]
 
 
 def _is_colour(words: Plain, index: int) -> bool:
@@ -218,11 +231,11 @@ def _number_swap(text: str) -> Sites:
     words = Plain(text)
     others = [number for number in _NUMBERS if number not in present]
     found = [
-        Place(*words.spans[index], others)
+        words.spans[index]
         for index, word in enumerate(words.lower)
-        if word in _NUMBERS and others and words.is_free(index) and _counts(words, index)
+        if word in _NUMBERS and words.is_free(index) and _counts(words, index)
     ]
-    return exchanges(text, found)
+    return exchanges(text, _each_its_own(found, others))
 
 
 def _counts(words: Plain, index: int) -> bool:

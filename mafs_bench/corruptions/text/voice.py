@@ -51,6 +51,12 @@ _ONLY_OBJECTS = {
 """Verbs that take only these objects in the sense that can be turned."""
 
 
+_LANDSCAPE = listed(
+    "tree trees bush bushes mountain mountains hill hills fence fences fencing wood woods forest "
+    "plants grass buildings houses water rocks hedges snow wall walls flowers shrubs shrubbery "
+    "foliage greenery palms skyscrapers ice leaves"
+)
+"""What surrounds or covers a place, rather than somebody who is there."""
 _OF_OBJECTS = listed(
     "pull drive ride hold steer row paddle carry wear throw surround cover operate build paint"
 )
@@ -188,6 +194,11 @@ def _is_meant(words: Words, end: int, lemma: str, agent: Phrase) -> bool:
     """Whether what is done in the reduced clause at a place is done to the noun in front of it, and not to the subject
     of the sentence: "a man rides a sled pulled by dogs", but "a dog runs through the grass chased by a dog".
     """
+    inside = words.lower[agent.start : agent.end]
+    if "and" in inside and words.word(agent.end) in BE:
+        return False
+    if not agent.animate and any(words.tag(at) == "IN" for at in range(agent.start, agent.end)):
+        return False
     for at in range(max(0, end - 6), end):
         found = simple_phrase(words, at) if words.tag(at) in ("DT", "CD") else None
         if found is None or found.end != end:
@@ -196,7 +207,7 @@ def _is_meant(words: Words, end: int, lemma: str, agent: Phrase) -> bool:
             return True
         if words.tag(at - 1).startswith("VB") and words.word(at - 1) not in BE:
             return lemma in _OF_OBJECTS
-        return words.tag(at - 1) == "IN" and lemma in ("surround", "cover") and not agent.animate
+        return found.head in _SCENES and lemma in ("surround", "cover") and agent.head in _LANDSCAPE
     return False
 
 

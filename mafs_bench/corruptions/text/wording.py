@@ -206,6 +206,8 @@ def _holds(words: Words, index: int, length: int, rule: Rule) -> bool:
         return False
     if rule.before is not None and before not in rule.before:
         return False
+    if rule.before is _SITTING and before in _BE and words.word(index - 2) not in ANIMATE:
+        return False
     if (rule.behind is not None and behind not in rule.behind) or behind in rule.never:
         return False
     if rule.kind == "NN":
