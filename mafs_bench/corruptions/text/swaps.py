@@ -52,7 +52,7 @@ _OPPOSITES = {
         ("dirty", "clean"), ("empty", "full"), ("happy", "sad"), ("wide", "narrow"),
         ("thick", "thin"), ("heavy", "light"), ("fast", "slow"), ("indoor", "outdoor"), ("male", "female"),
         ("messy", "tidy"), ("smooth", "rough"), ("rich", "poor"), ("strong", "weak"), ("quiet", "loud"),
-        ("beautiful", "ugly"), ("open", "closed"), ("deep", "shallow"), ("calm", "stormy"), ("lit", "unlit"),
+        ("beautiful", "ugly"), ("open", "closed"), ("deep", "shallow"), ("lit", "unlit"),
         ("painted", "unpainted"), ("clothed", "naked"), ("sunny", "cloudy"), ("crowded", "deserted"),
         ("busy", "quiet"), ("new", "old"), ("modern", "ancient"), ("tiny", "huge"), ("ripe", "unripe"),
         ("cooked", "raw"), ("colorful", "colorless"), ("larger", "smaller"), ("bigger", "smaller"),
@@ -148,12 +148,34 @@ def _antonym(text: str) -> Sites:
     return exchanges(text, found)
 
 
+_OF_BOTH = {
+    "man": listed("woman women"), "men": listed("woman women"), "woman": listed("man men"), "women": listed(
+        "man men"
+    ),
+    "boy": listed("girl girls"), "boys": listed("girl girls"), "girl": listed("boy boys"), "girls": listed(
+        "boy boys"
+    ),
+}  # fmt: skip
+"""Persons of whom the opposite, one or several, may be there already."""
+_TIDINESS = listed("neat tidy messy nice wash washing cleaning")
+_AGED = listed(
+    "man woman men women people couple person lady gentleman building house car truck train bus "
+    "chair tree dog cat horse elephant giraffe zebra cow bear player players skateboarder surfer "
+    "male female student students asian"
+)
+"""Of whom "young" and "old" may be said alike."""
 _PARTICLES = listed("up down over out off away along through back")
 
 
 def _opposes(words: Words, index: int, word: str, kind: str) -> bool:
     """Whether the word stands by itself, in the sense that has the opposite."""
     if word in _GENDERED and not _PRONOUNS.isdisjoint(words.lower):
+        return False
+    if word in _OF_BOTH and not _OF_BOTH[word].isdisjoint(words.lower):
+        return False
+    if word in ("clean", "dirty") and not _TIDINESS.isdisjoint(words.lower):
+        return False
+    if word in ("young", "old") and words.word(index + 1) not in _AGED:
         return False
     before, behind = words.word(index - 1), words.word(index + 1)
     if kind == "n":
