@@ -150,6 +150,7 @@ OPERATORS = Registry(
         "caption_mix": "mafs_bench.corruptions.pairs:caption_mix",
         "hard_pair_shuffle": "mafs_bench.corruptions.pairs:hard_pair_shuffle",
         "image_mix": "mafs_bench.corruptions.pairs:image_mix",
+        "imbalanced_dropout": "mafs_bench.corruptions.pairs:imbalanced_dropout",
         "image_dropout": "mafs_bench.corruptions.pairs:image_dropout",
         "pair_shuffle": "mafs_bench.corruptions.pairs:pair_shuffle",
         "text_dropout": "mafs_bench.corruptions.pairs:text_dropout",

@@ -88,6 +88,15 @@ def _either_dropout(items: Sequence[PairItem], stream_of: StreamOf, params: Para
     )
 
 
+def _imbalanced_dropout(items: Sequence[PairItem], stream_of: StreamOf, params: Params) -> PairPlan:
+    """The image of a share ``image_rate`` of the items is missing, and the text of all others: never both."""
+    rate = params["image_rate"]
+    if not 0 <= rate <= 1:
+        raise UsageError(f"image_rate = {rate!r}; allowed: from 0 to 1")
+    image: npt.NDArray[np.bool_] = _draws(items, stream_of)[:, 0] < rate * _UNIT
+    return replace(PairPlan.identity(len(items)), image_present=~image, text_present=image)
+
+
 def _pair_shuffle(items: Sequence[PairItem], stream_of: StreamOf, params: Params) -> PairPlan:
     draws = _draws(items, stream_of)
     plan = PairPlan.identity(len(items))
@@ -117,6 +126,7 @@ def _image_mix(items: Sequence[PairItem], stream_of: StreamOf, params: Params) -
 image_dropout = PairOperator(_image_dropout, touches="image")
 text_dropout = PairOperator(_text_dropout, touches="text")
 either_dropout = PairOperator(_either_dropout)
+imbalanced_dropout = PairOperator(_imbalanced_dropout)
 pair_shuffle = PairOperator(_pair_shuffle)
 hard_pair_shuffle = PairOperator(_hard_pair_shuffle)
 caption_mix = PairOperator(_caption_mix, touches="text")

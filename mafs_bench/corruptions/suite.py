@@ -2,7 +2,7 @@
 
 A block ``[corruptions.NAME]`` gives the operator, what it belongs to, and under ``levels`` five values a
 parameter, one a severity. ``NAME@N`` is looked for among the published suites; a path to a TOML file is read
-as it is.
+as it is. ``extends = "NAME@N"`` takes over all blocks of a published suite, and its frame unless another is given.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
@@ -36,6 +36,7 @@ JOINT = "joint:"
 
 _RANGES = {
     "rate": (0, 1),
+    "image_rate": (0, 1),
     "word_rate": (0, 1),
     "share": (0, 1),
     "amount": (0, 1),
@@ -45,7 +46,7 @@ _RANGES = {
 }
 """What parameters of these names may be: above the first, at most the second number."""
 
-_TOP_KEYS = ("name", "version", "description", "frame", "corruptions")
+_TOP_KEYS = ("name", "version", "description", "extends", "frame", "corruptions")
 _NATIVE = "native"
 _FRAMES = (64, 4096)
 _REQUIRED = {"operator", "modality", "family", "levels"}
@@ -178,14 +179,30 @@ def parse(path: Path) -> Suite:
         raise SuiteError(f"{path}: name = {name!r}; allowed: a non-empty string")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise SuiteError(f"{path}: version = {version!r}; allowed: a whole number from 1")
-    blocks = table.get("corruptions")
-    if not isinstance(blocks, dict) or not blocks:
+    base = _base(path, table.get("extends"))
+    blocks = table.get("corruptions", {} if base else None)
+    if not isinstance(blocks, dict) or not (blocks or base):
         raise SuiteError(f"{path}: corruptions = {blocks!r}; allowed: at least one [corruptions.NAME] block")
     _refuse_unknown(path, "", set(table) - set(_TOP_KEYS), _TOP_KEYS)
     suite = f"{name}@{version}"
     corruptions = {key: _corruption(path, suite, key, block) for key, block in blocks.items()}
-    digest, description = hashlib.sha256(raw).hexdigest(), str(table.get("description", ""))
-    return Suite(suite, digest, description, corruptions, _frame(path, table.get("frame", _NATIVE)))
+    description = str(table.get("description", ""))
+    if base is None:
+        digest = hashlib.sha256(raw).hexdigest()
+        return Suite(suite, digest, description, corruptions, _frame(path, table.get("frame", _NATIVE)))
+    digest = hashlib.sha256(raw + base.digest.encode()).hexdigest()
+    taken = {key: replace(corruption, suite=suite) for key, corruption in base.corruptions.items()}
+    frame = _frame(path, table["frame"]) if "frame" in table else base.frame
+    return Suite(suite, digest, description, {**taken, **corruptions}, frame)
+
+
+def _base(path: Path, name: Any) -> Suite | None:
+    """The published suite that a file extends."""
+    if name is None:
+        return None
+    if name not in published() or name == path.stem:
+        raise SuiteError(f"{path}: extends = {name!r}; allowed: {', '.join(published())}")
+    return load(name)
 
 
 def _frame(path: Path, value: Any) -> int | None:

@@ -18,6 +18,7 @@ from mafs_bench.report.examples import Examples, worst_examples
 from mafs_bench.report.fusion import fusion_curves
 from mafs_bench.report.html import render, rounded, script_data
 from mafs_bench.report.joint import joint_tables
+from mafs_bench.report.missing import missing_tables
 from mafs_bench.report.overall import flip_tables, overall_tables
 from mafs_bench.report.plots import Panel, plot_curves, plot_heat_map, plot_panels
 from mafs_bench.report.recompute import edited_line, recompute
@@ -96,6 +97,7 @@ def _section(number: int, stored: StoredRun, data_root: Path | None) -> Section:
         [asdict(cell) for cell in run.results],
         [
             *robustness_tables(title, summaries, spec.severities, remarks(run)),
+            *missing_tables(run, summaries),
             *overall_tables(run, summaries),
             *flip_tables(summaries),
         ],

@@ -317,6 +317,7 @@ def print_summary(folder: Path, curve: Path) -> None:
     from rich.table import Column as RichColumn
     from rich.table import Table as RichTable
 
+    from mafs_bench.report.missing import missing_tables
     from mafs_bench.report.overall import overall, overall_lines
 
     run = read_run(folder)
@@ -346,7 +347,7 @@ def print_summary(folder: Path, curve: Path) -> None:
         console.print(LEGEND, style="dim")
     for line in remarks(run):
         console.print(line, soft_wrap=True)
-    print_tables(joint_tables(run))
+    print_tables([*missing_tables(run, summaries), *joint_tables(run)])
     console.print(f"curve    {curve}\nresults  {folder / 'results.json'}", soft_wrap=True)
 
 

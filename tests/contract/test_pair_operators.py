@@ -20,6 +20,7 @@ from mafs_bench.types import Corruption
 ALL = [
     corruption
     for suite in suites.published()
+    if suite != "core-512@1"  # the blocks of core@2
     for corruption in suites.load(suite).corruptions.values()
     if corruption.modality == "pair"
 ]
@@ -73,6 +74,12 @@ def test_changed_sets_are_nested_and_graded(corruption: Corruption) -> None:
     if "rate" in corruption.levels[0]:
         shares = [changed(plan).mean() for plan in rows[1:]]
         assert shares == pytest.approx([level["rate"] for level in corruption.levels], abs=0.11)
+    elif "image_rate" in corruption.levels[0]:
+        without_image = [~plan.image_present for plan in rows[1:]]
+        rates = [level["image_rate"] for level in corruption.levels]
+        assert [lost.mean() for lost in without_image] == pytest.approx(rates, abs=0.11)
+        assert all((plan.text_present == ~plan.image_present).all() for plan in rows[1:])
+        assert not any((less & ~more).any() for less, more in pairwise(without_image))
     else:
         assert [plan.image_blend or plan.text_blend for plan in rows[1:]] == [
             level["share"] for level in corruption.levels

@@ -48,6 +48,7 @@ def _all_corruptions() -> list[Corruption]:
     found = {
         f"{suite}:{corruption.name}": corruption
         for suite in suites.published()
+        if suite != "core-512@1"  # the blocks of core@2
         for corruption in suites.load(suite).corruptions.values()
         if corruption.modality == "text" and corruption.operator != "back_translation"
     }

@@ -14,6 +14,7 @@ import numpy as np
 from mafs_bench.corruptions.base import ImageOperator
 from mafs_bench.corruptions.exact.blur import no_draws
 from mafs_bench.corruptions.exact.filters import Plane, compiled
+from mafs_bench.corruptions.exact.grain import grain_of_unit
 from mafs_bench.corruptions.exact.tables import round_safely
 from mafs_bench.types import Image, Params
 
@@ -177,4 +178,4 @@ def _to_rgb(luma, chroma, enlarged, out):  # type: ignore[no-untyped-def]
             out[y, x, 2] = min(max((grey + 116130 * blue[x]) >> 16, 0), 255)
 
 
-jpeg_compression = ImageOperator(no_draws, _apply_jpeg, {"quality": (1, 100)})
+jpeg_compression = grain_of_unit(ImageOperator(no_draws, _apply_jpeg, {"quality": (1, 100)}))

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from mafs_bench.corruptions.base import ImageOperator
 from mafs_bench.corruptions.exact.draws import grid_size, spread_field, uint16, uint32
 from mafs_bench.corruptions.exact.filters import compiled
+from mafs_bench.corruptions.exact.grain import grain_of_unit
 from mafs_bench.corruptions.exact.tables import NORMAL_BITS, fixed, normals, round_safely
 from mafs_bench.types import Image, Params
 
@@ -110,7 +111,7 @@ def poisson_tables(photons: float) -> tuple[_Bits, Image, Image]:
     return cdf, start, grey
 
 
-gaussian_noise = ImageOperator(sample_normals, _apply_gaussian, {"scale": (0.0, 2.0)})
-shot_noise = ImageOperator(_sample_bits, _apply_shot, {"photons": (0.5, 130.0)})
-impulse_noise = ImageOperator(_sample_bits, _apply_impulse, {"amount": (0.0, 0.999)})
-speckle_noise = ImageOperator(sample_normals, _apply_speckle, {"scale": (0.0, 2.0)})
+gaussian_noise = grain_of_unit(ImageOperator(sample_normals, _apply_gaussian, {"scale": (0.0, 2.0)}))
+shot_noise = grain_of_unit(ImageOperator(_sample_bits, _apply_shot, {"photons": (0.5, 130.0)}))
+impulse_noise = grain_of_unit(ImageOperator(_sample_bits, _apply_impulse, {"amount": (0.0, 0.999)}))
+speckle_noise = grain_of_unit(ImageOperator(sample_normals, _apply_speckle, {"scale": (0.0, 2.0)}))
