@@ -116,9 +116,14 @@ def excerpt(output: str, task: str) -> str:
 def _show_table(result: Result) -> str:
     header = result["header"]
     lines = [header, ["---"] * len(header), *result["rows"]]
-    table = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    table = "\n".join("| " + " | ".join(map(_unbroken, line)) + " |" for line in lines)
     suite = f", suite `{result['suite']}`" if result["suite"] else ""
     return f"{table}\n\nMade by `{result['command']}` (mafs-bench {result['version']}{suite})."
+
+
+def _unbroken(cell: str) -> str:
+    """A cell whose interval stays on one line."""
+    return re.sub(r"\[[^\]]*\]", lambda found: found.group().replace(" ", "\u00a0"), cell)
 
 
 # ---------------------------------------------------------------------------------------------------- measuring

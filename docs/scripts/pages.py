@@ -148,9 +148,14 @@ def suite_page(name: str) -> str:
 
 def _corruption(corruption: Corruption) -> str:
     parts = [f"### {corruption.name}"]
-    facts = [f"also `{alias}`" for alias in corruption.aliases]
-    facts += ["changes the meaning: no part of any mean"] if corruption.meaning_changing else []
-    facts += [_text(corruption.source)] if corruption.source else []
+    facts = (
+        ["Also called " + ", ".join(f"`{alias}`" for alias in corruption.aliases)]
+        if corruption.aliases
+        else []
+    )
+    facts += ["Changes the meaning, and is no part of any mean"] if corruption.meaning_changing else []
+    facts += [f"Unit: {_text(corruption.unit)}"] if corruption.unit else []
+    facts += [f"Source: {_text(corruption.source)}"] if corruption.source else []
     parts.append(". ".join(facts) + ("." if facts else ""))
     if corruption.suite == WITH_SAMPLES and corruption.modality == "image":
         shown = "clean, then severity " + " ".join(str(i + 1) for i in range(len(corruption.levels)))
@@ -171,8 +176,7 @@ def sample_path(corruption: Corruption) -> str:
 def _levels(corruption: Corruption) -> str:
     columns = [str(i + 1) for i in range(len(corruption.levels))]
     rows = [(f"`{key}`", *(str(level[key]) for level in corruption.levels)) for key in corruption.levels[0]]
-    unit = f"in {_text(corruption.unit)}" if corruption.unit else ""
-    return table((f"severity {unit}".strip(), *columns), rows)
+    return table(("severity", *columns), rows)
 
 
 def _edits(corruption: Corruption) -> str:
@@ -276,9 +280,17 @@ def tasks() -> str:
     return table(("task", "what is asked"), [(f"`{n}`", _text(TASKS.summary(n))) for n in TASKS.names()])
 
 
+def stats_page() -> str:
+    """The functions behind the statistics, module by module."""
+    parts = ["# Statistics functions", "What `mafs_bench.stats` computes, with sources. No stable interface."]
+    for name in ("robustness", "intervals", "significance", "bounded", "ranking"):
+        parts += [f"## stats.{name}", module(f"mafs_bench.stats.{name}")]
+    return "\n\n".join(parts) + "\n"
+
+
 def module(name: str) -> str:
     """The public functions of a module, with their docstrings."""
-    options = {"show_root_heading": "false", "show_root_toc_entry": "false", "heading_level": "4"}
+    options = {"show_root_heading": "false", "show_root_toc_entry": "false", "heading_level": "3"}
     lines = "\n".join(f"      {key}: {value}" for key, value in options.items())
     return f"::: {name}\n    options:\n{lines}"
 
@@ -286,6 +298,7 @@ def module(name: str) -> str:
 PAGES: Mapping[str, Callable[[], str]] = {
     "reference/cli.md": cli_page,
     "reference/api.md": api_page,
+    "reference/stats.md": stats_page,
     **{
         f"suites/{suite_file(name)}": (lambda name=name: suite_page(name))
         for name in sorted(suites.published(), key=lambda name: (name != WITH_SAMPLES, name))
@@ -301,6 +314,5 @@ PARTS: Mapping[str, Callable[..., str]] = {
     "tasks": tasks,
     "suite-list": suite_list,
     "default-suite": default_suite,
-    "module": module,
 }
 """Name in ``<!-- generated: NAME [ARGUMENT] -->`` -> what writes it."""
