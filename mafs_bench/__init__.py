@@ -66,7 +66,7 @@ _PUBLIC = {
     "run": "mafs_bench.api",
     "write_baseline": "mafs_bench.api",
 }
-"""Each public name and the module that has it: imported when asked for, so that ``import mafs_bench`` is fast."""
+"""Each public name and its module: imported on first use, so that ``import mafs_bench`` is fast."""
 
 __all__ = [
     "Adapter",

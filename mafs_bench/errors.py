@@ -1,16 +1,16 @@
 """The errors that a user can cause. The command line prints them as one line and exits with ``failure_code``.
 
 MafsBenchError
-├── UnknownNameError      no model, corruption, data set … of that name; carries close matches
+├── UnknownNameError      an unknown model, corruption, data set …; lists close matches
 ├── UsageError            a value that is not allowed
 ├── SuiteError            a suite file that does not fit the schema
 ├── DataError             an image, an annotation file or a folder that cannot be read
 ├── WeightsError          weights that are missing or do not fit
 ├── AdapterError          an adapter that breaks its protocol
 ├── StoreError            a results folder of another run, or one that cannot be written
-├── ResourceError         memory, a worker process or a cluster that is not there or not enough
+├── ResourceError         not enough memory, or a lost worker process or cluster
 ├── TrainingError         a training whose loss is not finite
-├── InterruptedRunError   a run that was told to stop; exit code 130
+├── InterruptedRunError   a run stopped by the user; exit code 130
 └── SubmissionError       a bundle that does not pass validation
 """
 
@@ -21,19 +21,19 @@ import math
 from collections.abc import Iterable, Sequence
 
 INTERRUPTED = 130
-"""Exit code of a run that was told to stop."""
+"""Exit code of a run stopped by the user."""
 CHECK_FAILED = 3
-"""Exit code of a ``check`` that reached no verdict: 0 to 2 are its verdicts."""
+"""Exit code of a ``check`` without a verdict; its verdicts are 0 to 2."""
 
 
 def failure_code(arguments: Sequence[str]) -> int:
-    """The exit code of a command that fails, given what follows the program's name: 3 for ``check``, else 1."""
+    """The exit code of a failed command, from its arguments: 3 for ``check``, otherwise 1."""
     command = next((argument for argument in arguments if not argument.startswith("-")), "")
     return CHECK_FAILED if command == "check" else 1
 
 
 class MafsBenchError(Exception):
-    """The root of all errors that a user can cause."""
+    """Base class of all errors that a user can cause."""
 
 
 class UsageError(MafsBenchError):
@@ -41,7 +41,7 @@ class UsageError(MafsBenchError):
 
 
 class SuiteError(MafsBenchError):
-    """A suite file that does not fit the schema: names file, key, value and what is allowed."""
+    """A suite file that does not fit the schema; the message has file, key, value and what is allowed."""
 
 
 class DataError(MafsBenchError):
@@ -61,7 +61,7 @@ class StoreError(MafsBenchError):
 
 
 class ResourceError(MafsBenchError):
-    """Memory, a worker process or a cluster that is not there or not enough."""
+    """Not enough memory, or a lost worker process or cluster."""
 
 
 class TrainingError(MafsBenchError):
@@ -69,7 +69,7 @@ class TrainingError(MafsBenchError):
 
     @classmethod
     def check_loss(cls, loss: float, step: int, steps: int) -> None:
-        """Raise where the loss of a step is NaN or infinite."""
+        """Raise if the loss of a step is NaN or infinite."""
         if not math.isfinite(loss):
             raise cls(
                 f"the loss of step {step} of {steps} is {loss}: the training was stopped, nothing was written"
@@ -77,7 +77,7 @@ class TrainingError(MafsBenchError):
 
 
 class InterruptedRunError(MafsBenchError):
-    """A run that was told to stop (Ctrl-C, SIGTERM)."""
+    """A run stopped by Ctrl-C or SIGTERM."""
 
 
 class SubmissionError(MafsBenchError):
@@ -85,7 +85,7 @@ class SubmissionError(MafsBenchError):
 
 
 class UnknownNameError(MafsBenchError):
-    """A name that nothing is registered under; the message lists what is, nearest first."""
+    """An unknown name; the message lists the registered ones, closest first."""
 
     def __init__(self, kind: str, asked: str, allowed: Iterable[str]) -> None:
         names = sorted(allowed)
@@ -98,6 +98,6 @@ class UnknownNameError(MafsBenchError):
 
 
 def one_line(error: OSError) -> str:
-    """An error of the operating system in one line: which file, and why."""
+    """An error of the operating system in one line: the file and the reason."""
     reason = error.strerror or str(error) or type(error).__name__
     return f"{error.filename}: {reason}" if error.filename else reason

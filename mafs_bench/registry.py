@@ -1,6 +1,6 @@
-"""Names to objects, loaded when asked for: ``name -> "module:attribute"``.
+"""Registries of lazily imported objects: ``name -> "module:attribute"``.
 
-Users add to a registry by an entry point of its group, or name ``path/to/file.py:Attribute`` directly.
+Users add entries with an entry point in the registry's group, or give ``path/to/file.py:Attribute`` directly.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Registry:
     group: str | None = None
 
     def names(self) -> tuple[str, ...]:
-        """Every registered name, sorted; entry points included."""
+        """All registered names, sorted, including entry points."""
         return tuple(sorted({*self.entries, *self._entry_points()}))
 
     def get(self, name: str) -> Any:
-        """Import and return what ``name`` stands for.
+        """Import and return the object called ``name``.
 
         Raises ``UnknownNameError`` with close matches, or ``AdapterError`` for a user's file.
         """
@@ -50,7 +50,7 @@ class Registry:
         raise UnknownNameError(self.kind, name, self.names())
 
     def summary(self, name: str) -> str:
-        """The first line of the module's docstring, read without importing what may be heavy."""
+        """The first line of the module's docstring, read without importing the module, which may be slow."""
         reference = {**self.entries, **self._entry_points()}[name]
         spec = importlib.util.find_spec(reference.partition(":")[0])
         if spec is None or spec.origin is None:
@@ -77,7 +77,7 @@ def load_attribute(reference: str) -> Any:
 
 
 def load_from_file(reference: str) -> Any:
-    """Import ``path/to/file.py:Attribute``. Raises ``AdapterError`` naming what is wrong with it."""
+    """Import ``path/to/file.py:Attribute``. Raises ``AdapterError`` with the fault."""
     file, _, attribute = reference.rpartition(":")
     path = Path(file).expanduser()
     if not path.is_file():
@@ -113,10 +113,9 @@ def _user_module(path: Path, shown: str) -> ModuleType:
 
 @contextmanager
 def _first_on_path(folder: Path) -> Iterator[None]:
-    """Look for modules in ``folder`` first, and last from then on, so that it hides no installed package.
+    """Search ``folder`` first for modules, and last afterwards, so that it does not hide installed packages.
 
-    A module of the same name that another user's file imported from its own folder is set aside, and kept under
-    another name.
+    A module of the same name that another user's file imported from its own folder is kept under another name.
     """
     for name in [name for name in sys.modules if "." not in name and not name.startswith("_")]:
         source = _source(sys.modules[name])
@@ -142,13 +141,13 @@ _user_folders: set[Path] = set()
 
 
 def _source(module: ModuleType) -> Path | None:
-    """The file of a module, None where it has none."""
+    """The file of a module; None if it has none."""
     file = vars(module).get("__file__")
     return Path(file).resolve() if isinstance(file, str) else None
 
 
 def _import_failure(error: BaseException, path: Path, shown: str) -> str:
-    """What went wrong in a user's file, with the line of it."""
+    """The error in a user's file, with its line."""
     reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
     if isinstance(error, SyntaxError):
         return f"{error.filename or shown}, line {error.lineno}: {error.msg}"

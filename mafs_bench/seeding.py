@@ -1,7 +1,7 @@
 """Keyed random streams: the only source of randomness.
 
-A stream is a function of (seed, suite, corruption, sample id). Severity is not in the key, so that one
-draw serves five severities and they can be compared sample by sample.
+A stream is a function of (seed, suite, corruption, sample id). Severity is not in the key, so that all five
+severities use the same draws and can be compared sample by sample.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BIG_ENDIAN = sys.byteorder == "big"
 
 
 def key(seed: int, suite: str, corruption: str, sample_id: str) -> bytes:
-    """32 bytes that identify a stream."""
+    """The 32-byte key of a stream."""
     return hashlib.shake_256(_identify(seed, suite, corruption, sample_id)).digest(32)
 
 
@@ -28,10 +28,10 @@ def stream(seed: int, suite: str, corruption: str, sample_id: str) -> np.random.
 
 
 class KeyedStream:
-    """A light stream for short inputs: uniform 32-bit integers straight from SHAKE-256.
+    """A cheap stream for short inputs: uniform 32-bit integers directly from SHAKE-256.
 
-    Opening one costs a tenth of a ``numpy`` generator, which would dominate the cost of a caption.
-    ``generator`` gives the ``numpy`` generator of the same key to whoever needs distributions.
+    Opening one takes a tenth of the time of a ``numpy`` generator, which would dominate the cost of a caption.
+    ``generator`` gives the ``numpy`` generator with the same key, for other distributions.
     """
 
     __slots__ = ("_hash", "_used")
@@ -55,7 +55,7 @@ class KeyedStream:
 
 
 def _identify(seed: int, suite: str, corruption: str, sample_id: str) -> bytes:
-    """Join the parts, each behind its length, so that no two keys collide."""
+    """Join the parts, each prefixed with its length, so that no two keys collide."""
     return f"{_without_sample(seed, suite, corruption)}{len(sample_id)}:{sample_id}".encode()
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Image = npt.NDArray[np.uint8]
-"""An RGB picture: uint8, (H, W, 3)."""
+"""An RGB image: uint8, (H, W, 3)."""
 
 Box = tuple[int, int, int, int]
 """(x0, y0, x1, y1) in pixels, the end exclusive."""
@@ -43,19 +43,19 @@ SEVERITIES = (1, 2, 3, 4, 5)
 
 
 class ImageSource(Protocol):
-    """Where a picture comes from. Small and picklable: worker processes call ``load``."""
+    """Where an image comes from. Small and picklable: worker processes call ``load``."""
 
     @property
     def name(self) -> str:
-        """What an error message calls it (a file's path, a scene's id)."""
+        """Its name in error messages (the path of a file, the id of a scene)."""
 
     def load(self) -> Image:
-        """Decode the picture. Raises ``DataError`` naming it when that fails."""
+        """Decode the image. Raises ``DataError`` with its name if that fails."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question on an image with the ten answers that people gave (VQAv2's layout)."""
+    """One question about an image with its human answers (ten in VQAv2)."""
 
     id: str
     text: str
@@ -66,10 +66,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One image with everything that is said of it.
+    """One image with its captions and questions.
 
-    ``group`` is the unit of clustering: samples of one group are resampled together. ``boxes`` stand
-    around what the captions speak of, where the data set has them.
+    ``group`` is the unit of clustering: samples of one group are resampled together. ``boxes`` are the boxes of
+    objects, if the data set has them.
     """
 
     id: str
@@ -80,19 +80,18 @@ class Sample:
     boxes: tuple[Box, ...] = ()
 
     def caption_id(self, index: int) -> str:
-        """Name caption ``index``: ``<sample>#<index>``, as Flickr's token files do."""
+        """The id of caption ``index``: ``<sample>#<index>``, as in Flickr's token files."""
         return f"{self.id}#{index}"
 
 
 @dataclass(frozen=True, slots=True)
 class Relevance:
-    """Which captions are true of which images, beyond the captions' own.
+    """Which captions are true of which images, beyond each caption's own image.
 
-    ``caption_images[k]`` holds the sorted positions (in ``Dataset.samples``) of the images of which
-    caption ``k`` is true; captions are numbered through, sample by sample. ``image_captions`` holds the
-    captions of each image where the judgements of the two directions differ; None: the inverse.
-    ``image_totals``, where people judged, counts those of each image, captions outside the split included:
-    the R of mAP@R.
+    ``caption_images[k]`` has the sorted positions (in ``Dataset.samples``) of the images of which caption ``k`` is
+    true; captions are numbered consecutively over the samples. ``image_captions`` has the captions of each image if
+    the judgements of the two directions differ; None: the inverse. ``image_totals``, for human judgements, counts the
+    captions of each image including those outside the split: the R of mAP@R.
     """
 
     caption_images: tuple[npt.NDArray[np.int64], ...]
@@ -102,10 +101,10 @@ class Relevance:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One split of a data set, images not yet decoded.
+    """One split of a data set, with images not yet decoded.
 
     ``revision`` identifies the content: a pinned commit, or a hash of annotations and images.
-    ``relevance`` is None where a caption is held to be true of its own image only.
+    ``relevance`` is None if captions count as true of their own image only.
     """
 
     name: str
@@ -117,19 +116,19 @@ class Dataset:
     relevance: Relevance | None = None
     answer_vocabulary: tuple[str, ...] = ()
     domain: str = ""
-    """The visual domain (``photo``, ``scenes``): bundled models are held against it."""
+    """The visual domain (``photo``, ``scenes``), which a bundled model must match."""
     notes: tuple[str, ...] = ()
-    """What a reader of numbers on it must know; recorded with every run."""
+    """Remarks that a reader of the numbers needs; recorded with every run."""
     read_boxes: Callable[[Dataset], Dataset] | None = field(default=None, repr=False, compare=False)
-    """Gives this data set with the boxes of its samples, where they lie in a file that is too large to be read
-    unless a corruption needs it; picklable."""
+    """Returns this data set with boxes, if they are in a file too large to be read unless a corruption needs it;
+    picklable."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """What something was trained on, as its card or its file states it.
+    """Training data of a model, as its card or file states it.
 
-    name, split, revision: those of the data set; the split may be a part such as ``val[0:500]``. images: how many.
+    name, split, revision: of the data set; the split may be a part such as ``val[0:500]``. images: their number.
     """
 
     name: str
@@ -139,12 +138,12 @@ class TrainingData:
 
     @classmethod
     def of(cls, dataset: Dataset) -> TrainingData:
-        """What is trained on this data set."""
+        """Training data that is this data set."""
         return cls(dataset.name, dataset.split, dataset.revision, len(dataset.samples))
 
     @classmethod
     def read(cls, tables: Iterable[Mapping[str, object]]) -> tuple[TrainingData, ...]:
-        """From plain JSON. Raises ``ValueError``."""
+        """Read from plain JSON. Raises ``ValueError``."""
         try:
             return tuple(
                 cls(str(t["name"]), str(t["split"]), str(t["revision"]), int(str(t["images"])))
@@ -162,8 +161,8 @@ class TrainingData:
 class Corruption:
     """One corruption of a suite: one TOML block.
 
-    ``levels`` holds the parameters of severities 1 to 5, in that order, or of severity 1 alone where the corruption
-    does not grade (a flip).
+    ``levels`` are the parameters of severities 1 to 5, in that order, or of severity 1 only for a corruption without
+    grades (a flip).
     """
 
     suite: str
@@ -180,7 +179,7 @@ class Corruption:
 
     @property
     def severities(self) -> tuple[int, ...]:
-        """The severities that it has: 1 to 5, or 1 alone."""
+        """Its severities: 1 to 5, or only 1."""
         return SEVERITIES[: len(self.levels)]
 
 
@@ -188,7 +187,7 @@ CLEAN_LABEL = "clean"
 
 
 def condition_label(corruption: str | None, severity: int) -> str:
-    """``clean`` or ``<corruption>-<severity>``: what a condition is called, and its file."""
+    """``clean`` or ``<corruption>-<severity>``: the name of a condition and of its file."""
     return CLEAN_LABEL if corruption is None else f"{corruption}-{severity}"
 
 
@@ -202,13 +201,13 @@ class JointCorruption:
 
     @property
     def name(self) -> str:
-        """What its cells have as ``corruption``; ``RunSpec.joints`` gives the parts of a name."""
+        """The name of its cells' ``corruption``; ``RunSpec.joints`` has the parts."""
         return f"{self.image}@{self.image_severity}+{self.text}"
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One column of the grid. ``corruption`` is None and ``severity`` 0 for the clean condition."""
+    """One corruption at one severity. ``corruption`` is None and ``severity`` 0 for the clean condition."""
 
     suite: str
     corruption: str | None
@@ -217,12 +216,12 @@ class Condition:
 
     @property
     def label(self) -> str:
-        """``clean`` or ``<corruption>-<severity>``: the name of its file."""
+        """``clean`` or ``<corruption>-<severity>``; also the name of its file."""
         return condition_label(self.corruption, self.severity)
 
     @classmethod
     def parse(cls, label: str, suite: str = "", seed: int = 0) -> Condition:
-        """The condition of a label. Raises ``ValueError`` for what is none.
+        """Parse a label. Raises ``ValueError`` for an invalid one.
 
         >>> Condition.parse("gaussian_noise-3").severity
         3
@@ -238,19 +237,19 @@ class Condition:
 
 
 IntervalRule = Literal["proportion", "logit", "percentile", "bootstrap-t"]
-"""How the 95 % interval of a metric is made; ``mafs_bench.stats.intervals`` defines each."""
+"""Kind of 95 % interval of a metric; ``mafs_bench.stats.intervals`` defines each kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A number of a cell, defined so that it can be resampled.
+    """A metric of a cell, defined so that it can be resampled.
 
-    ``columns(frame)`` gives sufficient statistics a row, float64 (n, k); rows of NaN are unscored.
-    ``value(sums)`` turns their sums (..., k) over scored rows into the metric (...), NaN where undefined.
-    A metric that is no function of sums gives ``weighted(frame, weights)`` instead: weights (r, n) of
-    resampled row counts to values (r,), and where it can ``influence(frame)``: what each row adds to the error,
-    float64 (n,), in sum 0. ``rows(frame)`` says which rows belong to it, bool (n,); None: all. ``interval`` says
-    how its interval is made. ``chance(frame)`` is the score of guessing; None: the lower end of the range.
+    ``columns(frame)`` gives sufficient statistics per row, float64 (n, k); rows of NaN are unscored.
+    ``value(sums)`` maps their sums (..., k) over scored rows to the metric (...), NaN if undefined.
+    A metric that is not a function of sums has ``weighted(frame, weights)`` instead, from resampled row counts (r, n)
+    to values (r,), and optionally ``influence(frame)``: the influence of each row, float64 (n,), which sums to 0.
+    ``rows(frame)`` selects its rows, bool (n,); None: all. ``interval`` is the kind of interval. ``chance(frame)`` is
+    the score of guessing; None: the lower end of the range.
     """
 
     name: str
@@ -272,7 +271,7 @@ class Metric:
 class Estimate:
     """A metric's value with its interval.
 
-    value is None where nothing could be scored; low and high also where there is too little for an interval.
+    value is None if nothing could be scored; low and high also if there are too few samples for an interval.
     """
 
     value: float | None
@@ -283,29 +282,29 @@ class Estimate:
 
 
 RECORD_FORMAT = 2
-"""The format of records that are written now."""
+"""The current format of records."""
 
 
 SCORED_ON_TRAINING_DATA = "is scored on images that it was trained on"
-"""What every note of that kind says; it stands under every table."""
+"""Part of every such note, which is shown under every table."""
 
 
 @dataclass(frozen=True)
 class RunSpec:
-    """A run's record: every choice that decides its numbers, resolved, and what was measured of the model.
+    """A run's record: every resolved choice that determines its numbers, and measurements of the model.
 
-    What is in ``MEASURED`` was found while the model ran: ``probe`` compares within a tolerance, ``device``,
-    ``modules`` and ``images`` say where and on what. The rest must be equal where two runs share a folder. On
-    another device, rounding can still change a score.
+    The fields in ``MEASURED`` are measured while the model runs: ``probe`` is compared within a tolerance; ``device``,
+    ``modules`` and ``images`` describe where and on what it ran. The others must be equal for two runs in one folder.
+    On another device, rounding can still change a score.
 
     format: of the record; 1 for runs of mafs-bench 0.1, whose identity is the hash of one file.
     weights: SHA-256 of the model's weights as it declares them, else of its source, class and argument.
     probe: the model's answers to bundled inputs, a table of ``adapters.probe.Probe``; empty: not recorded.
     modules: SHA-256 of each module that a user's adapter imported from its own folder, by path relative to it.
-    frame: what images are brought to before they are corrupted; ``native``: nothing.
+    frame: the size to which images are brought before they are corrupted; ``native``: unchanged.
     decoders: versions of the libraries that decode images.
     images: SHA-256 over the decoded images, clean, in the order of the samples; "" until the run has seen them.
-    device: kind and name of every device that ran a part of it. precision: "fp32", "bf16" or "fp16" (computed by
+    device: kind and name of every device that was used. precision: "fp32", "bf16" or "fp16" (computed by
     autocast). tf32: whether matrix products or convolutions of fp32 were allowed to round to TF32.
     prompts: name and SHA-256 of the prompt file that questions are put with, and its path where it is the user's own;
     empty for none. model_args: further settings of the model (``--model-args``). first_stage: the dual encoder whose
@@ -373,7 +372,7 @@ class RunSpec:
 
     @property
     def training_notes(self) -> tuple[str, ...]:
-        """Those notes that say that the model was trained on what it is scored on."""
+        """The notes which state that the model was trained on data it is scored on."""
         return tuple(note for note in self.notes if SCORED_ON_TRAINING_DATA in note)
 
     def to_json(self) -> str:
@@ -381,18 +380,18 @@ class RunSpec:
         return json.dumps(asdict(self), sort_keys=True, indent=2) + "\n"
 
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON without what is measured, hexadecimal: equal for reruns of one command."""
+        """Hexadecimal SHA-256 of the canonical JSON without measured fields: equal for reruns of one command."""
         kept = {name: value for name, value in asdict(self).items() if name not in MEASURED}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
 MEASURED = frozenset({"probe", "clipscore_probe", "modules", "images", "device", "notes"})
-"""Fields of ``RunSpec`` that are measured while a model runs, or say in words what other fields and measurements do."""
+"""Fields of ``RunSpec`` that are measured while a model runs, or that only describe other fields in words."""
 
 
 @dataclass(frozen=True)
 class CellResult:
-    """One task under one condition: what ``results.json`` holds of it."""
+    """One task under one condition, as in ``results.json``."""
 
     task: str
     dataset: str

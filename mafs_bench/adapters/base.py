@@ -1,7 +1,7 @@
-"""``Adapter``, the base class of every model. An adapter overrides the methods of what its model can do.
+"""``Adapter``, the base class of every model. An adapter overrides the methods that its model supports.
 
-Images come as uint8 RGB arrays (H, W, 3) of any size, texts as str. A missing image arrives as a grey
-image and a missing text as "", with ``present`` False in ``Embeddings``: what an adapter makes of that
+Images are uint8 RGB arrays (H, W, 3) of any size, texts are str. A missing image is passed as a grey
+image and a missing text as "", with ``present`` False in ``Embeddings``; how an adapter handles them
 is its declared ``missing`` convention.
 """
 
@@ -23,7 +23,7 @@ from mafs_bench.types import FloatArray, Image, TrainingData
 class Settings:
     """How to run a model: device ("cpu", "cuda", "cuda:1", "mps"), precision ("fp32", "bf16", "fp16").
 
-    compile: its image encoder goes through ``torch.compile`` first. prompts: the prompt file of a generative model,
+    compile: image encoder through ``torch.compile``. prompts: the prompt file of a generative model,
     ``prompts@N`` or a TOML file ("": the default). model_args: further settings, as ``--model-args`` gives them.
     trust_remote_code: whether code of the model's repository may be run. first_stage: the spec of the dual encoder
     whose best candidates a generative model puts in order ("": none).
@@ -44,7 +44,7 @@ class Embeddings:
     """n encoded items.
 
     vectors: float32 (n, d), unit length. present: bool (n,), False where the modality was missing.
-    signals: float32 (n,) each, what a fusion may read beside the vectors (e.g. token entropy).
+    signals: float32 (n,) each, what a fusion may read in addition to the vectors (e.g. token entropy).
     states: arrays (n, …) that ``score_pairs`` needs again (e.g. token states and masks).
     """
 
@@ -68,7 +68,7 @@ class Embeddings:
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """Fused queries: vectors float32 (n, d), unit; diagnostics float32 (n,) each (``alpha_image`` …)."""
+    """Fused queries: vectors float32 (n, d), unit length; diagnostics float32 (n,) each (``alpha_image`` …)."""
 
     vectors: FloatArray
     diagnostics: Mapping[str, FloatArray] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Fused:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer with the model's confidence in it, in [0, 1]; diagnostics are stored beside the score."""
+    """One answer with the model's confidence in it, in [0, 1]; diagnostics are stored with the score."""
 
     text: str
     confidence: float
@@ -85,7 +85,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """One caption; diagnostics are stored beside its score."""
+    """One caption; diagnostics are stored with its score."""
 
     text: str
     diagnostics: Mapping[str, float] = field(default_factory=dict)
@@ -105,22 +105,22 @@ CAPABILITIES = (
     "match_pairs",
     "compile",
 )
-"""The methods of ``Adapter`` that say what a model can do."""
+"""The methods of ``Adapter`` that define what a model can do."""
 
 MODEL_OPTIONS = ("prompts", "model_args", "trust_remote_code", "first_stage")
 """Fields of ``Settings`` that only some models read."""
 
 DUAL_ENCODER = frozenset({"encode_images", "encode_texts"})
-"""What a dual encoder supports: images and texts encoded apart into one space."""
+"""What a dual encoder supports: images and texts encoded separately into one space."""
 
 
 class Adapter:
-    """A model. Override the methods of what it can do; the others say "not supported".
+    """A model. Override the methods that it supports; the others raise "not supported".
 
     A capability is a method of ``CAPABILITIES`` that the class overrides and that ``unsupported`` does not name.
     All attributes have defaults; ``name`` and ``weights`` are filled in where they are empty when a model is loaded.
 
-    name: what tables call it. weights: SHA-256 of the weights (or of the source, for a model without).
+    name: its name in tables. weights: SHA-256 of the weights (or of the source, for a model without).
     missing: convention per modality, e.g. {"image": "blank", "text": "empty"} or {"image": "masked", …}.
     domain: the visual domain it was trained on ("scenes", "photo", "" for any). public: the spec of a model for
     another domain ("" for none). sources: where weights come from, e.g. {"weights": a commit of the hub}.
@@ -155,26 +155,26 @@ class Adapter:
 
     @classmethod
     def class_of(cls, argument: str) -> type[Adapter]:
-        """The class that loads ``argument``, where that depends on what it names. Default: this one."""
+        """The class that loads ``argument``, for adapters with several classes. Default: this one."""
         return cls
 
     @classmethod
     def load(cls, argument: str, settings: Settings) -> Self:
-        """Build the model that ``argument`` names ("" for none). Raises ``UsageError`` for an argument."""
+        """Build the model for ``argument`` ("" for none). The default raises ``UsageError`` for any argument."""
         if argument:
             raise UsageError(f"{cls.__name__} takes no argument (it has no 'load'), got {argument!r}")
         return cls()
 
     @classmethod
     def overridden(cls) -> frozenset[str]:
-        """The capabilities of the class, known before any weight is read."""
+        """The capabilities of the class, known before weights are loaded."""
         return with_implied(
             frozenset(name for name in CAPABILITIES if getattr(cls, name) is not _DEFAULTS[name])
         )
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What this model can do: the methods that its class overrides, less those that are unsupported."""
+        """What this model can do: the methods that its class overrides, except those in ``unsupported``."""
         absent = self.unsupported.keys()
         return with_implied(type(self).overridden() - absent) - absent
 
@@ -184,7 +184,7 @@ class Adapter:
 
     @property
     def model_class(self) -> type:
-        """The class that a user wrote."""
+        """The user's class."""
         return type(self)
 
     @property
@@ -203,9 +203,9 @@ class Adapter:
         raise self._not_supported("encode_texts")
 
     def read_tokens(self, texts: Sequence[str], *, cut: bool = True) -> Sequence[Sequence[int]] | None:
-        """Give the token ids that ``encode_texts`` reads of n texts, without ``cut`` those behind its context too.
+        """The token ids that ``encode_texts`` reads from n texts; with ``cut`` False also those beyond its context.
 
-        Runs say with them what of a corruption a model cannot see. Default: None, not told.
+        Runs use them to report corruptions that the model cannot see. Default: None, unknown.
         """
         return None
 
@@ -214,9 +214,9 @@ class Adapter:
         raise self._not_supported("encode_pixels")
 
     def start_pixels(self, pixels: npt.NDArray[Any]) -> Callable[[], FloatArray | Embeddings]:
-        """Begin ``encode_pixels`` and return what waits for its result.
+        """Start ``encode_pixels`` and return a function that waits for the result.
 
-        An accelerator then runs one batch while the host prepares the next. Default: it is all done at once.
+        An accelerator then runs one batch while the host prepares the next. Default: it runs at once.
         """
         encoded = self.encode_pixels(pixels)
         return lambda: encoded
@@ -234,9 +234,9 @@ class Adapter:
         raise self._not_supported("score_pairs")
 
     def match_probabilities(self, images: Embeddings, texts: Embeddings) -> FloatArray:
-        """How probable it is that aligned pairs belong together, float32 (n,) in [0, 1].
+        """Probability that each of n aligned pairs matches, float32 (n,) in [0, 1].
 
-        From an image-text matching head, or the sigmoid of a similarity that was trained for it (SigLIP).
+        From an image-text matching head, or the sigmoid of a similarity trained for it (SigLIP).
         """
         raise self._not_supported("match_probabilities")
 
@@ -245,54 +245,55 @@ class Adapter:
         raise self._not_supported("fuse")
 
     def prepare_answers(self, vocabulary: Sequence[str]) -> None:
-        """Set the answers to choose from, once before the first question. Default: they are ignored."""
+        """Set the candidate answers, once before the first question. Default: ignored."""
 
     def answer(
         self, images: Sequence[Image], questions: Sequence[str], present: npt.NDArray[np.bool_]
     ) -> Sequence[Answer]:
-        """Answer n questions, one per image. ``present`` is bool (n, 2): image there, question there."""
+        """Answer n questions, one per image. ``present`` is bool (n, 2): whether image and question are present."""
         raise self._not_supported("answer")
 
     def answer_embedded(
         self, images: Embeddings, texts: Embeddings, questions: Sequence[str]
     ) -> Sequence[Answer]:
-        """Answer n questions from embeddings, so that images are encoded once for all tasks.
+        """Answer n questions from embeddings, so that images are encoded only once for all tasks.
 
         ``texts`` are the embedded ``questions`` ("" where missing).
         """
         raise self._not_supported("answer_embedded")
 
     def caption(self, images: Sequence[Image], contexts: Sequence[str]) -> Sequence[str]:
-        """Describe n images; ``contexts`` are texts given beside them ("" for none)."""
+        """Caption n images; ``contexts`` are texts given with them ("" for none)."""
         raise self._not_supported("caption")
 
     def describe(
         self, images: Sequence[Image], contexts: Sequence[str], present: npt.NDArray[np.bool_]
     ) -> Sequence[str]:
-        """Describe n images, told which are there: ``present`` is bool (n, 2), image there, context there.
+        """Caption n images; ``present`` is bool (n, 2): whether image and context are present.
 
-        A missing context has ``present`` False, where none was to be given it is "" and True. Default: ``caption``.
+        For a missing context ``present`` is False; if the task gives no context, it is "" and ``present`` is True.
+        Default: ``caption``.
         """
         return self.caption(images, contexts)
 
     def match_pairs(
         self, images: Sequence[Image], texts: Sequence[str], present: npt.NDArray[np.bool_]
     ) -> FloatArray:
-        """How probable it is that texts describe their images, float32 (n,) in [0, 1], read together.
+        """Probability that each text describes its image, float32 (n,) in [0, 1], from a joint reading of both.
 
-        ``present`` is bool (n, 2): image there, text there.
+        ``present`` is bool (n, 2): whether image and text are present.
         """
         raise self._not_supported("match_pairs")
 
     def caption_embedded(self, images: Embeddings, texts: Embeddings) -> Sequence[Caption]:
-        """Describe n images from embeddings, so that images are encoded once for all tasks.
+        """Caption n images from embeddings, so that images are encoded only once for all tasks.
 
         ``texts`` are embedded contexts, ``present`` False where there is none.
         """
         raise self._not_supported("caption_embedded")
 
     def compile(self) -> None:
-        """Put the image encoder through ``torch.compile``, and run it once so that failures show now."""
+        """Compile the image encoder with ``torch.compile``, and run it once so that failures show early."""
         raise self._not_supported("compile")
 
     def _not_supported(self, method: str) -> AdapterError:
@@ -304,5 +305,5 @@ _DEFAULTS = {name: getattr(Adapter, name) for name in CAPABILITIES}
 
 
 def with_implied(methods: frozenset[str]) -> frozenset[str]:
-    """``encode_images`` works through ``encode_pixels``."""
+    """Add ``encode_images``, which ``encode_pixels`` implies."""
     return methods | {"encode_images"} if "encode_pixels" in methods else methods

@@ -1,4 +1,4 @@
-"""Leaderboards: define and open boards, make, check, take in and verify submissions, write the tables."""
+"""Leaderboards: define and open boards, make, check, add and verify submissions, write the tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def make_submission(run: Path, board: str, model_card: Path, out: Path, root: Path | None = None) -> None:
     """Write a bundle of a run's per-sample scores for a board: a zip file or a folder. Raises ``MafsBenchError``.
 
-    root: a checkout of the project, or its ``leaderboards/``; the one that mafs-bench came with where None.
+    root: a checkout of the project, or its ``leaderboards/``; None: the one that came with mafs-bench.
     """
     from mafs_bench.leaderboard.boards import find_root, load_board
     from mafs_bench.leaderboard.bundle import write_bundle
@@ -29,8 +29,8 @@ def validate_submission(
 ) -> Report:
     """Check a bundle; the report has every finding and a verdict.
 
-    replace: as a correction of the entry of the same name. markdown: write the findings there, with the board as it
-    would be. Raises ``MafsBenchError``.
+    replace: check it as a correction of the entry with the same name. markdown: a file for the findings and the board
+    with the new entry. Raises ``MafsBenchError``.
     """
     from mafs_bench.leaderboard.boards import find_root
     from mafs_bench.leaderboard.markdown import review
@@ -58,7 +58,7 @@ def define_board(
     limit: int | None,
     root: Path | None = None,
 ) -> BoardFolder:
-    """Define a board, or define it anew while it has no submission. Raises ``MafsBenchError``."""
+    """Define a board, or redefine one without submissions. Raises ``MafsBenchError``."""
     from mafs_bench.leaderboard.boards import new_board, writable_root
     from mafs_bench.runs.plan import parse_severities
 
@@ -115,14 +115,14 @@ def open_boards(
 
 @dataclass(frozen=True)
 class AddedSubmission:
-    """A submission that was taken in: where it is, None where the report refuses it."""
+    """An added submission: its folder (None if it was refused) and the validation report."""
 
     report: Report
     place: Path | None
 
 
 def add_submission(bundle: Path, root: Path | None = None, *, replace: bool = False) -> AddedSubmission:
-    """Validate a bundle and put it among its board's submissions. Raises ``MafsBenchError``."""
+    """Validate a bundle and add it to its board. Raises ``MafsBenchError``."""
     from mafs_bench.leaderboard.boards import writable_root
     from mafs_bench.leaderboard.publish import add_submission as add
 
@@ -143,9 +143,9 @@ def verify_submission(
     batch_size: int = 64,
     root: Path | None = None,
 ) -> Iterator[str]:
-    """Run a random part of a submission again, and record it where the scores agree; a line at a time.
+    """Rerun a random part of a submission, and record it as verified if the scores agree; yields lines of output.
 
-    cells: how many conditions, beside clean. Raises ``SubmissionError`` where it is refused or does not agree.
+    cells: number of conditions in addition to clean. Raises ``SubmissionError`` if it is refused or does not agree.
     """
     from mafs_bench.api.verifying import verify
     from mafs_bench.leaderboard.boards import writable_root
@@ -173,7 +173,7 @@ def build_boards(root: Path | None = None) -> Sequence[Path]:
 
 
 def check_boards(root: Path | None = None) -> None:
-    """Raise ``SubmissionError`` where a generated file differs from the records."""
+    """Raise ``SubmissionError`` if a generated file differs from the records."""
     from mafs_bench.leaderboard.boards import find_root
     from mafs_bench.leaderboard.site import check
 

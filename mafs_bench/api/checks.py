@@ -1,4 +1,4 @@
-"""Check what a user brings: a model, an operator, a data set; and write the template of a model."""
+"""Check a user's model, operator or data set, and write a template of a model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_adapter(
     device: str = "auto",
     precision: str = "fp32",
 ) -> Iterator[Check]:
-    """Exercise a model on eight samples, one check at a time. Raises ``MafsBenchError`` for no model at all."""
+    """Test a model on eight samples; yields one result per check. Raises ``MafsBenchError`` if it cannot be loaded."""
     from mafs_bench.adapters.check import check_adapter as checks
     from mafs_bench.adapters.load import resolve_settings
     from mafs_bench.datasets.resolve import resolve
@@ -33,7 +33,7 @@ def check_adapter(
 def check_operator(operator: str, suite: str | None = None) -> Sequence[Finding]:
     """Check a registered operator or ``file.py:attribute`` against the contract.
 
-    suite: whose parameters it gets; ``{"severity": 1}`` to 5 where None. Raises ``MafsBenchError``.
+    suite: the suite from which its parameters are taken; None: ``{"severity": 1}`` to 5. Raises ``MafsBenchError``.
     """
     from mafs_bench.corruptions.check import DEFAULT_LEVELS, find_levels
     from mafs_bench.corruptions.check import check_operator as checks
@@ -55,15 +55,15 @@ def write_template(file: Path) -> None:
     from mafs_bench.files import write_text
 
     if file.suffix != ".py":
-        raise UsageError(f"{file}: allowed is a name that ends in .py")
+        raise UsageError(f"{file}: allowed: a name that ends in .py")
     if file.exists():
-        raise UsageError(f"{file} is there already; choose another name")
+        raise UsageError(f"{file} already exists; choose another name")
     template = (resources.files("mafs_bench.adapters") / "template.py").read_text(encoding="utf-8")
     write_text(file, template.replace("FILE", str(file)))
 
 
 def failure_in_user_code(error: BaseException) -> str | None:
-    """What went wrong in a user's own model or operator, in one line; None where the fault is not theirs."""
+    """The error in a user's own model or operator, in one line; None if it was not raised there."""
     from mafs_bench.adapters.user_code import failure_in_user_code as failure
 
     return failure(error)

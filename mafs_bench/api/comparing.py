@@ -29,8 +29,8 @@ def compare(
 ) -> ComparedRuns:
     """Compare runs with the first one: paired differences over shared samples, with corrected tests.
 
-    metric: a name; each task's primary one where None. Raises ``UsageError`` where runs cannot be compared (other data,
-    another suite, galleries of other sizes).
+    metric: a name; None: the primary metric of each task. Raises ``UsageError`` if the runs cannot be compared
+    (different data, suite or gallery size).
     """
     from mafs_bench.report.compare import compare_runs
 
@@ -85,10 +85,10 @@ def check(
     batch_size: int = 64,
     progress: bool | Quiet = True,
 ) -> GateResult:
-    """Has a model lost more than ``margin`` points against a baseline?
+    """Check whether a model has lost more than ``margin`` points compared with a baseline.
 
-    baseline: a file of ``write_baseline``. model: run on the baseline's cells; or run: one that is finished. Returns a
-    result whose ``verdict`` is 0 (pass), 1 (regression) or 2 (inconclusive). Raises ``MafsBenchError``.
+    baseline: a file from ``write_baseline``. model: a model to run on the baseline's cells; or run: a finished run.
+    Returns a result whose ``verdict`` is 0 (pass), 1 (regression) or 2 (inconclusive). Raises ``MafsBenchError``.
     """
     from mafs_bench.api.rerunning import request_of
     from mafs_bench.report.baseline import read_baseline
@@ -99,7 +99,7 @@ def check(
     stored = read_baseline(Path(baseline))
     require_settings(stored, margin, alpha, metrics)
     if (model is None) == (run is None):
-        raise UsageError("check needs --model SPEC or --run FOLDER, one of the two")
+        raise UsageError("check needs either --model SPEC or --run FOLDER")
     if run is not None:
         return check_run(stored_of(run), stored, margin, alpha, metrics)
     request = request_of(
@@ -116,7 +116,7 @@ def check(
 
 @dataclass(frozen=True)
 class DomainGaps:
-    """What two domains differ by, condition by condition."""
+    """The difference between two domains per condition."""
 
     source: StoredRun
     target: StoredRun
@@ -129,7 +129,7 @@ class DomainGaps:
         return gap_tables(self.rows, self.source, self.target)
 
     def table(self) -> pd.DataFrame:
-        """A row per task and condition: scores, gap, drops and the difference in differences, with intervals."""
+        """One row per task and condition: scores, gap, drops and difference in differences, with intervals."""
         import pandas as pd
 
         parts = [table.to_frame().assign(task=table.title.partition(",")[0]) for table in self.tables()]
@@ -139,9 +139,9 @@ class DomainGaps:
 def domain_gap(
     source: Run | str | Path, target: Run | str | Path, *, metric: str | None = None, resamples: int = 2000
 ) -> DomainGaps:
-    """Score lost between two domains, and whether corruption hurts more off the source.
+    """The score lost between two domains, and whether corruption costs more outside the source domain.
 
-    Both runs must be of one model and suite, on different data. Raises ``UsageError`` where they are not.
+    Both runs must use the same model and suite on different data; otherwise raises ``UsageError``.
     """
     from mafs_bench.report.domain import domain_gaps
 
@@ -150,9 +150,9 @@ def domain_gap(
 
 
 def paper_table(file: Path | None = None) -> Table:
-    """Printed numbers recomputed from printed cells, and where they disagree.
+    """Recompute a paper's printed numbers from its printed cells, and list where they disagree.
 
-    file: TOML of printed numbers; those of arXiv 2212.08044 where None. Raises ``UsageError``.
+    file: TOML of printed numbers; None: those of arXiv 2212.08044. Raises ``UsageError``.
     """
     from mafs_bench.report.paper import load_published
     from mafs_bench.report.paper import paper_table as table_of
@@ -167,10 +167,10 @@ def write_report(
     data_root: Path | None = None,
     log: Callable[[str], None] = lambda line: None,
 ) -> Sequence[Path]:
-    """Write one page on several runs, with figures and tables; returns all files, the page first.
+    """Write one page about several runs, with figures and tables; returns all files, the page first.
 
-    data_root: where the data set lies, for examples. log: gets a line where a run's results were edited. Raises
-    ``MafsBenchError``.
+    data_root: the folder of the data set, for examples. log: called with a warning if a run's results were edited.
+    Raises ``MafsBenchError``.
     """
     from mafs_bench.report.page import write_report as write
 

@@ -30,9 +30,9 @@ def corrupt_image(
 ) -> Image:
     """Corrupt one image as a run does, in the frame of the suite.
 
-    image: uint8 RGB (H, W, 3), at least 32 pixels a side. severity: 1 to 5, or 0 for the clean image in the frame.
-    sample_id: keys the random draws, with seed, suite and corruption. Returns uint8 RGB. Raises ``DataError`` for what
-    is no such image, ``UnknownNameError``, ``UsageError``.
+    image: uint8 RGB (H, W, 3), at least 32 pixels per side. severity: 1 to 5, or 0 for the clean image in the frame.
+    sample_id: key of the random draws, together with seed, suite and corruption. Returns uint8 RGB (H, W, 3). Raises
+    ``DataError`` for an invalid image, ``UnknownNameError``, ``UsageError``.
 
     >>> import mafs_bench as mb, numpy as np
     >>> image = np.full((64, 64, 3), 127, dtype=np.uint8)
@@ -59,7 +59,7 @@ def corrupt_text(
     sample_id: str = "",
     suite: str = DEFAULT_SUITE,
 ) -> str | None:
-    """Corrupt one text as a run does; None where the corruption cannot change it (not applicable).
+    """Corrupt one text as a run does; returns None if the corruption cannot change it (not applicable).
 
     The arguments are those of ``corrupt_image``.
 
@@ -85,7 +85,7 @@ def _one(suite: Suite, name: str, modality: str, severity: int) -> Corruption:
 
 
 def load_suite(name: str = DEFAULT_SUITE) -> Suite:
-    """Read a suite: ``name@N``, ``name`` (its newest version) or a TOML file.
+    """Load a suite: ``name@N``, ``name`` (its newest version) or a TOML file.
 
     >>> import mafs_bench as mb
     >>> len(mb.load_suite("imagenet-c@1").corruptions)
@@ -113,7 +113,7 @@ def export_corrupted(
 ) -> int:
     """Write a corrupted data set losslessly, as ``mafs-bench corrupt`` does; returns the number of files.
 
-    The arguments are those of the command; ``log`` gets a line per corruption. Raises ``MafsBenchError``.
+    The arguments are those of the command; ``log`` is called with one line per corruption. Raises ``MafsBenchError``.
     """
     from mafs_bench.datasets.resolve import resolve
     from mafs_bench.runs.boxes import with_boxes
@@ -135,7 +135,7 @@ def export_corrupted(
 
 @dataclass(frozen=True)
 class Preview:
-    """What corruptions do: ``images`` of them are on the sheet ``sheet``; ``texts`` has lines per text corruption."""
+    """Examples of corruptions: a contact sheet of ``images`` image corruptions, and lines per text corruption."""
 
     sheet: Path
     images: int
@@ -157,8 +157,8 @@ def preview(
 ) -> Preview:
     """Write a contact sheet of image corruptions to ``out``, and mark the edits of text corruptions.
 
-    corruption: names, or None with ``everything``. image: a file or a folder, a rendered scene where None. text: its
-    caption where None. tile: pixels a side. brackets: mark edits with brackets as well as colours. Raises
+    corruption: names, or None with ``everything``. image: a file or a folder; None: a rendered scene. text: None: the
+    scene's caption. tile: pixels per side of an image. brackets: mark edits with brackets as well as colours. Raises
     ``MafsBenchError``.
     """
     from mafs_bench.report.preview import choose, contact_sheet, example, text_edits, write_picture

@@ -1,4 +1,4 @@
-"""List what there is: models, corruptions, data sets, tasks, suites."""
+"""List models, corruptions, data sets, tasks and suites."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ def list_models() -> tuple[str, ...]:
 
 
 def list_corruptions(suite: str = DEFAULT_SUITE) -> tuple[str, ...]:
-    """The corruptions of a suite, in its order."""
+    """The corruptions of a suite, in suite order."""
     return tuple(load_suite(suite).corruptions)
 
 
 def list_datasets() -> tuple[str, ...]:
-    """The registered data sets; a folder of yours is one too."""
+    """The registered data sets; a folder of your own also works."""
     from mafs_bench.datasets import DATASETS
 
     return DATASETS.names()
 
 
 def list_tasks() -> tuple[str, ...]:
-    """The names of the tasks, as ``task`` takes them."""
+    """The names of the tasks, for the argument ``task``."""
     from mafs_bench.tasks import TASKS
 
     return TASKS.names()
 
 
 def list_suites() -> tuple[str, ...]:
-    """The ids of the published suites, as ``suite`` takes them."""
+    """The ids of the published suites, for the argument ``suite``."""
     from mafs_bench.corruptions.suite import published
 
     return published()
@@ -82,10 +82,10 @@ def _corruptions(suite: str) -> Overview:
 def audit_corruptions(
     suite: str = DEFAULT_SUITE, *, dataset: str = "scenes", data_root: Path | None = None, limit: int = 20
 ) -> Overview:
-    """Measure what the corruptions of a suite do to the first ``limit`` samples of a data set.
+    """Measure the effect of a suite's corruptions on the first ``limit`` samples of a data set.
 
-    Returns a header and a row per corruption: its share of applicable samples, the shares that change and how much
-    they change, per severity. Raises ``MafsBenchError``.
+    Returns a header and one row per corruption: the share of applicable samples, and per severity the share that
+    changes and by how much. Raises ``MafsBenchError``.
     """
     from mafs_bench.corruptions import suite as suites
     from mafs_bench.datasets.resolve import resolve
@@ -127,5 +127,5 @@ _ROWS = {
 
 
 def overview(kind: str, suite: str = DEFAULT_SUITE) -> Overview:
-    """What ``mafs-bench list KIND`` shows: a header, and a row per item."""
+    """The table of ``mafs-bench list KIND``: a header, and one row per item."""
     return _ROWS[kind](suite)

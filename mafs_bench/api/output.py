@@ -1,4 +1,4 @@
-"""What results are shown with: tables on a terminal and in files, and the progress of a run."""
+"""How results are shown: tables on a terminal and in files, and the progress of a run."""
 
 from mafs_bench.report.gate_output import gate_table, write_junit, write_step_summary
 from mafs_bench.report.tables import check_suffixes, print_tables, write_tables

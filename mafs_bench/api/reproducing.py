@@ -1,4 +1,4 @@
-"""Clean numbers of public checkpoints against the published ones: is the pipeline the field's?"""
+"""Compare clean numbers of public checkpoints with published ones, to validate the pipeline."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _POINTS = 100
 
 @dataclass(frozen=True, slots=True)
 class Reproduction:
-    """One published number beside ours, in the metric's unit."""
+    """One published number and ours, in the unit of the metric."""
 
     model: str
     dataset: str
@@ -45,7 +45,7 @@ def reproduce(
     resources: Resources,
     progress: Progress,
 ) -> list[Reproduction]:
-    """Run every published row whose data set has a root in ``roots``; ``models`` empty: all of them.
+    """Run every published row whose data set has a folder in ``roots``; ``models`` empty: all models.
 
     ``tolerance`` in points (hundredths). Raises ``UnknownNameError``, ``UsageError`` and what a run raises.
     """
@@ -79,7 +79,7 @@ def reproduce_published(
 ) -> list[Reproduction]:
     """Run public checkpoints on clean data, as ``mafs-bench reproduce`` does.
 
-    data_roots: ``DATASET=FOLDER`` of each. The other arguments and what is raised are those of ``reproduce``.
+    data_roots: one ``DATASET=FOLDER`` per data set. The other arguments and exceptions are those of ``reproduce``.
     """
     from mafs_bench.runs.execute import Resources, default_workers
 
@@ -115,22 +115,22 @@ def _read(name: str) -> list[Mapping[str, str | float]]:
         raise UsageError(f"{name}: {problem.strerror}") from problem
     except (ValueError, KeyError, TypeError) as problem:
         keys = ", ".join((*_NAMES, *_METRICS))
-        raise UsageError(f"{name}: {problem}; allowed are [[rows]] with {keys}") from problem
+        raise UsageError(f"{name}: {problem}; allowed: [[rows]] with {keys}") from problem
 
 
 def parse_roots(texts: Sequence[str]) -> dict[str, Path]:
-    """Read ``dataset=FOLDER`` of each. Raises ``UsageError``."""
+    """Parse ``DATASET=FOLDER`` arguments. Raises ``UsageError``."""
     roots: dict[str, Path] = {}
     for text in texts:
         name, found, folder = text.partition("=")
         if not found or not folder:
-            raise UsageError(f"--data-root {text!r}: allowed is DATASET=FOLDER")
+            raise UsageError(f"--data-root {text!r}: allowed: DATASET=FOLDER")
         roots[name] = Path(folder)
     return roots
 
 
 def reproduction_table(made: Sequence[Reproduction], tolerance: float) -> Table:
-    """Every number beside the published one."""
+    """Every number next to the published one."""
     columns = (
         *(Column(name) for name in ("model", "data set", "metric")),
         Column("published", SCORE),

@@ -1,4 +1,4 @@
-"""Run a model on what a stored run or a published table speaks of. Models are loaded when called."""
+"""Run a model on the cells of a stored run or a published table. Models are loaded on demand."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def request_of(
     baseline: Baseline, model: str, dataset: str | None = None, data_root: Path | None = None
 ) -> RunRequest:
-    """What runs ``model`` on the cells of a baseline.
+    """The request that runs ``model`` on the cells of a baseline.
 
-    ``dataset`` stands in for the baseline's name of it where that is a folder of the user's.
+    ``dataset`` replaces the baseline's data set if that is a user's folder.
     """
     from mafs_bench.adapters.load import adapter_class, options_of
     from mafs_bench.report.commands import requested_corruption, requested_prompts
@@ -53,7 +53,7 @@ def request_of(
 
 
 def run_request(request: RunRequest, out: Path | None, resources: Resources, progress: Progress) -> StoredRun:
-    """Plan, execute, and read what was stored."""
+    """Plan, execute, and read the stored run."""
     from mafs_bench.runs.execute import execute
     from mafs_bench.runs.plan import make_plan
 

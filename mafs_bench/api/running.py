@@ -1,4 +1,4 @@
-"""Run a model under corruptions, and read what was stored."""
+"""Run a model under corruptions, and read stored runs."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from mafs_bench.runs.store import StoredRun
 
 Samples = Sequence[Sample | Mapping[str, object]]
-"""Samples, or what one consists of: ``image`` (array or path), ``captions``, ``questions``, ``id``, ``group``."""
+"""Samples, or mappings with ``image`` (array or path), ``captions``, ``questions``, ``id``, ``group``."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: where it is stored, its record, and what it found.
+    """A finished run: its folder, its record and its results.
 
     >>> import mafs_bench as mb
     >>> run = mb.run("chance", corruption="gaussian", severity=5, limit=8, task="retrieval", progress=False)
@@ -46,7 +46,7 @@ class Run:
 
     @property
     def spec(self) -> RunSpec:
-        """The record: everything that decides the numbers."""
+        """The record: everything that determines the numbers."""
         return self.stored.spec
 
     @property
@@ -56,12 +56,12 @@ class Run:
 
     @property
     def corruptions(self) -> tuple[str, ...]:
-        """The corruptions of its cells, in order; clean is none."""
+        """The corruptions of its cells, in order, without clean."""
         return tuple(dict.fromkeys(c.corruption for c in self.stored.results if c.corruption is not None))
 
     @property
     def command(self) -> str:
-        """The command that makes this run again."""
+        """The command that reproduces this run."""
         from mafs_bench.report.commands import command_of
 
         return command_of(self.stored)
@@ -70,7 +70,7 @@ class Run:
         """All metrics of all cells.
 
         Returns a frame with the columns task, corruption (None: clean), severity, metric, value, low, high (95 %
-        interval, NaN where there are too few images) and n (scored rows).
+        interval, NaN if there are too few images) and n (scored rows).
         """
         import pandas as pd
 
@@ -84,9 +84,9 @@ class Run:
         return frame.astype(dict.fromkeys(("value", "low", "high"), float))
 
     def scores(self, task: str, corruption: str | None = None, severity: int | None = None) -> pd.DataFrame:
-        """Per-sample scores of one cell, a row per sample; ``corruption`` None: the clean cell.
+        """Per-sample scores of one cell, one row per sample; ``corruption`` None: the clean cell.
 
-        Raises ``UnknownNameError`` or ``UsageError`` for a cell that the run does not have.
+        Raises ``UnknownNameError`` or ``UsageError`` for a cell that is not in the run.
         """
         return self.stored.frame(self._cell(task, corruption, severity))
 
@@ -107,13 +107,12 @@ class Run:
         raise UsageError(f"severity {severity!r} of {name}; this run has {', '.join(map(str, severities))}")
 
     def robustness(self) -> pd.DataFrame:
-        """The primary metric of every task under every corruption: clean, MMI, RA, AUC, slope, flips, with intervals.
+        """Robustness of the primary metric per task and corruption: clean, MMI, RA, AUC, slope, flips, with intervals.
 
-        Returns a row per task and corruption; ``at_floor`` marks a clean score that is not above chance, for which
-        MMI and RA are NaN. first_drop: the least severity with a significant drop. destructive, corrective: shares of
-        rows that go from right to wrong and from wrong to right; consistency: of rows whose answer stays; all three
-        are means over severities.
-        ``mafs_bench.stats.robustness.DEFINITIONS`` holds the formulas.
+        Returns one row per task and corruption; ``at_floor`` marks a clean score that is not above chance, for which
+        MMI and RA are NaN. first_drop: the lowest severity with a significant drop. destructive, corrective: shares of
+        rows that change from right to wrong and from wrong to right; consistency: share of rows whose answer does not
+        change; all three are means over severities. The formulas are in ``mafs_bench.stats.robustness.DEFINITIONS``.
         """
         import pandas as pd
 
@@ -142,9 +141,9 @@ class Run:
         return pd.DataFrame(rows)
 
     def means(self) -> pd.DataFrame:
-        """The mean over corruptions of every task, plain and with families weighed equally, each with its interval.
+        """The mean over corruptions per task, plain and with equally weighted families, with intervals.
 
-        Returns a row per task with the corruption that does worst; corruptions that change the meaning do not count.
+        Returns one row per task, with the worst corruption; corruptions that change the meaning are left out.
         """
         import pandas as pd
 
@@ -169,7 +168,7 @@ class Run:
         return pd.DataFrame(rows)
 
     def plot(self) -> Figure:
-        """Severity curves of each task's primary metric, as a matplotlib figure that is not shown."""
+        """Severity curves of the primary metric per task, as a matplotlib figure (not shown)."""
         from mafs_bench.report.summary import curve_figure
 
         return curve_figure(self.stored)
@@ -181,15 +180,15 @@ class Run:
         return write_curve(self.folder)
 
     def print_summary(self, curve: Path | None = None) -> None:
-        """Print what ``mafs-bench run`` prints at its end: a table per task, and where everything is."""
+        """Print the summary of ``mafs-bench run``: one table per task, and where the files are."""
         from mafs_bench.report.summary import print_summary
 
         print_summary(self.folder, curve or self.folder / "curves.png")
 
     def save_report(self, out: str | Path | None = None, *, data_root: str | Path | None = None) -> Path:
-        """Write ``report.html`` with figures and tables beside it; returns the page.
+        """Write ``report.html`` with figures and tables next to it; returns the page.
 
-        out: a folder, ``report`` in the results folder where None. data_root: where the data set lies, for examples.
+        out: a folder; None: ``report`` in the results folder. data_root: the folder of the data set, for examples.
         """
         from mafs_bench.report.page import write_report
 
@@ -249,11 +248,11 @@ def run(
     model: a spec (``clip``, ``mafs-clip``, ``clip:ViT-B-32/openai``, ``file.py:Class``), or an object: an ``Adapter``,
     or anything with ``encode_images`` and ``encode_texts``. corruption: name, alias, family, modality, ``joint:A+B``, a
     comma list, ``all``, or ``clean``. severity: ``3``, ``"1-5"`` or ``[1, 3, 5]``. dataset: a name, a folder, or a list
-    of samples. task: one or several; all that the model can do where none is named. out: the results folder; a run
-    that is stored there is resumed. prompts, model_args (``"dtype=bfloat16"`` or a mapping), trust_remote_code,
-    first_stage: of generative models. progress: False for none. The others are those of ``mafs-bench run``.
+    of samples. task: one or several; None: all that the model supports. out: the results folder; a run stored there is
+    resumed. prompts, model_args (``"dtype=bfloat16"`` or a mapping), trust_remote_code, first_stage: options of
+    generative models. progress: whether to show a progress bar. The others are those of ``mafs-bench run``.
 
-    Raises ``mafs_bench.errors.MafsBenchError``: each in one line with what is allowed.
+    Raises ``mafs_bench.errors.MafsBenchError`` with a one-line message that states what is allowed.
 
     >>> import mafs_bench as mb
     >>> mb.run("chance", corruption="fog", severity=1, limit=4, task="matching", progress=False).tasks
@@ -323,7 +322,7 @@ def execute_request(
     dataset: Dataset | None = None,
     elsewhere: Elsewhere | None = None,
 ) -> Run:
-    """Plan a request, execute it, and read what was stored; ``adapter`` and ``dataset`` in place of names."""
+    """Plan a request, execute it, and read the stored run; ``adapter`` and ``dataset`` replace names by objects."""
     from mafs_bench.runs.execute import execute
     from mafs_bench.runs.plan import make_plan
     from mafs_bench.runs.progress import make_progress
@@ -339,20 +338,20 @@ def execute_request(
 
 
 def wrapped(model: object, executor: str) -> Adapter:
-    """Wrap an object. Raises ``UsageError`` where it has to be built again on other machines."""
+    """Wrap an object in an adapter. Raises ``UsageError`` if the executor has to rebuild it on other machines."""
     from mafs_bench.adapters.inference import forbid_tf32
     from mafs_bench.adapters.object_adapter import as_adapter
 
     if executor != "local":
         raise UsageError(
-            "an object runs in this process alone; name a file, path/to/file.py:Class, for --executor ray"
+            "an object runs only in this process; for --executor ray give a file, path/to/file.py:Class"
         )
     forbid_tf32()
     return as_adapter(model)
 
 
 def object_name(model: object) -> str:
-    """What a model that was given as an object is called: its qualified class name."""
+    """The name of a model given as an object: its qualified class name."""
     return f"{type(model).__module__}.{type(model).__qualname__}"
 
 
@@ -371,7 +370,7 @@ def _dataset(dataset: str | Path | Dataset | Samples) -> str | Dataset:
 
 
 def load_run(folder: str | Path) -> Run:
-    """Read a results folder. Raises ``StoreError`` for one that is not there or damaged."""
+    """Load a results folder. Raises ``StoreError`` if it does not exist or is damaged."""
     from mafs_bench.runs.store import read_run
 
     return Run(read_run(Path(folder)))

@@ -1,6 +1,6 @@
-"""Train fusions, schedulers, studies and what is bundled, as the commands ``train``, ``calibrate`` and ``study`` do.
+"""Train fusions, schedulers, studies and bundled models: the commands ``train``, ``calibrate`` and ``study``.
 
-``log`` gets a line of progress at a time.
+``log`` is called with one line of progress at a time.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def train_scheduler(
     out: Path | None,
     log: Log,
 ) -> Sequence[Trained]:
-    """Train fusion weights on a frozen backbone; returns where they are. Raises ``MafsBenchError``."""
+    """Train fusion weights on a frozen backbone; returns the files. Raises ``MafsBenchError``."""
     from mafs_bench.mafs.train_fusion import TrainingRequest
     from mafs_bench.mafs.train_fusion import train_scheduler as train
     from mafs_bench.mafs.training import Budget

@@ -1,4 +1,4 @@
-"""Run a random part of a submission again and compare."""
+"""Rerun a random part of a submission and compare the scores."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from mafs_bench.types import Condition
 def verify(
     path: Path, model: str, cells: int, data_root: Path | None, resources: Resources, root: Path
 ) -> Iterator[str]:
-    """Give the lines of the outcome, and record it where everything agrees.
+    """Yield the lines of the result, and record the entry as verified if everything agrees.
 
-    Raises ``SubmissionError`` where the bundle is refused, the weights are others or the scores disagree.
+    Raises ``SubmissionError`` if the bundle is refused, the weights differ or the scores disagree.
     """
     report = validate(path, root, replacing=True)
     submission = report.submission
@@ -42,7 +42,7 @@ def verify(
     again = rerun(_request(model, folder, drawn, data_root), drawn, resources, Quiet())
     if again.spec.weights != submission.spec.weights:
         raise SubmissionError(
-            f"{model} has the weights {again.spec.weights[:12]}…, the submission names {submission.spec.weights[:12]}…"
+            f"{model} has the weights {again.spec.weights[:12]}…, the submission has {submission.spec.weights[:12]}…"
         )
     agreements = [_agreement(label, submission, again, folder) for label in drawn]
     yield from (str(agreement) for agreement in agreements)
@@ -60,7 +60,7 @@ def verify(
 
 
 def draw_conditions(submission: Submission, folder: BoardFolder, cells: int) -> list[str]:
-    """Clean, and conditions that nobody can foresee: the one draw here that must not follow from a seed."""
+    """Clean, and unpredictable conditions: the one draw in this project that must not depend on a seed."""
     labels = [
         label
         for label in folder.board.conditions

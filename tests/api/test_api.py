@@ -187,7 +187,7 @@ def test_compare_and_check(chance: mb.Run, tmp_path: Path) -> None:
     result = mb.check(baseline, run=other, margin=1.0)
     assert (int(result.verdict), result.same_model) == (0, True)
     assert {"task", "verdict"} <= set(result.table().columns)
-    with pytest.raises(mb.errors.UsageError, match="one of the two"):
+    with pytest.raises(mb.errors.UsageError, match="needs either"):
         mb.check(baseline)
 
 

@@ -82,7 +82,7 @@ def test_the_template_runs_as_it_is(folder):
 
 def test_a_template_overwrites_nothing(folder):
     (folder / "mine.py").write_text("kept")
-    for name, words in (("mine.py", "is there already"), ("mine.txt", "ends in .py")):
+    for name, words in (("mine.py", "already exists"), ("mine.txt", "ends in .py")):
         error = CliRunner().invoke(app, ["init-adapter", str(folder / name)]).exception
         assert isinstance(error, UsageError)
         assert words in str(error)

@@ -47,7 +47,7 @@ def test_numbers_that_meet_and_numbers_that_differ(tmp_path: Path) -> None:
     ("text", "message"),
     [
         (None, "No such file or directory"),
-        ("rows = 3", "allowed are .*rows.* with model, dataset, t2i_r5, i2t_r5"),
+        ("rows = 3", "allowed: .*rows.* with model, dataset, t2i_r5, i2t_r5"),
         ("[[rows]]\nmodel = 'clip'\ndataset = 'coco'\nt2i_r5 = 'high'\ni2t_r5 = 1", "could not convert"),
         ("rows = [", "Invalid"),
     ],

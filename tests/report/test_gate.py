@@ -358,7 +358,7 @@ def test_the_command_ends_as_the_gate_does(folder, tmp_path, monkeypatch, name, 
 def test_the_command_wants_one_candidate_and_a_place_for_its_summary(folder, monkeypatch):
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     runner, stored = CliRunner(), str(folder / "old.baseline")
-    with pytest.raises(UsageError, match="one of the two"):
+    with pytest.raises(UsageError, match="needs either"):
         runner.invoke(app, ["check", "--baseline", stored], catch_exceptions=False)
     with pytest.raises(UsageError, match="GITHUB_STEP_SUMMARY is not set"):
         runner.invoke(
