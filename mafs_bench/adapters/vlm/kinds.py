@@ -5,8 +5,8 @@ from __future__ import annotations
 from mafs_bench.adapters.model_folder import ModelFolder
 from mafs_bench.errors import WeightsError
 
-PLAIN_PROMPT = frozenset({"paligemma", "blip-2", "instructblip"})
-"""Kinds that were trained on plain prompts: they have no chat template and need none."""
+PLAIN_PROMPT = {"paligemma": "<image>", "blip-2": "", "instructblip": ""}
+"""Kinds that were trained on plain prompts and need no chat template, with what stands before one for the image."""
 OTHERWISE_LOADED = {"blip": "blip:hf-hub:ORG/NAME or blip:FOLDER"}
 """Kinds that have an adapter of their own, with its spec."""
 

@@ -56,6 +56,7 @@ class GenerativeModel:
         self._settings = settings
         self._processor = _load_processor(folder, settings, arguments)
         self._chat = _chat_template(folder, self._processor, arguments)
+        self._image_mark = PLAIN_PROMPT.get(str(folder.config["model_type"]), "")
         self._model = _load_model(folder, settings, arguments)
         self._tokenizer: Any = self._processor.tokenizer
         if self._tokenizer.pad_token_id is None:
@@ -152,7 +153,7 @@ class GenerativeModel:
 
     def _prompt(self, message: str, with_image: bool) -> str:
         if self._chat is None:
-            return message
+            return self._image_mark + message if with_image else message
         content = [{"type": "image"}] if with_image else []
         conversation = [{"role": "user", "content": [*content, {"type": "text", "text": message}]}]
         prompt: str = self._processor.apply_chat_template(
