@@ -119,17 +119,20 @@ def _gather(source, ys, xs, bits, fill, out):  # type: ignore[no-untyped-def]
     one = np.int32(1) << bits
     half = np.int32(1) << (2 * bits - 1)
     outside = np.int32(fill)
+    flat = source.reshape(-1)
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             top, left = ys[y, x] >> bits, xs[y, x] >> bits
             down, right = ys[y, x] & (one - 1), xs[y, x] & (one - 1)
             if top >= 0 and left >= 0 and top + 1 < height and left + 1 < width:
-                t, s = np.uint32(top), np.uint32(left)  # unsigned: no test for indices below zero
+                # Unsigned: no test for indices below zero.
+                here = (np.uintp(top) * np.uintp(width) + np.uintp(left)) * np.uintp(3)
+                under = here + np.uintp(3 * width)
                 for c in range(3):
-                    a, b = np.int32(source[t, s, c]), np.int32(source[t, s + np.uint32(1), c])
+                    k = np.uintp(c)
+                    a, b = np.int32(flat[here + k]), np.int32(flat[here + k + np.uintp(3)])
                     upper = (a << bits) + (b - a) * right
-                    a = np.int32(source[t + np.uint32(1), s, c])
-                    b = np.int32(source[t + np.uint32(1), s + np.uint32(1), c])
+                    a, b = np.int32(flat[under + k]), np.int32(flat[under + k + np.uintp(3)])
                     lower = (a << bits) + (b - a) * right
                     out[y, x, c] = ((upper << bits) + (lower - upper) * down + half) >> (2 * bits)
                 continue
@@ -153,7 +156,7 @@ def gather(image: Image, ys: Plane, xs: Plane, bits: int, fill: int = -1) -> Ima
     Outside the image lies the grey level ``fill``, or its edge where ``fill`` is negative.
     """
     out = np.empty((*ys.shape, 3), dtype=np.uint8)
-    _gather(image, ys, xs, bits, fill, out)
+    _gather(np.ascontiguousarray(image), ys, xs, bits, fill, out)
     return out
 
 

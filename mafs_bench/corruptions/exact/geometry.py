@@ -82,6 +82,19 @@ def _unproject(moved: _Longs, height: int, width: int) -> tuple[Plane, Plane]:
 
 
 @compiled
+def _quotient(a, b):  # type: ignore[no-untyped-def]
+    """``a // b`` for b > 0: floats divide faster, and whole numbers correct what they round.
+
+    Exact for quotients below 2**50, which float64 misses by at most one; larger ones stay as large.
+    """
+    whole = np.int64(np.float64(a) / np.float64(b))
+    rest = a - whole * b
+    if rest < 0:
+        return whole - 1
+    return whole + 1 if rest >= b else whole
+
+
+@compiled
 def _project(inverse, ys, xs, tallest, widest, rows, columns):  # type: ignore[no-untyped-def]
     """Where each output pixel lies; beyond the horizon there is nothing to see, and far outside neither."""
     far = 1 << 24
@@ -93,8 +106,8 @@ def _project(inverse, ys, xs, tallest, widest, rows, columns):  # type: ignore[n
                 continue
             u = inverse[0, 0] * xs[j] + inverse[0, 1] * ys[i] + inverse[0, 2]
             v = inverse[1, 0] * xs[j] + inverse[1, 1] * ys[i] + inverse[1, 2]
-            columns[i, j] = min(max(u * widest // w, -far), far)
-            rows[i, j] = min(max(v * tallest // w, -far), far)
+            columns[i, j] = min(max(_quotient(u * widest, w), -far), far)
+            rows[i, j] = min(max(_quotient(v * tallest, w), -far), far)
 
 
 def _adjugate(m: list[list[int]]) -> list[list[int]]:

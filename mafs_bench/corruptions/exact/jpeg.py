@@ -61,7 +61,7 @@ def _lossy(plane: Plane, divisors: Plane) -> Plane:
     _forward(plane, 9, one)
     _turn_blocks(one, other)
     _forward(other, 14, one)
-    _quantise(one, divisors)
+    _quantise(one, divisors, (1 << 32) // divisors.astype(np.uint64) + 1)
     _inverse(one, 11, other)
     _turn_blocks(other, one)
     _inverse(one, 18, other)
@@ -85,9 +85,11 @@ def _to_ycc(image, luma, chroma):  # type: ignore[no-untyped-def]
     half = np.int32(1 << 15)
     cb, cr = np.zeros(luma.shape[1], dtype=np.int32), np.zeros(luma.shape[1], dtype=np.int32)
     for y in range(luma.shape[0]):
-        line = luma[y]
+        line, pixels = luma[y], image[y].reshape(-1)
         for x in range(line.size):
-            red, green, blue = np.int32(image[y, x, 0]), np.int32(image[y, x, 1]), np.int32(image[y, x, 2])
+            i = np.uintp(3) * np.uintp(x)  # unsigned: no test for indices below zero
+            red, green = np.int32(pixels[i]), np.int32(pixels[i + np.uintp(1)])
+            blue = np.int32(pixels[i + np.uintp(2)])
             line[x] = ((19595 * red + 38470 * green + 7471 * blue + half) >> 16) - 128
             cb[x] += (-11059 * red - 21709 * green + 32768 * blue + half - 1) >> 16
             cr[x] += (32768 * red - 27439 * green - 5329 * blue + half - 1) >> 16
@@ -142,15 +144,17 @@ def _inverse(source, shift, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _quantise(coefficients, divisors):  # type: ignore[no-untyped-def]
-    """Round coefficients, in eighths, to whole steps of the quantiser, in place."""
+def _quantise(coefficients, divisors, inverses):  # type: ignore[no-untyped-def]
+    """Round coefficients, in eighths, to whole steps of the quantiser, in place.
+
+    inverses: 2**32 / divisor, rounded up, which gives the exact quotient as long as coefficient * divisor < 2**32.
+    """
     for y in range(coefficients.shape[0]):
         for left in range(0, coefficients.shape[1], 8):
-            line, steps = coefficients[y, left : left + 8], divisors[y % 8]
+            line, steps, parts = coefficients[y, left : left + 8], divisors[y % 8], inverses[y % 8]
             for x in range(8):
-                divisor = np.uint32(steps[x])
-                size = np.uint32(abs(line[x]))
-                whole = np.int32((size + (divisor >> np.uint32(1))) // divisor) * steps[x]
+                size = np.uint64(np.uint32(abs(line[x]) + (steps[x] >> 1)))
+                whole = np.int32((size * parts[x]) >> np.uint64(32)) * steps[x]
                 line[x] = whole if line[x] >= 0 else -whole
 
 
@@ -171,11 +175,13 @@ def _to_rgb(luma, chroma, enlarged, out):  # type: ignore[no-untyped-def]
                 wide[2 * x - 1] = (3 * line[x - 1] + line[x] + 7) >> 4
                 wide[2 * x] = (3 * line[x] + line[x - 1] + 8) >> 4
         blue, red, level = enlarged[0], enlarged[1], luma[y]
+        pixels = out[y].reshape(-1)
         for x in range(out.shape[1]):
+            i = np.uintp(3) * np.uintp(x)
             grey = (level[x] << 16) + 8421376  # 128 and a half
-            out[y, x, 0] = min(max((grey + 91881 * red[x]) >> 16, 0), 255)
-            out[y, x, 1] = min(max((grey - 22554 * blue[x] - 46802 * red[x]) >> 16, 0), 255)
-            out[y, x, 2] = min(max((grey + 116130 * blue[x]) >> 16, 0), 255)
+            pixels[i] = min(max((grey + 91881 * red[x]) >> 16, 0), 255)
+            pixels[i + np.uintp(1)] = min(max((grey - 22554 * blue[x] - 46802 * red[x]) >> 16, 0), 255)
+            pixels[i + np.uintp(2)] = min(max((grey + 116130 * blue[x]) >> 16, 0), 255)
 
 
 jpeg_compression = grain_of_unit(ImageOperator(no_draws, _apply_jpeg, {"quality": (1, 100)}))

@@ -21,6 +21,8 @@ from mafs_bench.types import Box, Image, Params
 
 _Size = tuple[int, int]
 _Longs = npt.NDArray[np.int64]
+_Rectangle = tuple[int, int, int, int]
+"""Top, bottom, left and right."""
 
 _SHARE = {"share": (0.0, 1.0)}
 _GRID = 14
@@ -60,7 +62,7 @@ def _apply_occlusion(image: Image, draws: CoverDraws, params: Params) -> Image:
     low, high = 0, 1 << 18
     while high - low > 1:  # the hidden area grows with the factor
         middle = (low + high) // 2
-        if _hidden(draws, middle, (height, width)).sum() < wanted:
+        if _hidden(draws, middle, (height, width)) < wanted:
             low = middle
         else:
             high = middle
@@ -71,7 +73,7 @@ def _apply_occlusion(image: Image, draws: CoverDraws, params: Params) -> Image:
     return out
 
 
-def _rectangle(draws: CoverDraws, number: int, factor: int, size: _Size) -> tuple[int, int, int, int]:
+def _rectangle(draws: CoverDraws, number: int, factor: int, size: _Size) -> _Rectangle:
     """Top, bottom, left and right of a rectangle whose half sides are scaled by ``factor`` in 2**-16."""
     height, width = size
     (x, y), (across, down) = draws.centres[number].tolist(), draws.sides[number].tolist()
@@ -81,12 +83,21 @@ def _rectangle(draws: CoverDraws, number: int, factor: int, size: _Size) -> tupl
     return top, bottom, left, right
 
 
-def _hidden(draws: CoverDraws, factor: int, size: _Size) -> npt.NDArray[np.bool_]:
-    mask = np.zeros(size, dtype=bool)
-    for number in range(_COVERS):
-        top, bottom, left, right = _rectangle(draws, number, factor, size)
-        mask[top:bottom, left:right] = True
-    return mask
+def _hidden(draws: CoverDraws, factor: int, size: _Size) -> int:
+    """How many pixels lie under at least one of three rectangles, by inclusion and exclusion."""
+    a, b, c = (_rectangle(draws, number, factor, size) for number in range(_COVERS))
+    ab, ac, bc = _overlap(a, b), _overlap(a, c), _overlap(b, c)
+    return _area(a) + _area(b) + _area(c) - _area(ab) - _area(ac) - _area(bc) + _area(_overlap(ab, c))
+
+
+def _overlap(a: _Rectangle, b: _Rectangle) -> _Rectangle:
+    top, bottom = max(a[0], b[0]), min(a[1], b[1])
+    left, right = max(a[2], b[2]), min(a[3], b[3])
+    return (top, bottom, left, right) if top < bottom and left < right else (0, 0, 0, 0)
+
+
+def _area(a: _Rectangle) -> int:
+    return max(a[1] - a[0], 0) * max(a[3] - a[2], 0)
 
 
 @dataclass(frozen=True, slots=True)
