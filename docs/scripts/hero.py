@@ -3,8 +3,8 @@
     python docs/scripts/hero.py --board scenes-fused-retrieval    read the board, store the curves, draw
     python docs/scripts/hero.py                                   draw from the stored curves
 
-It writes ``docs/assets/hero-light.png`` and ``hero-dark.png``. The curves are kept in ``docs/results/hero.json``;
-a test compares them with the board's table.
+It writes ``hero-light.png`` and ``hero-dark.png`` into ``docs/assets``, and both for narrow pages. The curves are kept
+in ``docs/results/hero.json``; a test compares them with the board's table.
 """
 
 from __future__ import annotations
@@ -78,39 +78,64 @@ def measure(board: str) -> dict[str, Any]:
     }
 
 
-def draw(data: dict[str, Any], theme: Theme) -> Figure:
-    """The figure in one theme."""
+@dataclass(frozen=True)
+class Layout:
+    """Where things are, in inches: a strip of tiles from its upper left corner, and the box of the curves."""
+
+    size: tuple[float, float]
+    strip: tuple[float, float]
+    tile: float
+    curves: tuple[float, float, float, float]
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """Inches as shares of the figure."""
+        return x / self.size[0], y / self.size[1]
+
+    def box(self, x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
+        """A box in inches as shares of the figure."""
+        return (*self.at(x, y), *self.at(width, height))
+
+
+LAYOUTS = {
+    "": Layout((15.5, 6.4), (2.09, 5.31), 1.53, (9.3, 0.83, 3.57, 4.35)),
+    "-narrow": Layout((8.9, 12.1), (2.09, 11.0), 1.53, (1.0, 0.83, 5.2, 3.6)),
+}
+"""Side by side, and one below the other for narrow pages, by the end of the file's name."""
+
+
+def draw(data: dict[str, Any], theme: Theme, layout: Layout) -> Figure:
+    """The figure in one theme and layout."""
     with mpl.rc_context({"font.family": "DejaVu Sans", "text.color": theme.ink, "font.size": 15}):
-        figure = plt.figure(figsize=(15.5, 6.4), facecolor=theme.paper)
-        _draw_strip(figure, theme)
-        _draw_curves(figure.add_axes((0.60, 0.13, 0.23, 0.68)), data, theme)
-        _title(figure, 0.60, "What is left", theme)
+        figure = plt.figure(figsize=layout.size, facecolor=theme.paper)
+        _draw_strip(figure, layout, theme)
+        _draw_curves(figure.add_axes(layout.box(*layout.curves)), data, theme)
+        x, top = layout.curves[0], layout.curves[1] + layout.curves[3]
         models = f"{len(data['curves'])} models, mean over {data['corruptions']} corruptions"
-        figure.text(0.60, 0.855, f"R@1 of fused retrieval, {models}", color=theme.soft, fontsize=14)
+        figure.text(*layout.at(x, top + 0.74), "What is left", fontsize=20, fontweight="bold")
+        figure.text(
+            *layout.at(x, top + 0.29), f"R@1 of fused retrieval, {models}", color=theme.soft, fontsize=14
+        )
     return figure
 
 
-def _title(figure: Figure, x: float, text: str, theme: Theme) -> None:
-    figure.text(x, 0.925, text, color=theme.ink, fontsize=20, fontweight="bold")
-
-
-def _draw_strip(figure: Figure, theme: Theme) -> None:
-    left, top, side, gap = 0.135, 0.83, 0.0985, 0.006
-    height = side * 15.5 / 6.4
-    _title(figure, left, "What is done to the input", theme)
+def _draw_strip(figure: Figure, layout: Layout, theme: Theme) -> None:
+    left, top = layout.strip
+    across, down = layout.tile + 0.09, layout.tile + 0.09
+    figure.text(*layout.at(left, top + 0.61), "What is done to the input", fontsize=20, fontweight="bold")
     for row, (name, label) in enumerate(_ROWS.items()):
-        bottom = top - (row + 1) * height - row * gap * 2.4
-        figure.text(left - 0.008, bottom + height / 2, label, ha="right", va="center")
+        bottom = top - layout.tile - row * down
+        figure.text(*layout.at(left - 0.12, bottom + layout.tile / 2), label, ha="right", va="center")
         for column, image in enumerate(_images(name)):
-            axes = figure.add_axes((left + column * (side + gap), bottom, side, height))
+            axes = figure.add_axes(layout.box(left + column * across, bottom, layout.tile, layout.tile))
             axes.imshow(image)
             axes.set_axis_off()
             if row == 0:
                 title = f"severity {_SEVERITIES[column]}" if column else "clean"
                 axes.set_title(title, color=theme.soft, fontsize=14, pad=5)
     damaged = mb.corrupt_text(_scene().captions[0], "keyboard", severity=5, suite="core@2")
-    figure.text(left - 0.008, 0.035, "keyboard, 5", ha="right")
-    figure.text(left, 0.035, textwrap.shorten(f"“{damaged}", 50, placeholder=" …”"), color=theme.soft)
+    y = top - len(_ROWS) * down - 0.22
+    figure.text(*layout.at(left - 0.12, y), "keyboard, 5", ha="right")
+    figure.text(*layout.at(left, y), textwrap.shorten(f"“{damaged}", 58, placeholder=" …”"), color=theme.soft)
 
 
 def _scene() -> mb.Sample:
@@ -171,7 +196,9 @@ def main() -> None:
         STORED.write_text(json.dumps(measure(board), indent=1) + "\n", encoding="utf-8")
     data = json.loads(STORED.read_text(encoding="utf-8"))
     for name, theme in THEMES.items():
-        draw(data, theme).savefig(FIGURES / f"hero-{name}.png", dpi=100, facecolor=theme.paper)
+        for end, layout in LAYOUTS.items():
+            file = FIGURES / f"hero-{name}{end}.png"
+            draw(data, theme, layout).savefig(file, dpi=100, facecolor=theme.paper)
 
 
 if __name__ == "__main__":

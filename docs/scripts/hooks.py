@@ -27,7 +27,10 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
                     f"{folder}/{path.name}" for path in sorted(Path(config.docs_dir, folder).glob("*.md"))
                 ]
                 made = [name for name in pages.PAGES if name.startswith(f"{folder}/")]
-                listed.extend(name for name in dict.fromkeys([*made, *there]) if name not in listed)
+                known = {
+                    page for item in listed for page in (item.values() if isinstance(item, dict) else [item])
+                }
+                listed.extend(name for name in dict.fromkeys([*made, *there]) if name not in known)
     return config
 
 

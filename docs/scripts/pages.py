@@ -79,9 +79,15 @@ def _command(names: tuple[str, ...], command: click.Command) -> str:
     context = click.Context(command, info_name=" ".join(("mafs-bench", *names)))
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     records = [p.get_help_record(context) for p in command.params if p.name != "help"]
-    rows = [(f"`{name}`", _text(text)) for name, text in filter(None, records)]
+    rows = [(_option(name), _text(text)) for name, text in filter(None, records)]
     parts = [f"## {' '.join(names)}", _text(command.help), f"```text\n{usage}\n```"]
     return "\n\n".join([*parts, table(("option", "meaning"), rows)] if rows else parts)
+
+
+def _option(record: str) -> str:
+    """An option and its type, each unbroken."""
+    name, _, kind = record.partition(" ")
+    return f"`{name}` `{kind}`" if kind else f"`{name}`"
 
 
 def _text(text: str | None) -> str:
@@ -260,7 +266,8 @@ def _metric_row(metric: Metric, primary: bool) -> tuple[str, ...]:
     ends = [f"{end:g}".replace("inf", "∞") for end in (metric.low, metric.high)]
     name = f"**`{metric.name}`**" if primary else f"`{metric.name}`"
     better = "higher" if metric.higher_is_better else "lower"
-    return name, f"{ends[0]} to {ends[1]}", better, metric.interval, metric.source
+    unbroken = metric.interval.replace("-", "\u2011")
+    return name, f"{ends[0]} to {ends[1]}", better, unbroken, metric.source
 
 
 def models() -> str:

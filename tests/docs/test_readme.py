@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from mafs_bench.version import __version__
+
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SET_UP = (
@@ -35,6 +37,10 @@ def test_links_and_images_lead_somewhere() -> None:
     local = [target.partition("#")[0] for target in targets if "://" not in target]
     assert local
     assert [target for target in local if not (ROOT / target).exists()] == []
+
+
+def test_the_citation_is_of_this_version() -> None:
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 def test_the_figure_is_of_the_board() -> None:
