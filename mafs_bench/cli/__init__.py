@@ -38,7 +38,7 @@ _COMMANDS = (
     "calibrate",
     "study",
 )
-"""Modules of this package; each registers its commands with ``register(app)``."""
+"""Modules of this package; each one registers its commands with ``register(app)``."""
 
 app = typer.Typer(
     name="mafs-bench",
@@ -61,12 +61,12 @@ _DEBUG = "--debug"
 
 @app.callback()
 def _root(
-    debug: bool = typer.Option(False, _DEBUG, help="Show the traceback of an error; may stand anywhere."),
+    debug: bool = typer.Option(False, _DEBUG, help="Show the traceback of an error; allowed anywhere."),
     version: bool = typer.Option(
         False, "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
     ),
 ) -> None:
-    """Take the options that stand before a command."""
+    """Parse the options before a command."""
 
 
 for _name in _COMMANDS:
@@ -74,12 +74,12 @@ for _name in _COMMANDS:
 
 
 _UsageError = cast("type[Any]", typer.BadParameter.__base__)
-"""What a wrong command line raises; typer has no public name for it."""
+"""The exception for a wrong command line; typer has no public name for it."""
 
 
 def main() -> None:
     """Run the command line; the entry point of ``mafs-bench``."""
-    # Threads that spin at OpenMP's barriers would take from the workers the time in which they corrupt images.
+    # Threads that spin at OpenMP's barriers would take CPU time from the workers that corrupt images.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     make_output_safe()
     words = [word for word in sys.argv[1:] if word != _DEBUG]
@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def _run(words: list[str], failed: int, debug: bool) -> int | None:
-    """Run the command; ``failed`` is the exit code where it fails. ``debug`` shows the traceback of every error."""
+    """Run the command; ``failed`` is the exit code of a failure. ``debug`` shows the traceback of every error."""
     try:
         code = cast("int | None", app(words, standalone_mode=False))
     except InterruptedRunError as error:
@@ -102,8 +102,8 @@ def _run(words: list[str], failed: int, debug: bool) -> int | None:
     except SystemExit as error:
         if failed == 1:
             raise
-        # By a model's own code, say: its exit code is no verdict.
-        return _say(f"the program was ended from within (exit code {error.code})", failed)
+        # For example by a model's own code: its exit code is not a verdict.
+        return _say(f"the program was ended by a call of exit (exit code {error.code})", failed)
     except Exception as error:
         message = _known(error)
         if debug or message is None:
@@ -113,7 +113,7 @@ def _run(words: list[str], failed: int, debug: bool) -> int | None:
 
 
 def _known(error: Exception) -> str | None:
-    """What to say of an error that is no fault of this program; None for one that is."""
+    """The message for an error that is not a fault of this program; None for an unexpected one."""
     from mafs_bench.api.checks import failure_in_user_code
 
     if isinstance(error, MafsBenchError):
@@ -127,7 +127,7 @@ def _say(message: str, code: int) -> int:
 
 
 def _wrong_usage(error: Any) -> str:
-    """What is wrong with the command line, and what the option in question takes."""
+    """The fault in the command line, and the values that the option allows."""
     wrong = error.format_message().rstrip(".")
     takes = getattr(getattr(error, "param", None), "help", None)
     more = f"; see {error.ctx.command_path} --help" if error.ctx else ""

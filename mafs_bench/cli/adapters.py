@@ -15,9 +15,9 @@ def register(app: typer.Typer) -> None:
 
 
 def init_adapter(
-    file: Annotated[Path, typer.Argument(help="Python file to write, as in my_model.py")],
+    file: Annotated[Path, typer.Argument(help="Python file to write, such as my_model.py")],
 ) -> None:
-    """Write a commented template of a model of your own, which runs as it is."""
+    """Write a commented, runnable template of a model."""
     from mafs_bench.api.checks import write_template
 
     write_template(file)
@@ -26,12 +26,17 @@ def init_adapter(
 
 def check_adapter(
     spec: Annotated[str, typer.Argument(help="name, name:argument or path/to/file.py:ClassName")],
-    dataset: Annotated[str, typer.Option(help="name, name:variant or a folder of yours")] = "scenes",
-    data_root: Annotated[Path | None, typer.Option(help="folder of the data set's official layout")] = None,
+    dataset: Annotated[str, typer.Option(help="name, name:variant or your own folder")] = "scenes",
+    data_root: Annotated[
+        Path | None, typer.Option(help="folder of the data set in its official layout")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps")] = "auto",
     precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16")] = "fp32",
 ) -> None:
-    """Exercise a model on a handful of samples: one line a check, exit code 1 when one fails."""
+    """Test a model on a few samples: one line per check.
+
+    Exit code 1 if a check fails.
+    """
     from mafs_bench.api import checks
 
     failed = 0

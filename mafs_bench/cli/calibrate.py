@@ -15,16 +15,21 @@ def register(app: typer.Typer) -> None:
 
 def calibrate(
     backbone: Annotated[str, typer.Option(help="spec of the frozen dual encoder, or file.py:Class")],
-    dataset: Annotated[str, typer.Option(help="name, name:variant or a folder of yours")],
-    split: Annotated[str, typer.Option(help="split of unlabelled pairs; not one to be scored")] = "val",
-    data_root: Annotated[Path | None, typer.Option(help="folder of the data set's official layout")] = None,
+    dataset: Annotated[str, typer.Option(help="name, name:variant or your own folder")],
+    split: Annotated[str, typer.Option(help="split of unlabelled pairs; not a test split")] = "val",
+    data_root: Annotated[
+        Path | None, typer.Option(help="folder of the data set in its official layout")
+    ] = None,
     pairs: Annotated[int | None, typer.Option(min=1, help="only the first N images with their texts")] = None,
-    scheduler: Annotated[Path | None, typer.Option(help="weights that hold the scheduler [bundled]")] = None,
+    scheduler: Annotated[Path | None, typer.Option(help="weights with the scheduler [bundled]")] = None,
     fusion: Annotated[str, typer.Option(help="which bundled scheduler: mafs or mafs@2")] = "mafs",
     seed: Annotated[int, typer.Option(help="of prototypes and banks")] = 0,
     out: Annotated[Path | None, typer.Option(help="folder for the weights [~/.mafs-bench/fusion]")] = None,
 ) -> None:
-    """Fit a trained scheduler to another backbone without gradients; then mafs-clip:SPEC works."""
+    """Transfer a trained scheduler to another backbone.
+
+    Closed-form fits, no gradients; afterwards mafs-clip:SPEC works.
+    """
     from mafs_bench.api import training
 
     trained = training.calibrate(

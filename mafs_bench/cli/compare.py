@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 _OUT = Annotated[list[Path] | None, typer.Option(help="repeatable; .md, .csv or .tex by suffix")]
-_METRIC = Annotated[str | None, typer.Option(help="name; each task's primary one")]
+_METRIC = Annotated[str | None, typer.Option(help="metric name [primary metric of each task]")]
 _RESAMPLES = Annotated[int, typer.Option(min=200, help="bootstrap resamples")]
 
 
@@ -22,11 +22,14 @@ def register(app: typer.Typer) -> None:
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="results folders; the first one is the baseline")],
     metric: _METRIC = None,
-    task: Annotated[list[str] | None, typer.Option(help="repeatable; all that the runs share")] = None,
+    task: Annotated[list[str] | None, typer.Option(help="repeatable [all tasks that the runs share]")] = None,
     out: _OUT = None,
     resamples: _RESAMPLES = 2000,
 ) -> None:
-    """Compare runs with the first one: robustness measures, paired tests over the grid, corrected, effect sizes."""
+    """Compare runs with the first one, with paired tests.
+
+    Prints robustness measures, corrected paired tests over all cells, and effect sizes.
+    """
     from mafs_bench.api.comparing import comparison_tables
     from mafs_bench.api.output import print_tables
 
@@ -35,12 +38,15 @@ def compare(
 
 def domain_gap(
     source: Annotated[Path, typer.Argument(help="results folder on the source domain")],
-    target: Annotated[Path, typer.Argument(help="results folder of the same model on another")],
+    target: Annotated[Path, typer.Argument(help="results folder of the same model on another domain")],
     metric: _METRIC = None,
     out: _OUT = None,
     resamples: _RESAMPLES = 2000,
 ) -> None:
-    """Score lost between two domains, and whether corruption hurts more off the source."""
+    """Compare the runs of one model on two domains.
+
+    Prints the score lost between them, and whether corruption costs more outside the source domain.
+    """
     from mafs_bench import api
     from mafs_bench.api.output import check_suffixes, print_tables, write_tables
 
@@ -53,11 +59,14 @@ def domain_gap(
 
 def verify_paper(
     file: Annotated[
-        Path | None, typer.Argument(help="TOML of printed numbers, with cells if you like [those we know]")
+        Path | None, typer.Argument(help="TOML of printed numbers, optionally with cells [arXiv 2212.08044]")
     ] = None,
     out: _OUT = None,
 ) -> None:
-    """Recompute what arXiv 2212.08044 prints and list where its tables disagree with themselves."""
+    """Recompute the tables of arXiv 2212.08044.
+
+    Lists where its printed numbers disagree with each other.
+    """
     from mafs_bench.api.comparing import paper_table
     from mafs_bench.api.output import check_suffixes, print_tables, write_tables
 

@@ -1,4 +1,4 @@
-"""``mafs-bench corrupt``: have the corrupted files."""
+"""``mafs-bench corrupt``: write the corrupted files."""
 
 from __future__ import annotations
 
@@ -17,19 +17,24 @@ def register(app: typer.Typer) -> None:
 
 def corrupt(
     corruption: Annotated[str, typer.Option(help="name, family, modality, a comma list, or all")],
-    out: Annotated[Path, typer.Option(help="folder to write to; an export begun there goes on")],
+    out: Annotated[Path, typer.Option(help="folder to write to; resumes an interrupted export")],
     severity: Annotated[str, typer.Option(help="3, 1-5 or 1,3,5")] = "1-5",
-    dataset: Annotated[str, typer.Option(help="name, name:variant or a folder of yours")] = "scenes",
-    split: Annotated[str | None, typer.Option(help="test unless told otherwise")] = None,
-    data_root: Annotated[Path | None, typer.Option(help="folder of the data set's official layout")] = None,
-    suite: Annotated[str, typer.Option(help="name@version or a TOML file of yours")] = "core@1",
+    dataset: Annotated[str, typer.Option(help="name, name:variant or your own folder")] = "scenes",
+    split: Annotated[str | None, typer.Option(help="split [test]")] = None,
+    data_root: Annotated[
+        Path | None, typer.Option(help="folder of the data set in its official layout")
+    ] = None,
+    suite: Annotated[str, typer.Option(help="name@version or your own TOML file")] = "core@1",
     limit: Annotated[int | None, typer.Option(help="only the first N samples")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="of all corruptions")] = 0,
-    max_pixels: Annotated[int, typer.Option(help="refuse images of more pixels")] = MAX_PIXELS,
+    seed: Annotated[int, typer.Option(min=0, help="seed of all corruptions")] = 0,
+    max_pixels: Annotated[int, typer.Option(help="refuse images with more pixels")] = MAX_PIXELS,
     workers: Annotated[int | None, typer.Option(min=0, help="processes [all cores]")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="print nothing but errors")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="print only errors")] = False,
 ) -> None:
-    """Write the corrupted data set losslessly, as a run would make it on the fly, with a manifest."""
+    """Write a corrupted data set, lossless, with a manifest.
+
+    The files are what a run would corrupt on the fly.
+    """
     from mafs_bench.api.corrupting import export_corrupted
 
     files = export_corrupted(

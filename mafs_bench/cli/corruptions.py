@@ -1,4 +1,4 @@
-"""``mafs-bench check-operator``: does an operator keep the contract?"""
+"""``mafs-bench check-operator``: check an operator against the contract."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ def register(app: typer.Typer) -> None:
 
 
 def check_operator(
-    operator: Annotated[str, typer.Argument(help="a registered name, or file.py:attribute")],
+    operator: Annotated[str, typer.Argument(help="registered name, or file.py:attribute")],
     suite: Annotated[
         str | None,
-        typer.Option(help="take the parameters from the block of this suite that uses the operator"),
+        typer.Option(help="take the parameters from this suite"),
     ] = None,
 ) -> None:
-    """Check an operator against the contract, one line a rule. Without a suite it gets {"severity": 1 to 5}."""
+    """Check a corruption operator: one line per rule.
+
+    Without a suite it gets the parameters {"severity": 1} to 5.
+    """
     from mafs_bench.api import checks
 
     findings = checks.check_operator(operator, suite)

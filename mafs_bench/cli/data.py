@@ -1,4 +1,4 @@
-"""``mafs-bench data``: what is there of a data set."""
+"""``mafs-bench data``: check data sets on disk."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this area."""
-    data = typer.Typer(help="Look after data sets on disk.", no_args_is_help=True)
+    data = typer.Typer(help="Check data sets on disk.", no_args_is_help=True)
     data.command("check")(_check)
     app.add_typer(data, name="data")
 
 
 def _check(
-    name: Annotated[str, typer.Argument(help="coco, flickr30k, vqav2, or a folder of your own")],
-    data_root: Annotated[Path | None, typer.Option(help="folder of the data set's official layout")] = None,
-    decode: Annotated[
-        bool, typer.Option("--decode", help="decode every image, not only look for it")
-    ] = False,
+    name: Annotated[str, typer.Argument(help="coco, flickr30k, vqav2, or your own folder")],
+    data_root: Annotated[
+        Path | None, typer.Option(help="folder of the data set in its official layout")
+    ] = None,
+    decode: Annotated[bool, typer.Option("--decode", help="also decode every image")] = False,
 ) -> None:
-    """Count images and texts of every split and name what is missing."""
+    """Count images and texts per split; list missing files."""
     from mafs_bench.api.checks import check_dataset
     from mafs_bench.errors import DataError
 

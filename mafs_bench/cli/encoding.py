@@ -1,4 +1,4 @@
-"""Output to terminals and files that are not UTF-8: what an encoding lacks is written in ASCII, never an error."""
+"""Output to terminals and files that are not UTF-8: unsupported characters become ASCII, never an error."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _HANDLER = "mafs_bench.plain"
 
 
 def make_output_safe() -> None:
-    """Let stdout and stderr write in their encoding what it has, and the rest in ASCII."""
+    """Make stdout and stderr replace characters that their encoding lacks by ASCII."""
     codecs.register_error(_HANDLER, _plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -43,7 +43,7 @@ def make_output_safe() -> None:
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
-    """Write what cannot be encoded by ``_PLAIN``, else without its accents, else as ``?``."""
+    """Replace unencodable characters: by ``_PLAIN``, otherwise without accents, otherwise by ``?``."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lacking = error.object[error.start : error.end]

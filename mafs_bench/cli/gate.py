@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 def baseline(
     run: Annotated[Path, typer.Argument(help="results folder")],
-    out: Annotated[Path, typer.Option(help="the file that later checks read")],
+    out: Annotated[Path, typer.Option(help="baseline file to write")],
 ) -> None:
     """Store a run as the baseline of later checks."""
     from mafs_bench import api
@@ -27,20 +27,27 @@ def baseline(
 
 def check(
     baseline: Annotated[Path, typer.Option(help="file of mafs-bench baseline")],
-    model: Annotated[str | None, typer.Option(help="run this model on the baseline's cells")] = None,
-    run: Annotated[Path | None, typer.Option(help="or read this results folder")] = None,
+    model: Annotated[str | None, typer.Option(help="run this model on the cells of the baseline")] = None,
+    run: Annotated[Path | None, typer.Option(help="or check this results folder")] = None,
     margin: Annotated[float, typer.Option(help="points that may be lost (1.0: R@1 of 61.3 to 60.3)")] = 1.0,
     alpha: Annotated[float, typer.Option(help="error rate over all claims")] = 0.05,
-    metric: Annotated[list[str] | None, typer.Option(help="repeatable; each task's primary one")] = None,
+    metric: Annotated[list[str] | None, typer.Option(help="repeatable [primary metric of each task]")] = None,
     junit: Annotated[Path | None, typer.Option(help="write JUnit XML")] = None,
     github: Annotated[bool, typer.Option("--github", help="write the step summary")] = False,
     out: Annotated[Path | None, typer.Option(help="results folder of --model")] = None,
-    dataset: Annotated[str | None, typer.Option(help="where the baseline's is a folder of yours")] = None,
-    data_root: Annotated[Path | None, typer.Option(help="folder of the data set's official layout")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="data set, if the baseline's is your own folder")
+    ] = None,
+    data_root: Annotated[
+        Path | None, typer.Option(help="folder of the data set in its official layout")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps")] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="images a forward pass")] = 64,
+    batch_size: Annotated[int, typer.Option(min=1, help="images per forward pass")] = 64,
 ) -> None:
-    """Has a model lost more than the margin? Ends 0: pass, 1: regression, 2: inconclusive, 3: nothing checked."""
+    """Check a model for a regression against a baseline.
+
+    Exit code 0: pass, 1: regression, 2: inconclusive, 3: nothing checked.
+    """
     from mafs_bench import api
     from mafs_bench.api.output import (
         gate_table,

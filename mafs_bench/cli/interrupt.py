@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during a run: what is finished stays stored, and one line says so."""
+"""Ctrl-C and SIGTERM during a run: finished cells stay stored, and one line says so."""
 
 from __future__ import annotations
 

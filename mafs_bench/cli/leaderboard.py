@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 _Root = Annotated[Path | None, typer.Option(help="checkout of the project, or its leaderboards/")]
-_Replace = Annotated[bool, typer.Option("--replace", help="as a correction of the entry of the same name")]
+_Replace = Annotated[bool, typer.Option("--replace", help="correct the entry with the same name")]
 _board_app = typer.Typer(
-    help="Boards: define and open one, take a submission in, verify it, build the tables, check them.",
+    help="Define boards; add, verify and rank submissions.",
     no_args_is_help=True,
 )
 
@@ -32,7 +32,7 @@ def submit(
     replace: _Replace = False,
     root: _Root = None,
 ) -> None:
-    """Make a bundle of a run's per-sample scores for a board, and validate it."""
+    """Make a bundle of a run's scores for a board."""
     from mafs_bench.api import boards
 
     boards.make_submission(run, board, model_card, out, root)
@@ -45,10 +45,13 @@ def validate(
     replace: _Replace = False,
     root: _Root = None,
     markdown: Annotated[
-        Path | None, typer.Option(help="write the findings and the board with it here")
+        Path | None, typer.Option(help="file for the findings and the board with this entry")
     ] = None,
 ) -> None:
-    """Check a bundle: every finding, one line each; exit code 1 where there is an error."""
+    """Check a submission bundle: one line per finding.
+
+    Exit code 1 if there is an error.
+    """
     from mafs_bench.api import boards
 
     report = boards.validate_submission(bundle, root, replace=replace, markdown=markdown)
@@ -61,22 +64,23 @@ def validate(
 
 @_board_app.command("new")
 def new(
-    name: Annotated[str, typer.Argument(help="small letters, digits, hyphens")],
+    name: Annotated[str, typer.Argument(help="lower-case letters, digits, hyphens")],
     title: Annotated[str, typer.Option()],
-    about: Annotated[str, typer.Option(help="what the data are and where they come from")],
+    about: Annotated[str, typer.Option(help="description and origin of the data")],
     task: Annotated[str, typer.Option()],
     dataset: Annotated[str, typer.Option()],
     split: Annotated[str, typer.Option()] = "test",
     suite: Annotated[str, typer.Option()] = "core@1",
-    corruption: Annotated[
-        str, typer.Option(help="as for run; those that apply to the task are taken")
-    ] = "all",
+    corruption: Annotated[str, typer.Option(help="as for run; only those that apply to the task")] = "all",
     severity: Annotated[str, typer.Option()] = "1-5",
     seed: Annotated[int, typer.Option()] = 0,
     limit: Annotated[int | None, typer.Option(help="only the first N samples")] = None,
     root: _Root = None,
 ) -> None:
-    """Define a board, or define it anew while it has no submission; ``open`` pins its rows."""
+    """Define a board, or redefine one without submissions.
+
+    ``open`` then pins its rows.
+    """
     from mafs_bench.api import boards
 
     folder = boards.define_board(
@@ -102,7 +106,10 @@ def open_boards(
     data_root: Annotated[Path | None, typer.Option(help="folder of the data set")] = None,
     root: _Root = None,
 ) -> None:
-    """Pin the rows of boards, from data and suite and without a model: they take submissions from then on."""
+    """Pin the rows of boards, which then take submissions.
+
+    The rows come from the data set and the suite; no model is needed.
+    """
     from mafs_bench.api import boards as api
 
     for opened in api.open_boards(boards, data_root, root):
@@ -117,7 +124,7 @@ def add(
     replace: _Replace = False,
     root: _Root = None,
 ) -> None:
-    """Validate a bundle and put it among its board's submissions."""
+    """Validate a bundle and add it to its board."""
     from mafs_bench.api import boards
 
     added = boards.add_submission(bundle, root, replace=replace)
@@ -129,15 +136,17 @@ def add(
 
 @_board_app.command("verify")
 def verify(
-    submission: Annotated[Path, typer.Argument(help="folder among a board's submissions, or a bundle")],
+    submission: Annotated[Path, typer.Argument(help="folder below submissions/ of a board, or a bundle")],
     model: Annotated[str, typer.Option(help="the model, as for run")],
-    cells: Annotated[int, typer.Option(min=1, help="how many conditions to run again, beside clean")] = 3,
+    cells: Annotated[
+        int, typer.Option(min=1, help="number of conditions to rerun, in addition to clean")
+    ] = 3,
     data_root: Annotated[Path | None, typer.Option(help="folder of the data set")] = None,
     device: Annotated[str, typer.Option()] = "auto",
     batch_size: Annotated[int, typer.Option(min=1)] = 64,
     root: _Root = None,
 ) -> None:
-    """Run a random part of a submission again; where the scores agree, it is recorded as verified."""
+    """Rerun a random part of a submission to verify it."""
     from mafs_bench.api import boards
 
     lines = boards.verify_submission(
@@ -155,8 +164,8 @@ def verify(
 
 @_board_app.command("accept")
 def accept(
-    submission: Annotated[Path, typer.Argument(help="folder among a board's submissions")],
-    reason: Annotated[str, typer.Option(help="why it is ranked although it was flagged")],
+    submission: Annotated[Path, typer.Argument(help="folder below submissions/ of a board")],
+    reason: Annotated[str, typer.Option(help="why it is ranked despite its flags")],
     root: _Root = None,
 ) -> None:
     """Rank a flagged entry, which stays unverified."""
@@ -168,7 +177,7 @@ def accept(
 
 @_board_app.command("build")
 def build(root: _Root = None) -> None:
-    """Write BOARD.md and board.csv of every board, and the site, from the records."""
+    """Write the tables of all boards and the site."""
     from mafs_bench.api import boards
 
     typer.echo("\n".join(map(str, boards.build_boards(root))) or "nothing changed")
@@ -176,7 +185,7 @@ def build(root: _Root = None) -> None:
 
 @_board_app.command("check")
 def check(root: _Root = None) -> None:
-    """Fail where a generated file differs from the records."""
+    """Fail if a generated file differs from the records."""
     from mafs_bench.api import boards
 
     boards.check_boards(root)

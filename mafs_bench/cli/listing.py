@@ -1,4 +1,4 @@
-"""``mafs-bench list``: what there is."""
+"""``mafs-bench list``: list what is available."""
 
 from __future__ import annotations
 
@@ -30,13 +30,11 @@ def list_(
     kind: Annotated[Kind, typer.Argument(help="what to list")],
     suite: Annotated[str, typer.Option(help="whose corruptions")] = "core@1",
     audit: Annotated[
-        bool, typer.Option("--audit", help="measure what the corruptions do to a data set")
+        bool, typer.Option("--audit", help="measure the effect of the corruptions on a data set")
     ] = False,
-    dataset: Annotated[str, typer.Option(help="with --audit: on what")] = "scenes",
-    data_root: Annotated[
-        Path | None, typer.Option(help="with --audit: folder of its official layout")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="with --audit: samples")] = 20,
+    dataset: Annotated[str, typer.Option(help="with --audit: the data set")] = "scenes",
+    data_root: Annotated[Path | None, typer.Option(help="with --audit: folder of the data set")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="with --audit: number of samples")] = 20,
 ) -> None:
     """List models, corruptions, data sets, tasks or suites."""
     from mafs_bench.api import listing

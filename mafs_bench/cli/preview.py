@@ -17,25 +17,21 @@ def register(app: typer.Typer) -> None:
 
 def preview(
     corruption: Annotated[
-        str | None, typer.Option(help="names, aliases or families of the suite, comma-separated")
+        str | None, typer.Option(help="names, aliases or families, comma-separated")
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="every image and text corruption of the suite")] = False,
     suite: Annotated[str, typer.Option(help="whose corruptions")] = "core@1",
     image: Annotated[
         Path | None,
-        typer.Option(help="the image to corrupt, or a folder (its first); a rendered scene if not given"),
+        typer.Option(help="image, or folder (its first image) [a rendered scene]"),
     ] = None,
-    text: Annotated[
-        str | None, typer.Option(help="the text to corrupt; the scene's caption if not given")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="where the contact sheet goes (.png or .webp)")] = Path(
-        "preview.png"
-    ),
-    tile: Annotated[int, typer.Option(min=16, help="pixels a side of a picture on the sheet")] = 160,
-    max_pixels: Annotated[int, typer.Option(help="refuse images of more pixels")] = MAX_PIXELS,
+    text: Annotated[str | None, typer.Option(help="text [the caption of the scene]")] = None,
+    out: Annotated[Path, typer.Option(help="contact sheet to write (.png or .webp)")] = Path("preview.png"),
+    tile: Annotated[int, typer.Option(min=16, help="pixels per side of an image on the sheet")] = 160,
+    max_pixels: Annotated[int, typer.Option(help="refuse images with more pixels")] = MAX_PIXELS,
     seed: Annotated[int, typer.Option(help="seed of the draws")] = 0,
 ) -> None:
-    """Write a contact sheet of the image corruptions and print the text corruptions' edits in colour."""
+    """Show corruptions: a contact sheet, and text edits."""
     from rich.console import Console
 
     from mafs_bench.api.corrupting import preview as make_preview

@@ -15,12 +15,15 @@ def register(app: typer.Typer) -> None:
 
 def report(
     runs: Annotated[
-        list[Path], typer.Argument(help="results folders; of two data sets the first is the source")
+        list[Path], typer.Argument(help="results folders; with two data sets, the first is the source")
     ],
     out: Annotated[Path, typer.Option(help="folder for report.html, figures/ and tables/")],
-    data_root: Annotated[Path | None, typer.Option(help="where the data set lies, to show examples")] = None,
+    data_root: Annotated[Path | None, typer.Option(help="folder of the data set, to show examples")] = None,
 ) -> None:
-    """Write one self-contained HTML page, and figures (PNG, SVG, PDF) and tables (Markdown, CSV, LaTeX)."""
+    """Write an HTML page, figures and tables of runs.
+
+    Figures are PNG, SVG and PDF, tables are Markdown, CSV and LaTeX.
+    """
     from mafs_bench.api.comparing import write_report
 
     page, *others = write_report(

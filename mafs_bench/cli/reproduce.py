@@ -14,17 +14,20 @@ def register(app: typer.Typer) -> None:
 
 
 def reproduce(
-    name: Annotated[str, typer.Argument(help="clip-clean, or a TOML file of yours")],
+    name: Annotated[str, typer.Argument(help="clip-clean, or your own TOML file")],
     data_root: Annotated[
         list[str] | None, typer.Option(help="repeatable; flickr30k=FOLDER, coco=FOLDER")
     ] = None,
-    model: Annotated[list[str] | None, typer.Option(help="repeatable; all of the set")] = None,
-    tolerance: Annotated[float, typer.Option(help="points that may be off")] = 0.5,
+    model: Annotated[list[str] | None, typer.Option(help="repeatable [all of the set]")] = None,
+    tolerance: Annotated[float, typer.Option(help="tolerance in points")] = 0.5,
     out: Annotated[Path, typer.Option(help="folder of the runs")] = Path("runs/reproduce"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="images per forward pass")] = 64,
 ) -> None:
-    """Run public checkpoints on clean data and compare with published numbers; ends 1 where one differs."""
+    """Compare public checkpoints with published numbers.
+
+    Runs on clean data. Exit code 1 if a number differs.
+    """
     from mafs_bench.api import reproducing
     from mafs_bench.api.output import make_progress, print_tables
 

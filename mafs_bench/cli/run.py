@@ -21,50 +21,53 @@ def run(
         str, typer.Option(help="name, family, modality, joint:A+B, a comma list, all, or clean")
     ],
     severity: Annotated[str, typer.Option(help="3, 1-5 or 1,3,5")] = "1-5",
-    dataset: Annotated[str, typer.Option(help="name, name:variant or a folder of yours")] = "scenes",
-    split: Annotated[
-        str | None, typer.Option(help="test unless told otherwise; or a part: test[500:800]")
+    dataset: Annotated[str, typer.Option(help="name, name:variant or your own folder")] = "scenes",
+    split: Annotated[str | None, typer.Option(help="split [test], or a part such as test[500:800]")] = None,
+    data_root: Annotated[
+        Path | None, typer.Option(help="folder of the data set in its official layout")
     ] = None,
-    data_root: Annotated[Path | None, typer.Option(help="folder of the data set's official layout")] = None,
-    task: Annotated[list[str] | None, typer.Option(help="repeatable; all that can be done")] = None,
-    suite: Annotated[str, typer.Option(help="name@version or a TOML file of yours")] = "core@1",
+    task: Annotated[list[str] | None, typer.Option(help="repeatable [all that the model supports]")] = None,
+    suite: Annotated[str, typer.Option(help="name@version or your own TOML file")] = "core@1",
     out: Annotated[Path | None, typer.Option(help="results folder [runs/<model>-<dataset>-<hash>]")] = None,
-    clipscore: Annotated[str, typer.Option(help="CLIP that judges captions, named as a --model")] = "",
+    clipscore: Annotated[str, typer.Option(help="CLIP that judges captions, as for --model")] = "",
     limit: Annotated[int | None, typer.Option(help="only the first N samples")] = None,
-    seed: Annotated[int, typer.Option(help="of all corruptions and resamples")] = 0,
-    batch_size: Annotated[int, typer.Option(min=1, help="images a forward pass")] = 64,
+    seed: Annotated[int, typer.Option(help="seed of all corruptions and resamples")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="images per forward pass")] = 64,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps")] = "auto",
     precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16")] = "fp32",
     compiled: Annotated[
-        bool, typer.Option("--compile", help="torch.compile the image encoder first")
+        bool, typer.Option("--compile", help="compile the image encoder with torch.compile")
     ] = False,
     workers: Annotated[int | None, typer.Option(min=0, help="processes that corrupt images")] = None,
     engine: Annotated[str, typer.Option(help="native, or reference (imagecorruptions)")] = "native",
-    max_pixels: Annotated[int, typer.Option(help="refuse images of more pixels")] = MAX_PIXELS,
-    on_error: Annotated[
-        str, typer.Option(help="unusable samples: fail, or skip: left out of all cells")
-    ] = "fail",
+    max_pixels: Annotated[int, typer.Option(help="refuse images with more pixels")] = MAX_PIXELS,
+    on_error: Annotated[str, typer.Option(help="unusable samples: fail, or skip in all cells")] = "fail",
     exclude: Annotated[
         Path | None, typer.Option(help="file with the ids of samples to leave out, one per line")
     ] = None,
-    prompts: Annotated[str, typer.Option(help="what generative models are asked: prompts@1 or a file")] = "",
-    model_args: Annotated[str, typer.Option(help="key=value,... of generative models")] = "",
+    prompts: Annotated[str, typer.Option(help="prompts of generative models: prompts@1 or a file")] = "",
+    model_args: Annotated[str, typer.Option(help="settings of generative models: key=value,...")] = "",
     trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="run code of the model's repository")
+        bool, typer.Option("--trust-remote-code", help="run code from the model's repository")
     ] = False,
     first_stage: Annotated[
-        str, typer.Option(help="dual encoder that picks what a generative model re-ranks")
+        str, typer.Option(help="dual encoder that preselects what a generative model re-ranks")
     ] = "",
     cache: Annotated[Path | None, typer.Option(help="folder that keeps embeddings across runs")] = None,
-    cache_size: Annotated[str, typer.Option(help="what the cache may take, as in 500M or 10G")] = "10G",
-    memory: Annotated[str, typer.Option(help="what a block of retrieval scores may take")] = "2G",
+    cache_size: Annotated[str, typer.Option(help="largest size of the cache, such as 500M or 10G")] = "10G",
+    memory: Annotated[str, typer.Option(help="memory for a block of retrieval scores")] = "2G",
     executor: Annotated[str, typer.Option(help="local, or ray: spread over a Ray cluster")] = "local",
-    ray_address: Annotated[str | None, typer.Option(help="of the cluster [one on this machine]")] = None,
-    gpus_per_worker: Annotated[float, typer.Option(min=0, help="GPUs of each Ray worker")] = 0.0,
+    ray_address: Annotated[
+        str | None, typer.Option(help="address of the cluster [one on this machine]")
+    ] = None,
+    gpus_per_worker: Annotated[float, typer.Option(min=0, help="GPUs per Ray worker")] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="print the results as JSON")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="print nothing but errors")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="print only errors")] = False,
 ) -> None:
-    """Run a model under corruptions: a table, a curve and a results folder."""
+    """Run a model under corruptions and store its scores.
+
+    Prints one table per task, and writes a curve and a results folder.
+    """
     from mafs_bench import api
     from mafs_bench.api.output import make_progress
     from mafs_bench.cli.interrupt import stoppable

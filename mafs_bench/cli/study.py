@@ -1,4 +1,4 @@
-"""``mafs-bench study``: evidence, trained and scored by one command."""
+"""``mafs-bench study``: train, score and report fusions with one command."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ def register(app: typer.Typer) -> None:
 
 @study_app.command("fusion")
 def fusion(
-    out: Annotated[Path, typer.Option(help="folder; a second start goes on where the first stopped")],
+    out: Annotated[Path, typer.Option(help="output folder; an interrupted study is resumed")],
     backbone: Annotated[str, typer.Option(help="spec of the frozen dual encoder")] = "clip",
-    dataset: Annotated[str, typer.Option(help="name, name:variant or a folder of yours")] = "scenes",
-    train: Annotated[str, typer.Option(help="split that the fusions are trained on")] = "val",
-    test: Annotated[
-        str, typer.Option(help="split that they are scored on, or a part: test[500:800]")
-    ] = "test",
-    data_root: Annotated[Path | None, typer.Option(help="folder of the data set's official layout")] = None,
+    dataset: Annotated[str, typer.Option(help="name, name:variant or your own folder")] = "scenes",
+    train: Annotated[str, typer.Option(help="training split")] = "val",
+    test: Annotated[str, typer.Option(help="test split, or a part: test[500:800]")] = "test",
+    data_root: Annotated[
+        Path | None, typer.Option(help="folder of the data set in its official layout")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="seeds per fusion")] = 3,
     severity: Annotated[str, typer.Option(help="3, 1-5 or 1,3,5")] = "1,3,5",
     limit: Annotated[int | None, typer.Option(help="only the first N test images")] = None,
     train_limit: Annotated[int | None, typer.Option(help="only the first N training images")] = None,
     steps: Annotated[int, typer.Option(min=1, help="optimiser steps per fusion")] = 600,
 ) -> None:
-    """Compare MA-AFS with the fusions that it must beat, with ablations and paired tests."""
+    """Compare MA-AFS with other fusions and ablations."""
     from mafs_bench.api.training import study_fusion
 
     page = study_fusion(

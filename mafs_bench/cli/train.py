@@ -1,4 +1,4 @@
-"""``mafs-bench train``: what the project bundles, made by its own commands."""
+"""``mafs-bench train``: train the bundled models."""
 
 from __future__ import annotations
 

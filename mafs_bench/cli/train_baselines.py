@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-SceneSteps = Annotated[int, typer.Option(min=1, help="steps of the image encoder alone")]
-ClaimSteps = Annotated[int, typer.Option(min=1, help="steps of the text encoder alone")]
-Steps = Annotated[int, typer.Option(min=1, help="steps of everything at once")]
-BatchSize = Annotated[int, typer.Option(min=8, help="scenes a step")]
-Seed = Annotated[int, typer.Option(help="of weights and batches")]
+SceneSteps = Annotated[int, typer.Option(min=1, help="steps of the image encoder")]
+ClaimSteps = Annotated[int, typer.Option(min=1, help="steps of the text encoder")]
+Steps = Annotated[int, typer.Option(min=1, help="steps of joint training")]
+BatchSize = Annotated[int, typer.Option(min=8, help="scenes per step")]
+Seed = Annotated[int, typer.Option(help="seed of weights and batches")]
 Limit = Annotated[int, typer.Option(min=64, help="only the first N scenes of the split train")]
 Out = Annotated[Path, typer.Option(help="folder for the weights")]
 
@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
     albef = _command("albef")
     blip = _command("blip")
     for name, title, command in (("albef", "ALBEF", albef), ("blip", "BLIP", blip)):
-        says = f"Train a small {title} on scenes; about 40 minutes on a free core. Started again, it goes on."
+        says = f"Train a small {title} on scenes (40 min, resumable)."
         train_app.command(name, help=says)(command)
 
 

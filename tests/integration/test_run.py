@@ -141,7 +141,7 @@ def test_wrong_input_is_one_line(reference: Path, arguments: tuple[str, ...], ex
         (("--model", "chance", "--severty", "3"), r"no such option: --severty .*--severity"),
         (
             ("--model", "chance", "--batch-size", "0"),
-            r"invalid value for '--batch-size': .*\(images a forward pass\)",
+            r"invalid value for '--batch-size': .*\(images per forward pass\)",
         ),
     ],
     ids=["missing", "unknown", "out of range"],
