@@ -1,33 +1,27 @@
-"""What is generated from a leaderboard folder: BOARD.md and board.csv a board, an index and a static site."""
+"""What is generated from a leaderboard folder: BOARD.md and board.csv per board, an index and a static site."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mafs_bench.errors import SubmissionError
 from mafs_bench.leaderboard.boards import board_names, load_board
-from mafs_bench.leaderboard.markdown import (
-    board_command,
-    board_markdown,
-    facts,
-    how_to_submit,
-    index_markdown,
-)
-from mafs_bench.leaderboard.standings import NO_CELL, Entry, Standings, standings
-from mafs_bench.report.html import render, rounded, script_data, triple
+from mafs_bench.leaderboard.markdown import board_markdown, index_markdown
+from mafs_bench.leaderboard.site_pages import site_pages
+from mafs_bench.leaderboard.standings import Standings, standings
+from mafs_bench.report.html import rounded, triple
 
 
 def generate(root: Path) -> dict[Path, str]:
     """Make the text of every generated file. Raises ``SubmissionError`` for an invalid submission."""
-    made = [standings(load_board(root, name)) for name in board_names(root)]
-    files = {root / "README.md": index_markdown(made), root / "site" / "index.html": _site(made)}
-    for one in made:
-        files[one.folder.path / "BOARD.md"] = board_markdown(one)
-        files[one.folder.path / "board.csv"] = _csv(one)
+    boards = [standings(load_board(root, name)) for name in board_names(root)]
+    files = {root / "README.md": index_markdown(boards)}
+    files |= {root / "site" / name: text for name, text in site_pages(boards).items()}
+    for board in boards:
+        files[board.folder.path / "BOARD.md"] = board_markdown(board)
+        files[board.folder.path / "board.csv"] = _csv(board)
     return files
 
 
@@ -82,58 +76,3 @@ def _csv(one: Standings) -> str:
                 ]
             )
     return sink.getvalue()
-
-
-def _site(made: Sequence[Standings]) -> str:
-    boards = [_board_data(one) for one in sorted(made, key=lambda one: (not one.entries, one.folder.name))]
-    return render("site.html.j2", boards=boards, data=script_data(boards))
-
-
-def _board_data(one: Standings) -> dict[str, Any]:
-    board = one.folder.board
-    return {
-        "name": one.folder.name,
-        "title": board.title,
-        "about": board.about,
-        "facts": facts(one),
-        "how": how_to_submit(one.folder.name, board),
-        "metric": board.metric,
-        "severities": list(board.severities),
-        "families": {family: list(names) for family, names in one.families.items()},
-        "entries": [_entry_data(entry, one) for entry in one.ordered()],
-    }
-
-
-def _entry_data(entry: Entry, one: Standings) -> dict[str, Any]:
-    board, card = one.folder.board, entry.card
-    return {
-        **card.model_dump(),
-        "slug": entry.name,
-        "weights": entry.spec.weights,
-        "notes": list(entry.spec.notes),
-        "status": entry.status,
-        "flags": list(entry.flags),
-        "packages": dict(entry.spec.packages),
-        "record": f"../{one.folder.name}/submissions/{entry.name}",
-        "command": board_command(entry.spec.model, board),
-        "clean": triple(entry.cells["clean"]),
-        "curves": {
-            corruption: [triple(entry.cells.get(f"{corruption}-{s}", NO_CELL)) for s in board.severities]
-            for corruption in board.corruptions
-        },
-        "standings": {
-            family: {
-                "order": [other.name for other in one.ordered(family)].index(entry.name),
-                "rank": own.place.rank,
-                "low": own.place.low,
-                "high": own.place.high,
-                "group": own.place.group,
-                "corrupted": triple(own.corrupted),
-                "mmi": triple(own.mmi),
-                "worst": own.worst,
-                "worst_value": rounded(own.worst_value),
-                "by_severity": [triple(estimate) for estimate in own.by_severity],
-            }
-            for family, own in entry.standings.items()
-        },
-    }

@@ -26,7 +26,14 @@ from mafs_bench.stats.resampling import (
     replicate_all,
     replicate_paired,
 )
-from mafs_bench.stats.robustness import balanced_mean_of, brought_to_all_rows, mmi, paired_mmi
+from mafs_bench.stats.robustness import (
+    at_floor,
+    balanced_mean_of,
+    brought_to_all_rows,
+    chance_of,
+    mmi,
+    paired_mmi,
+)
 from mafs_bench.tasks import get_task
 from mafs_bench.types import Estimate, Metric
 
@@ -68,6 +75,8 @@ class Entry:
     flags: tuple[str, ...]
     cells: Mapping[str, Estimate]
     standings: Mapping[str, Standing]
+    floor: bool = False
+    """Whether the clean score is not above chance, so that a share that is lost means nothing."""
 
     @property
     def status(self) -> str:
@@ -135,6 +144,7 @@ def standings(folder: BoardFolder, newcomer: Submission | None = None) -> Standi
             flags[name] if name in unranked else (),
             {label: estimate(made) for label, made in one.cells.items()},
             {family: one.standing(names, places[family][name]) for family, names in families.items()},
+            one.floor,
         )
         for name, one in scored.items()
     ]
@@ -217,6 +227,12 @@ class _Scored:
         labels = list(folder.board.conditions)
         made = replicate_all([(self.metric, submission.frames[label]) for label in labels], resampling)
         self.cells = dict(zip(labels, made, strict=True))
+
+    @property
+    def floor(self) -> bool:
+        """Whether the clean score is not above chance."""
+        chance = chance_of(self.metric, self.submission.frames["clean"])
+        return at_floor(estimate(self.cells["clean"]), chance)
 
     def mean(self, corruptions: Sequence[str], severities: Sequence[int]) -> Replicates:
         """The mean over some corruptions and severities, as the board weighs them."""
