@@ -7,6 +7,7 @@ MafsBenchError
 ├── DataError             an image, an annotation file or a folder that cannot be read
 ├── WeightsError          weights that are missing or do not fit
 ├── AdapterError          an adapter that breaks its protocol
+├── EndpointError         a model's server that is not there, refuses, or keeps failing
 ├── StoreError            a results folder of another run, or one that cannot be written
 ├── ResourceError         not enough memory, or a lost worker process or cluster
 ├── TrainingError         a training whose loss is not finite
@@ -54,6 +55,10 @@ class WeightsError(MafsBenchError):
 
 class AdapterError(MafsBenchError):
     """An adapter that breaks its protocol: wrong shape, not finite, not of unit length."""
+
+
+class EndpointError(MafsBenchError):
+    """A model's server that is not there, refuses a request, or keeps failing."""
 
 
 class StoreError(MafsBenchError):
