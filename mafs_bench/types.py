@@ -309,6 +309,7 @@ class RunSpec:
     prompts: name and SHA-256 of the prompt file that questions are put with, and its path where it is the user's own;
     empty for none. model_args: further settings of the model (``--model-args``). first_stage: the dual encoder whose
     best candidates the model puts in order, its spec (``model``) and the hash of its ``weights``; empty for none.
+    usage: what the answers of a served model cost: requests, those that the cache answered, tokens, seconds.
     language: of the texts, as an ISO 639-1 code. trust_remote_code: whether the model ran code of its repository.
     suite_file: path of a suite that is the user's own; "" for a published one. Its hash is ``suite_hash``.
     sources: ``ORG/NAME@COMMIT`` of each part of the model that comes from the hub.
@@ -360,6 +361,7 @@ class RunSpec:
     skipped: Mapping[str, str] = field(default_factory=dict)
     model_args: Mapping[str, str] = field(default_factory=dict)
     first_stage: Mapping[str, str] = field(default_factory=dict)
+    usage: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def joints(self) -> Mapping[str, JointCorruption]:
@@ -385,7 +387,7 @@ class RunSpec:
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
-MEASURED = frozenset({"probe", "clipscore_probe", "modules", "images", "device", "notes"})
+MEASURED = frozenset({"probe", "clipscore_probe", "modules", "images", "device", "notes", "usage"})
 """Fields of ``RunSpec`` that are measured while a model runs, or that only describe other fields in words."""
 
 

@@ -7,6 +7,7 @@ ADAPTERS = Registry(
     group="mafs_bench.adapters",
     entries={
         "albef": "mafs_bench.adapters.albef.adapter:Albef",
+        "api": "mafs_bench.adapters.endpoint.adapter:Endpoint",
         "blip": "mafs_bench.adapters.blip.adapter:Blip",
         "chance": "mafs_bench.adapters.chance:Chance",
         "clip": "mafs_bench.adapters.clip:Clip",

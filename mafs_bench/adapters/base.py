@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -26,7 +27,7 @@ class Settings:
     compile: image encoder through ``torch.compile``. prompts: the prompt file of a generative model,
     ``prompts@N`` or a TOML file ("": the default). model_args: further settings, as ``--model-args`` gives them.
     trust_remote_code: whether code of the model's repository may be run. first_stage: the spec of the dual encoder
-    whose best candidates a generative model puts in order ("": none).
+    whose best candidates a generative model puts in order ("": none). concurrency: requests in flight to a server.
     """
 
     device: str = "cpu"
@@ -37,6 +38,7 @@ class Settings:
     model_args: Mapping[str, str] = field(default_factory=dict)
     trust_remote_code: bool = False
     first_stage: str = ""
+    concurrency: int = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,13 @@ class Fused:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer with the model's confidence in it, in [0, 1]; diagnostics are stored with the score."""
+    """One answer with the model's confidence in it, in [0, 1], None for unknown.
+
+    diagnostics are stored with the score.
+    """
 
     text: str
-    confidence: float
+    confidence: float | None
     diagnostics: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -133,6 +138,10 @@ class Adapter:
     prompts: name and SHA-256 of the prompt file that it is asked with, empty for none. first_stage: spec (``model``)
     and ``weights`` of the dual encoder that picks its candidates, empty for none. accepts: which of
     ``MODEL_OPTIONS`` it reads of its settings; others are refused.
+    served: whether a server answers, so that the model is known by where it is and what it is called there; its
+    ``weights`` hash just that, and its probe is not compared. batches_at_once: how many batches may be asked for at the
+    same time, from as many threads. states_matches: whether ``match_pairs`` gives 1 and 0 as stated, no probabilities. unrecorded: the model
+    arguments that change no answer.
     preprocess: goes with ``encode_pixels``; picklable, turns one image into an array of fixed shape, in a worker.
     """
 
@@ -151,6 +160,10 @@ class Adapter:
     prompts: Mapping[str, str] = MappingProxyType({})
     first_stage: Mapping[str, str] = MappingProxyType({})
     accepts: frozenset[str] = frozenset()
+    served: bool = False
+    batches_at_once: int = 1
+    states_matches: bool = False
+    unrecorded: frozenset[str] = frozenset()
     preprocess: Callable[[Image], npt.NDArray[Any]]
 
     @classmethod
@@ -201,6 +214,19 @@ class Adapter:
     def encode_texts(self, texts: Sequence[str]) -> FloatArray | Embeddings:
         """Encode n texts to float32 (n, d), unit length, in the space of the images (compared by dot product)."""
         raise self._not_supported("encode_texts")
+
+    def keep_answers(self, folders: Sequence[Path]) -> None:
+        """Store answers in these folders as they come, and ask nothing again that is stored. Default: nothing is kept.
+
+        The first folder is the run's own, the others are shared.
+        """
+
+    def usage(self) -> Mapping[str, float]:
+        """What the answers have cost so far, by name (``tokens_in``, …). Default: nothing is counted."""
+        return {}
+
+    def close(self) -> None:
+        """Let go of connections and files, at the end of a run. Default: there are none."""
 
     def read_tokens(self, texts: Sequence[str], *, cut: bool = True) -> Sequence[Sequence[int]] | None:
         """The token ids that ``encode_texts`` reads from n texts; with ``cut`` False also those beyond its context.

@@ -179,10 +179,13 @@ def resolve_settings(
     precision: str = "fp32",
     batch_size: int = 64,
     compile: bool = False,
+    concurrency: int = 16,
 ) -> Settings:
     """Check how a model is to be run. Raises ``UnknownNameError`` or ``UsageError``."""
     if precision not in PRECISIONS:
         raise UnknownNameError("precision", precision, PRECISIONS)
     if batch_size < 1:
         raise UsageError(f"--batch-size must be at least 1, got {batch_size}")
-    return Settings(resolve_device(device), precision, batch_size, compile)
+    if concurrency < 1:
+        raise UsageError(f"--concurrency must be at least 1, got {concurrency}")
+    return Settings(resolve_device(device), precision, batch_size, compile, concurrency=concurrency)

@@ -23,6 +23,8 @@ def answers_of(given: object, n: int, name: str) -> list[Answer]:
         where = f"{name}: answer {i} (of {n}, from 0)"
         if not isinstance(answer.text, str):
             raise AdapterError(f"{where} has a text of type {_type(answer.text)}; allowed: str")
+        if answer.confidence is None:
+            continue
         if not isinstance(answer.confidence, Real) or not 0 <= float(answer.confidence) <= 1:
             raise AdapterError(
                 f"{where} has the confidence {answer.confidence!r}; allowed: a number in [0, 1]"

@@ -234,10 +234,13 @@ def _ask(adapter: Adapter, able: Collection[str], part: slice) -> Outputs:
         if not _ANSWERERS.isdisjoint(able):
             answers = _answers(adapter, able, images, questions, encoded)
             said["answers"] = [answer.text for answer in answers]
-            said["confidences"] = np.array([answer.confidence for answer in answers], dtype=np.float32)
+            confidences = [answer.confidence for answer in answers if answer.confidence is not None]
+            if len(confidences) == len(answers):
+                said["confidences"] = np.array(confidences, dtype=np.float32)
         if "match_pairs" in able:
             there = np.ones((len(images), 2), dtype=bool)
-            said["joint match probabilities"] = np.asarray(adapter.match_pairs(images, texts, there))
+            probabilities = np.asarray(adapter.match_pairs(images, texts, there))
+            said["joint match probabilities"] = np.where(np.isnan(probabilities), 0.5, probabilities)
         if not _CAPTIONERS.isdisjoint(able):
             said["captions"] = _captions(adapter, able, images, encoded)
     except MafsBenchError:

@@ -234,6 +234,7 @@ def run(
     precision: str = "fp32",
     batch_size: int = 64,
     compiled: bool = False,
+    concurrency: int = 16,
     workers: int | None = None,
     cache: str | Path | None = None,
     cache_size: str = "10G",
@@ -304,6 +305,7 @@ def run(
         cache_bytes=parse_bytes(cache_size, "--cache-size"),
         memory=parse_bytes(memory, "--memory"),
         compile=compiled,
+        concurrency=concurrency,
     )
     if workers is None:
         here = elsewhere is None or gpus_per_worker

@@ -38,6 +38,7 @@ def run(
     compiled: Annotated[
         bool, typer.Option("--compile", help="compile the image encoder with torch.compile")
     ] = False,
+    concurrency: Annotated[int, typer.Option(min=1, help="requests in flight to a server (api:)")] = 16,
     workers: Annotated[int | None, typer.Option(min=0, help="processes that corrupt images")] = None,
     engine: Annotated[str, typer.Option(help="native, or reference (imagecorruptions)")] = "native",
     max_pixels: Annotated[int, typer.Option(help="refuse images with more pixels")] = MAX_PIXELS,
@@ -99,6 +100,7 @@ def run(
             precision=precision,
             batch_size=batch_size,
             compiled=compiled,
+            concurrency=concurrency,
             workers=workers,
             cache=cache,
             cache_size=cache_size,

@@ -92,6 +92,7 @@ class Spec(Schema):
     skipped: Annotated[dict[Text, LongText], Field(default_factory=dict)]
     model_args: Annotated[dict[Text, Text], Field(default_factory=dict, max_length=100)]
     first_stage: Annotated[dict[Text, Text], Field(default_factory=dict, max_length=2)]
+    usage: Annotated[dict[Text, float], Field(default_factory=dict, max_length=100)]
 
 
 class Aggregate(Schema):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +15,7 @@ from mafs_bench.adapters.identity import modules_of
 from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.adapters.probe import Probe
 from mafs_bench.adapters.user_code import user_code_in_one_line
-from mafs_bench.errors import StoreError
+from mafs_bench.errors import StoreError, UsageError
 from mafs_bench.runs.cache import open_caches
 from mafs_bench.runs.derive import N_RESAMPLES, derive_cell
 from mafs_bench.runs.encode import drop_spool
@@ -69,10 +69,11 @@ class Resources:
     cache_bytes: int = 10 << 30
     memory: int = 2 << 30
     compile: bool = False
+    concurrency: int = 16
 
     def settings(self) -> Settings:
         """How the model is to be run. Raises ``UnknownNameError`` or ``UsageError``."""
-        return resolve_settings(self.device, self.precision, self.batch_size, self.compile)
+        return resolve_settings(self.device, self.precision, self.batch_size, self.compile, self.concurrency)
 
 
 def core_count() -> int:
@@ -120,25 +121,36 @@ def execute(
 
     Raises ``MafsBenchError`` subclasses; what was finished before stays stored.
     """
-    with closing_workers():
-        return _execute(plan, resources, out, progress, elsewhere)
-
-
-def _execute(
-    plan: Plan, resources: Resources, out: Path | None, progress: Progress, elsewhere: Elsewhere | None
-) -> FinishedRun:
     _limit_threads()
     score_memory.set(resources.memory)
     settings = plan.request.settings(resources.settings())
     adapter = plan.adapter or load(plan.request.model, settings)
+    with closing_workers(), closing(adapter) if plan.adapter is None else nullcontext():
+        return _execute(plan, adapter, settings, resources, out, progress, elsewhere)
+
+
+def _execute(
+    plan: Plan,
+    adapter: Adapter,
+    settings: Settings,
+    resources: Resources,
+    out: Path | None,
+    progress: Progress,
+    elsewhere: Elsewhere | None,
+) -> FinishedRun:
+    if adapter.served and elsewhere is not None:
+        raise UsageError(
+            f"{adapter.name} is asked from one process; --concurrency N keeps N requests in flight"
+        )
     plan, lines = without_unsupported(plan, adapter)
     if plan.request.on_error == "skip":
         plan = skip_unusable(plan, resources.workers, progress.note)
     judge = load_judge(plan, resources.settings())
-    probe = probe_of(plan, adapter, settings)
     notes = [*run_notes(plan, adapter, judge, settings), *lines]
+    folder = out or Path("runs") / _folder_name(make_spec(plan, adapter, judge, settings, None, notes))
+    adapter.keep_answers([folder, *([resources.cache] if resources.cache is not None else [])])
+    probe = probe_of(plan, adapter, settings)
     spec = make_spec(plan, adapter, judge, settings, probe, notes)
-    folder = out if out is not None else Path("runs") / _folder_name(spec)
     with open_folder(folder, spec) as spec:
         todo = [cell for cell in plan.cells if not _is_stored(folder, cell, progress)]
         if spec.excluded:
@@ -158,7 +170,9 @@ def _execute(
         for line in changed:
             progress.note(line)
         said = tuple(dict.fromkeys([*spec.notes, *changed]))
-        spec = replace(spec, modules=modules, notes=said, images=decoded_images(results))
+        spec = replace(
+            spec, modules=modules, notes=said, images=decoded_images(results), usage=adapter.usage()
+        )
         write_spec(folder, spec)
         write_atomically(folder / "results.json", results_json(results).encode())
         drop_spool(spool)

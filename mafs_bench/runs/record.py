@@ -39,11 +39,16 @@ PACKAGES = (
 )
 """Packages whose version can change a number."""
 
+_SERVED = (
+    "{} is known by its URL, its name there and the prompts; its answers to the bundled inputs are recorded and not "
+    "compared"
+)
+
 
 def probe_of(plan: Plan, adapter: Adapter, settings: Settings) -> Probe:
     """Probe a model for the tasks of a plan. Raises ``AdapterError``."""
     needed = {capability for task in plan.tasks for need in task.needs for capability in need}
-    return take_probe(adapter, settings.precision, settings.batch_size, needed)
+    return take_probe(adapter, settings.precision, settings.batch_size, needed, compared=not adapter.served)
 
 
 def _probe_of_judge(judge: Adapter, settings: Settings) -> Probe:
@@ -55,10 +60,13 @@ def make_spec(
     adapter: Adapter,
     judge: Adapter | None,
     settings: Settings,
-    probe: Probe,
+    probe: Probe | None,
     notes: Sequence[str],
 ) -> RunSpec:
-    """The record of a run that is about to start; ``notes`` are added to the record's own."""
+    """The record of a run that is about to start; ``notes`` are added to the record's own.
+
+    probe: None before the model was asked; what is measured of it is left empty.
+    """
     from mafs_bench.adapters.inference import allows_tf32
 
     request, dataset = plan.request, plan.dataset
@@ -84,12 +92,12 @@ def make_spec(
         sources=dict(adapter.sources),
         clipscore={} if judge is None else {"model": request.clipscore, "weights": judge.weights},
         packages=versions(),
-        notes=(*notes, *_measured_notes(probe, tf32)),
-        probe=probe.to_table(),
-        clipscore_probe={} if judge is None else _probe_of_judge(judge, settings).to_table(),
+        notes=(*notes, *(() if probe is None else _measured_notes(probe, tf32))),
+        probe={} if probe is None else probe.to_table(),
+        clipscore_probe={} if judge is None or probe is None else _probe_of_judge(judge, settings).to_table(),
         modules=modules_of(adapter),
         decoders=decoder_versions(),
-        device=(device_name(settings.device),),
+        device=(f"server: {adapter.name}" if adapter.served else device_name(settings.device),),
         tf32=tf32,
         suite_file=str(Path(request.suite).resolve()) if request.suite.endswith(".toml") else "",
         assets=assets_of(plan.corruptions),
@@ -107,6 +115,7 @@ def run_notes(plan: Plan, adapter: Adapter, judge: Adapter | None, settings: Set
     """What a reader of the numbers must know of the data, the models and how they run."""
     foreign = [_domain_note(model, plan.dataset) for model in (adapter, judge) if model is not None]
     compiled = ["the image encoder was compiled (--compile)"] if settings.compile else []
+    served = [_SERVED.format(adapter.name)] if adapter.served else []
     asked = [note for task in plan.tasks for note in task.notes(plan.dataset, plan.request.limit)]
     own_size = native_note(plan.dataset) if plan.suite.frame is None and plan.corruptions else None
     n_skipped, n_excluded = len(plan.skipped), len(plan.request.excluded)
@@ -123,6 +132,7 @@ def run_notes(plan: Plan, adapter: Adapter, judge: Adapter | None, settings: Set
         *excluded,
         *skipped,
         *compiled,
+        *served,
         *filter(None, [own_size]),
         *dict.fromkeys([*(note for note in foreign if note), *asked, *trained_on]),
     ]

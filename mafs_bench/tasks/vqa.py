@@ -78,7 +78,7 @@ def _row(question: Question, group: str, answer: Answer | None) -> dict[str, Any
     return {
         **row,
         "score": soft_accuracy(answer.text, question.answers),
-        "confidence": answer.confidence,
+        "confidence": np.nan if answer.confidence is None else answer.confidence,
         "answer": answer.text,
         **answer.diagnostics,
     }

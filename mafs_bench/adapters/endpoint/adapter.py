@@ -46,7 +46,13 @@ class Endpoint(Adapter):
     served = True
 
     def __init__(
-        self, address: Address, secret: Secret, limits: Limits, prompts: Prompts, max_new_tokens: int | None = None
+        self,
+        address: Address,
+        secret: Secret,
+        limits: Limits,
+        prompts: Prompts,
+        max_new_tokens: int | None = None,
+        batch_size: int = 64,
     ) -> None:
         """Reach the server; ``load`` is the usual way in. Raises ``EndpointError`` or ``UnknownNameError``."""
         self.name = f"api:{address.model}@{address.url}"
@@ -55,6 +61,9 @@ class Endpoint(Adapter):
         identity = [address.url, address.model, prompts.digest, max_new_tokens]
         self.weights = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
         self.requests_at_once = limits.concurrency
+        self.batches_at_once = (
+            2 + limits.concurrency // batch_size
+        )  # one is put together while others are asked
         self._address = address
         self._secret = secret
         self._tasks = prompts.tasks
@@ -82,7 +91,9 @@ class Endpoint(Adapter):
         limits = Limits(arguments.timeout, arguments.attempts, settings.concurrency)
         secret = read_key(arguments.key_variable)
         prompts = load_prompts(settings.prompts)
-        return cls(Address.parse(argument), secret, limits, prompts, arguments.max_new_tokens)
+        return cls(
+            Address.parse(argument), secret, limits, prompts, arguments.max_new_tokens, settings.batch_size
+        )
 
     def keep_answers(self, folders: Sequence[Path]) -> None:
         """Store answers in these folders as they arrive, and take from them what was asked before."""
@@ -141,13 +152,12 @@ class Endpoint(Adapter):
         answers = [prompt.cut(reply.text).casefold() for reply in replies]
         return np.array([stated.get(answer, np.nan) for answer in answers], dtype=np.float32)
 
-    @property
-    def states_matches(self) -> bool:
-        """Whether the server gives no log-probabilities, so that a match is what the answer states."""
-        return not self._agreed().logprobs
-
     def _ask(
-        self, images: Sequence[Image], messages: Sequence[str], tasks: Sequence[str], present: npt.NDArray[np.bool_]
+        self,
+        images: Sequence[Image],
+        messages: Sequence[str],
+        tasks: Sequence[str],
+        present: npt.NDArray[np.bool_],
     ) -> list[Reply]:
         """The replies to n prompts, in order; each image is digested and encoded once."""
         dialect = self._agreed()
@@ -208,11 +218,19 @@ class Endpoint(Adapter):
         """A refusal in words: what was asked, and what to do."""
         complaint = error.complaint.casefold()
         if error.status in (401, 403):
-            reason = f"the server refuses the key ({error}); set OPENAI_API_KEY, or --model-args key_variable=NAME"
-        elif error.status == _TOO_LARGE or ("image" in complaint and ("large" in complaint or "size" in complaint)):
-            reason = f"an image is larger than the server takes ({error}); --suite core@2 brings images to 256 px"
+            reason = (
+                f"the server refuses the key ({error}); set OPENAI_API_KEY, or --model-args key_variable=NAME"
+            )
+        elif error.status == _TOO_LARGE or (
+            "image" in complaint and ("large" in complaint or "size" in complaint)
+        ):
+            reason = (
+                f"an image is larger than the server takes ({error}); --suite core@2 brings images to 256 px"
+            )
         elif error.status == 404 and "model" not in complaint:
-            reason = f"there is no chat completion at {self._address.url} ({error}); a base URL mostly ends in /v1"
+            reason = (
+                f"there is no chat completion at {self._address.url} ({error}); a base URL mostly ends in /v1"
+            )
         else:
             reason = f"the server refuses a request ({error})"
         return EndpointError(f"{self.name}: {reason}; {self._stored()}")
@@ -238,6 +256,7 @@ class Endpoint(Adapter):
         """The parameters that the server takes, found with one request of one token."""
         if self._dialect is None:
             self._dialect = self._negotiated()
+            self.states_matches = not self._dialect.logprobs
         return self._dialect
 
     def _negotiated(self) -> Dialect:
@@ -252,7 +271,9 @@ class Endpoint(Adapter):
                 dialect = other
                 continue
             except EndpointError as error:
-                raise EndpointError(f"{self.name}: a request keeps failing: {error}; {self._stored()}") from None
+                raise EndpointError(
+                    f"{self.name}: a request keeps failing: {error}; {self._stored()}"
+                ) from None
             self.sources = {**self.sources, "served": reply.served}
             return dialect if reply.first else dialect.plain()
 

@@ -40,7 +40,9 @@ def _checked(url: str) -> str:
     except ValueError:
         raise UsageError(f"the URL of api: cannot be read; {_FORM}") from None
     if "@" in parts.netloc:
-        raise UsageError("the URL of api: holds a user name or a password; the key is read from OPENAI_API_KEY")
+        raise UsageError(
+            "the URL of api: holds a user name or a password; the key is read from OPENAI_API_KEY"
+        )
     if parts.query or parts.fragment:
         raise UsageError(
             "the URL of api: has a query or a fragment; allowed: scheme, host, port and path (the key is read from "

@@ -14,7 +14,9 @@ from mafs_bench.errors import StoreError
 FILE = "answers-1.sqlite"
 """The name of the file in its folder; the number is that of its format."""
 
-_TABLE = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, reply TEXT NOT NULL, fetched INTEGER NOT NULL)"
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, reply TEXT NOT NULL, fetched INTEGER NOT NULL)"
+)
 _USAGE = "SELECT count(*), sum(1 - fetched)," + ",".join(
     f" sum(fetched * json_extract(reply, '$.{name}'))" for name in ("tokens_in", "tokens_out", "seconds")
 )
@@ -55,7 +57,7 @@ class Answers:
         with self._lock:
             rows = self._execute(self._databases[0], _USAGE)
         names = ("requests", "from_cache", "tokens_in", "tokens_out", "server_seconds")
-        return dict(zip(names, (float(value or 0) for value in rows[0]), strict=True))
+        return dict(zip(names, (float(str(value or 0)) for value in rows[0]), strict=True))
 
     def close(self) -> None:
         """Close the files."""
@@ -65,7 +67,9 @@ class Answers:
 
     def _put(self, databases: Sequence[sqlite3.Connection], key: str, reply: str, *, fetched: bool) -> None:
         for database in databases:
-            self._execute(database, "INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", (key, reply, int(fetched)))
+            self._execute(
+                database, "INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", (key, reply, int(fetched))
+            )
 
     def _execute(
         self, database: sqlite3.Connection, statement: str, values: Sequence[object] = ()

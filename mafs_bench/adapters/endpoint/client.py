@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
-from tenacity.wait import wait_random_exponential
+from tenacity.wait import wait_random, wait_random_exponential
 
 from mafs_bench.adapters.endpoint.replies import MalformedReplyError
 from mafs_bench.adapters.endpoint.secret import Secret
@@ -87,7 +87,9 @@ class Client:
 
         The future raises ``EndpointError``; ``RefusedError`` where another attempt would change nothing.
         """
-        return self._run(self._persistently("POST", "/chat/completions", content, read, self._limits.attempts))
+        return self._run(
+            self._persistently("POST", "/chat/completions", content, read, self._limits.attempts)
+        )
 
     def models(self) -> list[str] | None:
         """The models that the server lists, sorted; None where it lists none. Raises ``EndpointError``."""
@@ -151,7 +153,7 @@ class Client:
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_PassingError),
             stop=gives_up,
-            wait=lambda state: _failure(state).wait + self._pause(state),
+            wait=self._wait,
             reraise=True,
         )
         try:
@@ -159,6 +161,11 @@ class Client:
         except _PassingError as error:
             times = retrying.statistics["attempt_number"]
             raise EndpointError(f"{error} (sent {times} {'times' if times > 1 else 'time'})") from None
+
+    def _wait(self, state: RetryCallState) -> float:
+        """Seconds until the next attempt: what the server asks for and up to as much again, else a growing pause."""
+        asked = _failure(state).wait
+        return asked + wait_random(0, min(asked, 1.0))(state) if asked else self._pause(state)
 
     async def _attempt(self, method: str, path: str, content: bytes, read: Callable[[bytes, float], T]) -> T:
         """Send once, when a slot is free and the server takes requests."""

@@ -100,10 +100,10 @@ class Reply:
         return json.dumps(asdict(self))
 
     @property
-    def confidence(self) -> float:
-        """Geometric mean of the probabilities of the tokens; NaN where the server gives none."""
+    def confidence(self) -> float | None:
+        """Geometric mean of the probabilities of the tokens; None where the server gives none."""
         if not self.log_probability:
-            return math.nan
+            return None
         return float(min(1.0, np.exp(np.mean(self.log_probability))))
 
     def probability(self, yes: str, no: str) -> float:

@@ -42,10 +42,14 @@ def read_key(variable: str | None) -> Secret:
     Raises ``UsageError``, which never repeats what was given: it may be the key itself.
     """
     if variable is not None and not _NAME.fullmatch(variable):
-        raise UsageError("--model-args key_variable: allowed is the name of an environment variable, never a key")
+        raise UsageError(
+            "--model-args key_variable: allowed is the name of an environment variable, never a key"
+        )
     key = os.environ.get(variable or KEY_VARIABLE, "").strip()
     if variable is not None and not key:
         raise UsageError("--model-args key_variable: there is no such environment variable, or it is empty")
     if not re.fullmatch(r"[\x21-\x7e]*", key):
-        raise UsageError("the key in the environment holds characters that no header can carry (a blank, a line end)")
+        raise UsageError(
+            "the key in the environment holds characters that no header can carry (a blank, a line end)"
+        )
     return Secret(key)
