@@ -140,8 +140,8 @@ class Adapter:
     ``MODEL_OPTIONS`` it reads of its settings; others are refused.
     served: whether a server answers, so that the model is known by where it is and what it is called there; its
     ``weights`` hash just that, and its probe is not compared. batches_at_once: how many batches may be asked for at the
-    same time, from as many threads. states_matches: whether ``match_pairs`` gives 1 and 0 as stated, no probabilities. unrecorded: the model
-    arguments that change no answer.
+    same time, from as many threads. states_matches: whether ``match_pairs`` gives 1 and 0 as stated, no probabilities.
+    unrecorded: the model arguments that change no answer.
     preprocess: goes with ``encode_pixels``; picklable, turns one image into an array of fixed shape, in a worker.
     """
 

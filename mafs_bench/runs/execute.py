@@ -33,6 +33,7 @@ from mafs_bench.runs.store import (
     write_cell,
     write_spec,
 )
+from mafs_bench.runs.unanswered import AUDIT, list_unanswered, unanswered
 from mafs_bench.runs.usable import skip_unusable
 from mafs_bench.runs.view import CLEAN_IMAGES, ConditionParts, ConditionView
 from mafs_bench.runs.workers import close_workers
@@ -169,7 +170,10 @@ def _execute(
         modules, changed = _with_late(spec.modules, modules_of(adapter))
         for line in changed:
             progress.note(line)
-        said = tuple(dict.fromkeys([*spec.notes, *changed]))
+        missing = list_unanswered(folder, plan.cells) if adapter.served else None
+        if missing is not None:
+            progress.note(missing)
+        said = tuple(dict.fromkeys([*spec.notes, *changed, *filter(None, [missing])]))
         spec = replace(
             spec, modules=modules, notes=said, images=decoded_images(results), usage=adapter.usage()
         )
@@ -284,6 +288,7 @@ def _planned(cells: Sequence[Cell]) -> list[tuple[Corruption | None, tuple[int, 
 def _run_cell(view: ConditionView, cell: Cell, encoder: Encoder, folder: Path) -> None:
     frame = cell.task.score(encoder.adapter, view)
     remark = cell.task.remark(frame, encoder.dataset)
+    silent = len(unanswered(frame)) if encoder.adapter.served else 0
     meta = CellMeta(
         task=cell.task.name,
         dataset=encoder.dataset.name,
@@ -291,7 +296,11 @@ def _run_cell(view: ConditionView, cell: Cell, encoder: Encoder, folder: Path) -
         severity=cell.condition.severity,
         seed=cell.condition.seed,
         content_hash=view.content_hash(),
-        audit={**view.audit(), **({"remark": remark} if remark else {})},
+        audit={
+            **view.audit(),
+            **({"remark": remark} if remark else {}),
+            **({AUDIT: silent} if silent else {}),
+        },
     )
     write_cell(folder, meta, cell.condition, frame)
 

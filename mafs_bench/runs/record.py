@@ -70,6 +70,7 @@ def make_spec(
     from mafs_bench.adapters.inference import allows_tf32
 
     request, dataset = plan.request, plan.dataset
+    tasks = tuple(task.name for task in plan.tasks)
     tf32 = allows_tf32()
     return RunSpec(
         model=request.model,
@@ -78,7 +79,7 @@ def make_spec(
         split=dataset.split,
         revision=dataset.revision,
         limit=request.limit,
-        tasks=tuple(task.name for task in plan.tasks),
+        tasks=tasks,
         suite=plan.suite.id,
         suite_hash=plan.suite.digest,
         frame=frame_name(plan.suite.frame),
@@ -92,7 +93,7 @@ def make_spec(
         sources=dict(adapter.sources),
         clipscore={} if judge is None else {"model": request.clipscore, "weights": judge.weights},
         packages=versions(),
-        notes=(*notes, *(() if probe is None else _measured_notes(probe, tf32))),
+        notes=(*notes, *(() if probe is None else _measured_notes(adapter, probe, tf32, tasks))),
         probe={} if probe is None else probe.to_table(),
         clipscore_probe={} if judge is None or probe is None else _probe_of_judge(judge, settings).to_table(),
         modules=modules_of(adapter),
@@ -106,7 +107,7 @@ def make_spec(
         skipped=dict(plan.skipped),
         prompts=dict(adapter.prompts),
         trust_remote_code=settings.trust_remote_code,
-        model_args=dict(settings.model_args),
+        model_args={key: text for key, text in settings.model_args.items() if key not in adapter.unrecorded},
         first_stage=dict(adapter.first_stage),
     )
 
@@ -148,8 +149,13 @@ def _domain_note(model: Adapter, dataset: Dataset) -> str:
     )
 
 
-def _measured_notes(probe: Probe, tf32: bool) -> list[str]:
+def _measured_notes(adapter: Adapter, probe: Probe, tf32: bool, tasks: Sequence[str]) -> list[str]:
     notes = []
+    if adapter.states_matches and "matching" in tasks:
+        notes.append(
+            f"matching: {adapter.name} gives no log-probabilities; matches are those that it states, and AUROC and "
+            "calibration are not available"
+        )
     if probe.precision == "fp32" and tf32:
         notes.append("the model allows TF32: its fp32 products may be rounded to 10 bits on an NVIDIA GPU")
     difference = probe.batch_difference()

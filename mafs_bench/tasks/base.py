@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -18,6 +20,7 @@ from mafs_bench.tasks.columns import ScoreColumn
 from mafs_bench.tasks.ranking import invert
 from mafs_bench.types import Corruption, Dataset, FloatArray, Image, Metric, row_keys
 
+S = TypeVar("S")
 T = TypeVar("T")
 Array = npt.NDArray[np.float64]
 
@@ -143,18 +146,48 @@ class View(Protocol):
         """What ``run`` gives for n rows, a batch at a time; out of memory halves the batch once, for good."""
 
 
-def ask(view: View, pairs: Sequence[Pair], put: Callable[[PairInputs], Sequence[T]]) -> list[T | None]:
-    """What a model that reads image and text together says of pairs; None where the corruption cannot change one."""
+def ask(
+    view: View, pairs: Sequence[Pair], put: Callable[[PairInputs], Sequence[T]], at_once: int = 1
+) -> list[T | None]:
+    """What a model that reads image and text together says of pairs; None where the corruption cannot change one.
+
+    at_once: how many batches ``put`` may get at the same time.
+    """
+
+    def answers(batch: PairBatch) -> list[tuple[int, T]]:
+        asked = np.flatnonzero(batch.applicable)
+
+        def run(part: slice) -> Sequence[T]:
+            chosen = asked[part]
+            images, texts = [batch.images[i] for i in chosen], [batch.texts[i] for i in chosen]
+            return put(PairInputs(images, texts, batch.present[chosen]))
+
+        given = view.in_parts(len(asked), run)
+        return list(zip(batch.rows[asked].tolist(), given, strict=True))
+
     said: list[T | None] = [None] * len(pairs)
-    for batch in view.pair_batches(pairs):
-
-        def run(part: slice, batch: PairBatch = batch) -> Sequence[T]:
-            return put(PairInputs(batch.images[part], batch.texts[part], batch.present[part]))
-
-        given = view.in_parts(len(batch.rows), run)
-        for row, one, applicable in zip(batch.rows, given, batch.applicable, strict=True):
-            said[row] = one if applicable else None
+    for given in in_order(answers, view.pair_batches(pairs), at_once):
+        for row, one in given:
+            said[row] = one
     return said
+
+
+def in_order(call: Callable[[S], T], items: Iterable[S], at_once: int) -> Iterator[T]:
+    """``call`` of each item, in order; in threads where more than one may run at once, and never further ahead."""
+    if at_once == 1:
+        yield from map(call, items)
+        return
+    threads = ThreadPoolExecutor(at_once)
+    begun: deque[Future[T]] = deque()
+    try:
+        for item in items:
+            begun.append(threads.submit(call, item))
+            while begun and (len(begun) == at_once or begun[0].done()):
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _no_notes(dataset: Dataset, limit: int | None) -> Sequence[str]:

@@ -113,7 +113,7 @@ def _caption_raw(adapter: Adapter, view: View, pairs: Sequence[Pair]) -> list[Ca
         given = adapter.describe(inputs.images, inputs.texts, inputs.present)
         return [Caption(text) for text in texts_of(given, len(inputs.texts), "caption")]
 
-    return ask(view, pairs, describe)
+    return ask(view, pairs, describe, adapter.batches_at_once)
 
 
 def _judged(

@@ -44,12 +44,11 @@ def score(adapter: Adapter, view: View) -> pd.DataFrame:
     """
     pairs, label = matching_pairs(view.dataset)
     if adapter.supports("match_pairs"):
-        scores, probable = _read_together(adapter, view, pairs), True
-    else:
-        inputs = view.pair_embeddings(pairs)
-        scores = _scores(adapter, inputs.images, inputs.texts)
-        scores[~inputs.applicable] = np.nan
-        probable = adapter.supports("match_probabilities")
+        return _read_together(adapter, view, pairs, label)
+    inputs = view.pair_embeddings(pairs)
+    scores = _scores(adapter, inputs.images, inputs.texts)
+    scores[~inputs.applicable] = np.nan
+    probable = adapter.supports("match_probabilities")
     return pd.DataFrame(
         {
             "id": [pair.id for pair in pairs],
@@ -108,16 +107,34 @@ def _pair(dataset: Dataset, image: int, owner: int, caption: int) -> Pair:
     return Pair(f"{sample.id}|{text_of.caption_id(caption)}", image, text_of.captions[caption])
 
 
-def _read_together(adapter: Adapter, view: View, pairs: Sequence[Pair]) -> FloatArray:
-    """(n,) float32: match probabilities, NaN where the corruption cannot change a pair."""
+def _read_together(
+    adapter: Adapter, view: View, pairs: Sequence[Pair], label: npt.NDArray[np.int64]
+) -> pd.DataFrame:
+    """``score`` of a model that reads image and text together. Pairs it gives no answer to are judged wrongly.
+
+    Where matches are stated as 1 or 0, ``score`` and ``confidence`` are NaN: such answers have no ROC curve.
+    """
 
     def match(inputs: PairInputs) -> list[float]:
         given = adapter.match_pairs(inputs.images, inputs.texts, inputs.present)
-        found: list[float] = probabilities_of(given, len(inputs.texts), "match_pairs").tolist()
-        return found
+        unanswered = np.isnan(given) if adapter.served else np.zeros(len(given), dtype=bool)
+        found = probabilities_of(np.where(unanswered, np.float32(0), given), len(given), "match_pairs")
+        return [np.nan if missing else one for missing, one in zip(unanswered, found.tolist(), strict=True)]
 
-    said = ask(view, pairs, match)
-    return np.array([np.nan if one is None else one for one in said], dtype=np.float32)
+    said = ask(view, pairs, match, adapter.batches_at_once)
+    given = np.array([np.nan if one is None else one for one in said], dtype=np.float32)
+    unanswered = np.array([one is not None and np.isnan(one) for one in said], dtype=bool)
+    scores = np.where(unanswered, (1 - label).astype(np.float32), given)
+    nothing = np.full(len(pairs), np.nan, dtype=np.float32)
+    columns = {
+        "id": [pair.id for pair in pairs],
+        "group": [view.dataset.samples[pair.sample].group for pair in pairs],
+        "score": nothing if adapter.states_matches else scores,
+        "label": label,
+        "confidence": nothing if adapter.states_matches else np.where(unanswered, np.nan, given),
+        "margin": _margins(pairs, label, scores),
+    }
+    return pd.DataFrame({**columns, "unanswered": unanswered} if adapter.served else columns)
 
 
 def _scores(adapter: Adapter, images: Embeddings, texts: Embeddings) -> FloatArray:

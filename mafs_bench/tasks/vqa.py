@@ -59,7 +59,7 @@ def _answer_raw(adapter: Adapter, view: View, pairs: Sequence[Pair]) -> list[Ans
         given = adapter.answer(inputs.images, inputs.texts, inputs.present)
         return answers_of(given, len(inputs.texts), "answer")
 
-    return ask(view, pairs, answer)
+    return ask(view, pairs, answer, adapter.batches_at_once)
 
 
 def questions_of(dataset: Dataset) -> list[tuple[int, Question]]:

@@ -43,6 +43,7 @@ class Endpoint(Adapter):
         "text": "the prompt with nothing in its place",
     }
     accepts = frozenset({"prompts", "model_args"})
+    unrecorded = frozenset({"key_variable", "timeout", "attempts"})
     served = True
 
     def __init__(

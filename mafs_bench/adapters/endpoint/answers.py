@@ -17,10 +17,16 @@ FILE = "answers-1.sqlite"
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, reply TEXT NOT NULL, fetched INTEGER NOT NULL)"
 )
-_USAGE = "SELECT count(*), sum(1 - fetched)," + ",".join(
-    f" sum(fetched * json_extract(reply, '$.{name}'))" for name in ("tokens_in", "tokens_out", "seconds")
-)
-_USAGE += " FROM answers"
+_COUNTED = {
+    "requests": "1",
+    "from_cache": "1 - fetched",
+    "tokens_in": "fetched * json_extract(reply, '$.tokens_in')",
+    "tokens_out": "fetched * json_extract(reply, '$.tokens_out')",
+    "server_seconds": "fetched * json_extract(reply, '$.seconds')",
+    "refused": "json_extract(reply, '$.refused')",
+    "empty": "json_extract(reply, '$.text') = ''",
+}
+_USAGE = f"SELECT {', '.join(f'sum({value})' for value in _COUNTED.values())} FROM answers"
 _BUSY_SECONDS = 60.0
 
 
@@ -44,8 +50,14 @@ class Answers:
                 if found:
                     if place:
                         self._put(self._databases[:place], key, str(found[0][0]), fetched=False)
-                    return Reply(**json.loads(str(found[0][0])))
+                    return self._reply(str(found[0][0]))
         return None
+
+    def _reply(self, text: str) -> Reply:
+        try:
+            return Reply(**json.loads(text))
+        except (ValueError, TypeError) as error:
+            raise StoreError(f"{_name(self.files)} is damaged: {error}") from error
 
     def put(self, key: str, reply: Reply) -> None:
         """Store a reply that has just come. Raises ``StoreError``."""
@@ -53,11 +65,13 @@ class Answers:
             self._put(self._databases, key, reply.to_json(), fetched=True)
 
     def usage(self) -> dict[str, float]:
-        """What the run has asked so far: requests, those answered by the cache, tokens, seconds of the server."""
+        """What the run has asked so far: requests, those that the cache answered, tokens, seconds of the server.
+
+        Also how many answers were refused, and how many were empty, those included.
+        """
         with self._lock:
             rows = self._execute(self._databases[0], _USAGE)
-        names = ("requests", "from_cache", "tokens_in", "tokens_out", "server_seconds")
-        return dict(zip(names, (float(str(value or 0)) for value in rows[0]), strict=True))
+        return {name: float(str(value or 0)) for name, value in zip(_COUNTED, rows[0], strict=True)}
 
     def close(self) -> None:
         """Close the files."""
