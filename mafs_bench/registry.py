@@ -50,13 +50,20 @@ class Registry:
         raise UnknownNameError(self.kind, name, self.names())
 
     def summary(self, name: str) -> str:
-        """The first line of the module's docstring, read without importing the module, which may be slow."""
+        """The first line of the module's docstring, read without importing what may be heavy."""
+        return self._docstring(name).partition("\n")[0]
+
+    def examples(self, name: str) -> str:
+        """What the module's docstring has after ``Specs:``, or the name itself."""
+        lines = self._docstring(name).splitlines()
+        return next((line.removeprefix("Specs: ") for line in lines if line.startswith("Specs: ")), name)
+
+    def _docstring(self, name: str) -> str:
         reference = {**self.entries, **self._entry_points()}[name]
         spec = importlib.util.find_spec(reference.partition(":")[0])
         if spec is None or spec.origin is None:
             return ""
-        docstring = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
-        return docstring.partition("\n")[0]
+        return ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
 
     def _entry_points(self) -> dict[str, str]:
         if self.group is None:

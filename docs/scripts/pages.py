@@ -10,7 +10,7 @@ import click
 import typer
 
 import mafs_bench as mb
-from mafs_bench.adapters import ADAPTERS
+from mafs_bench.api.listing import overview
 from mafs_bench.cli import app
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.engine import corrupt_text
@@ -272,7 +272,14 @@ def _metric_row(metric: Metric, primary: bool) -> tuple[str, ...]:
 
 def models() -> str:
     """The registered models."""
-    return table(("model", "what it is"), [(f"`{n}`", _text(ADAPTERS.summary(n))) for n in ADAPTERS.names()])
+    header, rows = overview("models")
+    return table(
+        tuple(header),
+        [
+            (f"`{name}`", _text(about), ", ".join(f"`{spec}`" for spec in specs.split(", ")))
+            for name, about, specs in rows
+        ],
+    )
 
 
 def datasets() -> str:

@@ -1,5 +1,6 @@
 """Models behind protocols. A spec is ``name``, ``name:argument`` or ``path/to/file.py:ClassName``."""
 
+from mafs_bench.adapters.fusions import FUSED, FUSIONS, SHORT_NAMES
 from mafs_bench.registry import Registry
 
 ADAPTERS = Registry(
@@ -11,19 +12,15 @@ ADAPTERS = Registry(
         "blip": "mafs_bench.adapters.blip.adapter:Blip",
         "chance": "mafs_bench.adapters.chance:Chance",
         "clip": "mafs_bench.adapters.clip:Clip",
-        "clip+concat": "mafs_bench.mafs.fusion_baselines:Concat",
-        "clip+image-only": "mafs_bench.mafs.fusion_baselines:ImageOnly",
-        "clip+mean": "mafs_bench.mafs.fusion_baselines:Mean",
-        "clip+pdf": "mafs_bench.mafs.fusion_baselines:PDF",
-        "clip+qmf": "mafs_bench.mafs.fusion_baselines:QMF",
-        "clip+static": "mafs_bench.mafs.fusion_baselines:Static",
-        "clip+tmc": "mafs_bench.mafs.fusion_baselines:TMC",
-        "clip+text-only": "mafs_bench.mafs.fusion_baselines:TextOnly",
+        FUSED: "mafs_bench.mafs.fused_adapter:FusedBackbone",
         "hf": "mafs_bench.adapters.hf:HuggingFace",
-        "mafs-albef": "mafs_bench.mafs.mafs_towers:MafsAlbef",
-        "mafs-blip": "mafs_bench.mafs.mafs_towers:MafsBlip",
-        "mafs-clip": "mafs_bench.mafs.mafs_clip:MafsClip",
-        "mafs-clip@2": "mafs_bench.mafs.mafs_clip:MafsClip2",
         "siglip": "mafs_bench.adapters.siglip:SigLip",
     },
 )
+
+
+def model_names() -> tuple[str, ...]:
+    """Every model that a name alone stands for, sorted: the registered ones, and each fusion on the bundled CLIP."""
+    registered = (name for name in ADAPTERS.names() if name != FUSED)
+    fused = (f"clip+{name}" for name in FUSIONS.names() if ("clip", name) not in SHORT_NAMES.values())
+    return tuple(sorted({*registered, *SHORT_NAMES, *fused}))

@@ -1,4 +1,7 @@
-"""The floor under every curve: a model that knows nothing, and always the same nothing."""
+"""A model that knows nothing, and gives the same answers always: the floor under every curve.
+
+Specs: chance
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """CLIP models of open_clip as an adapter: two towers, fixed-weight fusion, answers by ranking.
 
 CLIP: Radford et al., ICML 2021. open_clip: Cherti et al., CVPR 2023.
+
+Specs: clip, clip:ViT-B-32/openai, clip:ViT-L-14/laion2b_s32b_b82k, clip:local-dir:FOLDER
 """
 
 from __future__ import annotations

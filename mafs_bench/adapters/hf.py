@@ -3,6 +3,8 @@
 CLIP and SigLIP are dual encoders, here; models that generate text about images are in ``vlm.adapter``.
 CLIP: Radford et al., ICML 2021. SigLIP: Zhai et al., ICCV 2023; Tschannen et al., 2025. Nothing is unpickled and no
 code of a repository is run: weights must be ``*.safetensors``.
+
+Specs: hf:openai/clip-vit-base-patch32, hf:HuggingFaceTB/SmolVLM-256M-Instruct, hf:FOLDER
 """
 
 from __future__ import annotations

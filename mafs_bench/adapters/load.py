@@ -1,7 +1,7 @@
 """From a spec to an adapter. What a class can do is known before any weight is read.
 
-A spec is ``name``, ``name:argument``, ``path/to/file.py:Class`` or ``path/to/file.py:Class:argument``. The argument
-of a model that stands on another (``mafs-clip``, ``clip+mean``) may be such a file too.
+A spec is ``name``, ``name:argument``, ``path/to/file.py:Class`` or ``path/to/file.py:Class:argument``; and any of
+these followed by ``+FUSION`` (``clip+mean``, ``file.py:Class+static``), see ``adapters.fusions``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mafs_bench.adapters import ADAPTERS
 from mafs_bench.adapters.base import CAPABILITIES, MODEL_OPTIONS, Adapter, Settings
+from mafs_bench.adapters.fusions import FUSED, require_fusion, split_fused
 from mafs_bench.adapters.identity import default_weights
 from mafs_bench.adapters.object_adapter import build_adapter, capabilities_of_class
 from mafs_bench.adapters.user_code import check_signatures, describe, failure_in_user_code
@@ -36,6 +37,8 @@ _USER_FILE = re.compile(r"(?P<name>.*\.py:[^:]+)(?::(?P<argument>.*))?")
 
 def parse(spec: str) -> tuple[str, str]:
     """Split a spec into the name of its class and the argument for it ("" for none)."""
+    if split_fused(spec) is not None:
+        return FUSED, spec
     name, _, argument = spec.partition(":")
     file = _USER_FILE.fullmatch(spec)
     if file is not None and name not in ADAPTERS.names():
@@ -52,6 +55,7 @@ def adapter_class(spec: str) -> type:
     try:
         found = ADAPTERS.get(name)
     except UnknownNameError as error:
+        require_fusion(spec, ADAPTERS.names())
         if (hint := _what_it_is(spec)) is not None:
             raise UsageError(hint) from error
         raise

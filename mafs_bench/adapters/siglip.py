@@ -1,6 +1,8 @@
 """SigLIP models of open_clip as an adapter: two towers trained with a sigmoid a pair.
 
 Zhai et al., ICCV 2023. Everything but the match probability is as in ``clip``.
+
+Specs: siglip:ViT-B-16-SigLIP/webli, siglip:ViT-B-16-SigLIP2/webli
 """
 
 from __future__ import annotations

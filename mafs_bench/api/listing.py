@@ -12,9 +12,9 @@ Overview = tuple[list[str], list[list[str]]]
 
 def list_models() -> tuple[str, ...]:
     """The registered models; a spec may also name a checkpoint or a file (see the guide on models)."""
-    from mafs_bench.adapters import ADAPTERS
+    from mafs_bench.adapters import model_names
 
-    return ADAPTERS.names()
+    return model_names()
 
 
 def list_corruptions(suite: str = DEFAULT_SUITE) -> tuple[str, ...]:
@@ -46,7 +46,9 @@ def list_suites() -> tuple[str, ...]:
 def _models(_suite: str) -> Overview:
     from mafs_bench.adapters import ADAPTERS
 
-    return ["model", "what it is"], [[name, ADAPTERS.summary(name)] for name in ADAPTERS.names()]
+    return ["model", "what it is", "as in"], [
+        [name, ADAPTERS.summary(name), ADAPTERS.examples(name)] for name in ADAPTERS.names()
+    ]
 
 
 def _datasets(_suite: str) -> Overview:

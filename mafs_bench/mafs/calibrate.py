@@ -30,7 +30,7 @@ from mafs_bench.errors import UsageError, WeightsError
 from mafs_bench.mafs.backbone import probe_encoder
 from mafs_bench.mafs.bank import EmbeddingBank
 from mafs_bench.mafs.cards import check_output, command_line, describe_data
-from mafs_bench.mafs.catalogue import FUSIONS
+from mafs_bench.mafs.catalogue import get_fusion
 from mafs_bench.mafs.cross_modal import CrossModalFusion
 from mafs_bench.mafs.embedding import embed_clean, require_dual_encoder, require_one_space
 from mafs_bench.mafs.fusion import FusionInput, ScheduledFusion
@@ -133,7 +133,7 @@ def transfer(
     prototypes = fit_prototypes(v, t, PROTOTYPES, generator)
     assert isinstance(source.fused, ScheduledFusion)
     assert source.cross is not None
-    fused = FUSIONS[source.fusion](dim)
+    fused = get_fusion(source.fusion).make(dim)
     assert isinstance(fused, ScheduledFusion)
     fused.scheduler = _standardised(source.fused.scheduler, prototypes, bank)
     chosen = _choose(fused, prototypes, bank)

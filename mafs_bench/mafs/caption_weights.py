@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mafs_bench.errors import WeightsError
+from mafs_bench.errors import UnknownNameError, WeightsError
 from mafs_bench.files import replacing
 from mafs_bench.mafs.captioning import CaptionDecoder, Captioner
-from mafs_bench.mafs.catalogue import FUSIONS
+from mafs_bench.mafs.catalogue import get_fusion
 from mafs_bench.mafs.fusion import WeightedFusion
 from mafs_bench.mafs.signals import Prototypes
 from mafs_bench.mafs.vocabulary import Vocabulary
@@ -23,7 +23,7 @@ from mafs_bench.types import TrainingData
 class CaptionerWeights:
     """A trained captioner with its vocabulary.
 
-    fusion: a name in ``FUSIONS``. backbone: SHA-256 of the weights it was trained on. digest: SHA-256 of the file,
+    fusion: one of ``fusion_names()``. backbone: SHA-256 of the weights it was trained on. digest: SHA-256 of the file,
     "" before it is written. probe, data: as in ``FusionWeights``.
     """
 
@@ -89,13 +89,21 @@ def load_captioner(path: Path) -> CaptionerWeights:
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         dim, vocabulary = shape["dim"], Vocabulary(shape["words"])
         decoder = CaptionDecoder(dim, len(vocabulary), shape["length"])
-        captioner = Captioner(FUSIONS[shape["fusion"]](dim), decoder, Prototypes(shape["k"], dim))
+        captioner = Captioner(get_fusion(shape["fusion"]).make(dim), decoder, Prototypes(shape["k"], dim))
         missing, unexpected = captioner.load_state_dict(tensors, strict=False)
         not_stored = _not_stored(captioner.fusion)
         if lacking := [name for name in missing if not name.startswith(not_stored)] + unexpected:
             raise KeyError(*lacking[:1])
         data = TrainingData.read(shape.get("data", ()))
-    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
+    except (
+        OSError,
+        SafetensorError,
+        UnknownNameError,
+        KeyError,
+        ValueError,
+        RuntimeError,
+        TypeError,
+    ) as error:
         raise WeightsError(f"{path} does not contain a captioner: {error}") from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     probe = shape.get("probe", {})

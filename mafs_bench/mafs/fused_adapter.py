@@ -1,4 +1,7 @@
-"""A frozen dual encoder with a trained fusion: the base classes of MA-AFS and its baselines."""
+"""A frozen dual encoder with a trained fusion: MA-AFS, or one that it is compared with.
+
+Specs: mafs-clip, mafs-clip@2, mafs-albef, mafs-blip, clip+mean, albef+static, clip:ViT-B-32/openai+mean
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +18,18 @@ import torch
 from torch import Tensor
 
 from mafs_bench.adapters.base import DUAL_ENCODER, Adapter, Answer, Embeddings, Fused, Settings
+from mafs_bench.adapters.fusions import FUSED, split_fused
 from mafs_bench.adapters.load import adapter_class, capabilities, load
 from mafs_bench.adapters.probe import Probe
 from mafs_bench.adapters.tiles import run_in_tiles
 from mafs_bench.errors import UsageError, WeightsError
 from mafs_bench.mafs.answering import AnswerHead
 from mafs_bench.mafs.backbone import difference, probe_encoder
+from mafs_bench.mafs.catalogue import get_fusion
 from mafs_bench.mafs.fusion import FusionInput
 from mafs_bench.mafs.signals import pair_signals
 from mafs_bench.mafs.weights import FusionWeights, find
 from mafs_bench.mafs.weights import load as load_fusion
-from mafs_bench.registry import is_file_reference
 from mafs_bench.types import FloatArray, Image
 
 _TILE = 16
@@ -38,8 +42,6 @@ class FusedBackbone(Adapter):
     diagnostic ``prior`` is 1.
     """
 
-    backbone: ClassVar[str] = "clip"
-    fusion: ClassVar[str]
     missing = MappingProxyType({"image": "masked", "text": "masked"})
     _probe: Probe | None = None
     """Probe of the backbone, if it was loaded together with its fusion."""
@@ -52,6 +54,7 @@ class FusedBackbone(Adapter):
         self.weights = hashlib.sha256(f"{backbone.weights}{weights.digest}".encode()).hexdigest()
         self.encoder = f"{backbone.qualified_name} {backbone.weights}, fused"
         self.training_data = (*backbone.training_data, *weights.data)
+        self.fusion = weights.fusion
         self._backbone = backbone
         self._fusion = weights
         self.public = f"a {self.fusion!r} fusion trained on {backbone.public}" if backbone.public else ""
@@ -62,23 +65,34 @@ class FusedBackbone(Adapter):
             self.unsupported["encode_pixels"] = "its backbone preprocesses images itself"
 
     @classmethod
-    def load(cls, argument: str, settings: Settings) -> Self:
-        """Load the backbone ``argument`` and the fusion trained for its weights.
+    def class_of(cls, argument: str) -> type[Adapter]:
+        """The class of the fusion that a spec names: with a scheduler, a captioner, or both."""
+        from mafs_bench.mafs.fused_captions import CaptioningBackbone, ScheduledCaptioning
 
-        ``path/to/file.py:Class`` is a user's dual encoder. Raises ``WeightsError``, with the commands that train
-        one, if there is no fusion, and ``UsageError`` for a class that does not encode images and texts.
+        fusion = get_fusion(_parts(argument)[1])
+        if fusion.captioner:
+            return ScheduledCaptioning if fusion.scheduled else CaptioningBackbone
+        return ScheduledBackbone if fusion.scheduled else FusedBackbone
+
+    @classmethod
+    def load(cls, argument: str, settings: Settings) -> Self:
+        """Load the backbone and the fusion that was trained for its weights.
+
+        argument: ``BACKBONE+FUSION``, whole. Raises ``WeightsError``, naming the commands that make one, when there is
+        no fusion, and ``UsageError`` for a backbone that does not encode images and texts.
         """
-        spec = cls.backbone_spec(argument)
+        spec, fusion = _parts(argument)
         if not capabilities(adapter_class(spec)) >= DUAL_ENCODER:
-            raise UsageError(f"{spec} cannot be fused: it is not a dual encoder")
+            raise UsageError(f"{spec} cannot be fused: it is no dual encoder")
         backbone = load(spec, settings)
-        file = find(cls.fusion, backbone.weights)
+        file = find(fusion, backbone.weights)
         if file is None:
-            raise WeightsError(f"no {cls.fusion!r} fusion has been trained for {spec}; {cls._remedy(spec)}")
-        name = f"{cls.spec_name()}:{argument}" if argument else cls.spec_name()
-        adapter = cls(name, backbone, load_fusion(file))
+            raise WeightsError(
+                f"no {fusion!r} fusion has been trained for {spec}; {cls._remedy(spec, fusion)}"
+            )
+        adapter = cls(argument, backbone, load_fusion(file))
         adapter._probe = probe_encoder(backbone, settings.precision)
-        adapter._require_same_backbone(file, adapter._fusion.probe, cls._remedy(spec))
+        adapter._require_same_backbone(file, adapter._fusion.probe, cls._remedy(spec, fusion))
         return adapter
 
     def _require_same_backbone(self, file: Path, trained_on: Mapping[str, object], remedy: str) -> None:
@@ -89,20 +103,8 @@ class FusedBackbone(Adapter):
             )
 
     @classmethod
-    def _remedy(cls, spec: str) -> str:
-        return f"train one with: mafs-bench train scheduler --backbone {spec} --fusion {cls.fusion} --dataset DATASET"
-
-    @classmethod
-    def backbone_spec(cls, argument: str) -> str:
-        """The model spec of the backbone ``argument``."""
-        if not argument or is_file_reference(argument):
-            return argument or cls.backbone
-        return f"{cls.backbone}:{argument}"
-
-    @classmethod
-    def spec_name(cls) -> str:
-        """The model's name on the command line."""
-        return f"{cls.backbone}+{cls.fusion}"
+    def _remedy(cls, spec: str, fusion: str) -> str:
+        return f"train one with: mafs-bench train scheduler --backbone {spec} --fusion {fusion} --dataset DATASET"
 
     def encode_images(self, images: Sequence[Image]) -> Embeddings:
         """Encode n images to float32 (n, d), unit length."""
@@ -186,10 +188,10 @@ class ScheduledBackbone(FusedBackbone):
     pairs_at_once = 16384
 
     @classmethod
-    def _remedy(cls, spec: str) -> str:
-        option = "" if cls.fusion == "mafs" else f" --fusion {cls.fusion}"
+    def _remedy(cls, spec: str, fusion: str) -> str:
+        option = "" if fusion == "mafs" else f" --fusion {fusion}"
         return (
-            f"{super()._remedy(spec)}, or transfer a trained scheduler, in a minute, with: mafs-bench "
+            f"{super()._remedy(spec, fusion)}, or transfer a trained scheduler, in a minute, with: mafs-bench "
             f"calibrate --backbone {spec}{option} --dataset DATASET"
         )
 
@@ -223,6 +225,14 @@ class ScheduledBackbone(FusedBackbone):
         with torch.inference_mode():
             mass = run_in_tiles(mass_of, torch.from_numpy(embedded.vectors), _TILE).numpy()
         return replace(embedded, states={**embedded.states, "mass": mass})
+
+
+def _parts(spec: str) -> tuple[str, str]:
+    """The backbone's spec and the fusion. Raises ``UsageError`` for a spec that is none of a fused model."""
+    found = split_fused(spec)
+    if found is None:
+        raise UsageError(f"{spec!r} names no fused model; allowed: {FUSED}, as in clip+mean")
+    return found
 
 
 def _as_embeddings(encoded: FloatArray | Embeddings, n: int) -> Embeddings:

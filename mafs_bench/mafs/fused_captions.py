@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -14,7 +14,8 @@ from mafs_bench.adapters.tiles import run_in_tiles
 from mafs_bench.errors import WeightsError
 from mafs_bench.mafs.caption_weights import CaptionerWeights, find_captioner, load_captioner
 from mafs_bench.mafs.captioning import Inputs
-from mafs_bench.mafs.fused_adapter import FusedBackbone
+from mafs_bench.mafs.catalogue import get_fusion
+from mafs_bench.mafs.fused_adapter import FusedBackbone, ScheduledBackbone
 
 _TILE = 64
 
@@ -22,15 +23,13 @@ _TILE = 64
 class CaptioningBackbone(FusedBackbone):
     """A fused backbone that also generates captions, if a captioner was trained for its weights."""
 
-    captions: ClassVar[str] = ""
-    """The fusion whose captioner is used; "": its own."""
     _captioner: CaptionerWeights | None = None
 
     @classmethod
     def load(cls, argument: str, settings: Settings) -> Self:
         """Load the backbone, the fusion and, if one was trained, the captioner. Raises ``WeightsError``."""
         adapter = super().load(argument, settings)
-        file = find_captioner(cls.captions or cls.fusion, adapter._backbone.weights)
+        file = find_captioner(adapter._captions(), adapter._backbone.weights)
         if file is None:
             adapter.unsupported = {**adapter.unsupported, "caption_embedded": adapter._no_captioner()}
         else:
@@ -72,13 +71,19 @@ class CaptioningBackbone(FusedBackbone):
             )
         ]
 
+    def _captions(self) -> str:
+        """The fusion whose captioner is used."""
+        return get_fusion(self.fusion).captioner
+
     def _no_captioner(self) -> str:
-        spec = self.backbone_spec(self.name.partition(":")[2])
-        return f"no {self.captions or self.fusion!r} captioner has been trained for {spec}; {self._caption_remedy()}"
+        return f"no {self._captions()!r} captioner has been trained for {self._backbone.name}; {self._caption_remedy()}"
 
     def _caption_remedy(self) -> str:
-        spec = self.backbone_spec(self.name.partition(":")[2])
         return (
-            f"train one with: mafs-bench train scheduler --backbone {spec} --fusion {self.captions or self.fusion} "
+            f"train one with: mafs-bench train scheduler --backbone {self._backbone.name} --fusion {self._captions()} "
             "--task captioning --dataset DATASET"
         )
+
+
+class ScheduledCaptioning(CaptioningBackbone, ScheduledBackbone):
+    """MA-AFS (arXiv 2506.12733; this project's reconstruction from the public abstract), with a captioner."""

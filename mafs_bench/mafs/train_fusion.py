@@ -25,7 +25,7 @@ from mafs_bench.mafs.bank import MODES, EmbeddingBank
 from mafs_bench.mafs.caption_training import make_captioner, train_captioner
 from mafs_bench.mafs.caption_weights import CaptionerWeights, captioner_file, save_captioner
 from mafs_bench.mafs.cards import check_output, command_line, describe_data
-from mafs_bench.mafs.catalogue import CAPTIONING, FUSIONS
+from mafs_bench.mafs.catalogue import captioning_fusions, fusion_names, get_fusion
 from mafs_bench.mafs.cross_modal import CrossModalFusion
 from mafs_bench.mafs.embedding import (
     SEEN_IMAGE,
@@ -105,7 +105,9 @@ def train_scheduler(request: TrainingRequest, budget: Budget, log: Callable[[str
     log(f"embedded in {time.monotonic() - began:.0f} s")
     job = _Job(request, folder, dataset, adapter, probe, bank, budget, log)
     written = [] if request.task == "captioning" else [_train_fusion(job)]
-    if request.task == "captioning" or (request.task == "all" and request.fusion in CAPTIONING):
+    if request.task == "captioning" or (
+        request.task == "all" and get_fusion(request.fusion).captioner == request.fusion
+    ):
         written.append(_train_captioner(job))
     own, bundled = search_path()
     for trained in written:
@@ -136,7 +138,7 @@ def _train_fusion(job: _Job) -> Trained:
     if job.dataset.answer_vocabulary and request.task in ("all", "vqa"):
         asked = embed_questions(job.adapter, job.probe, job.dataset, request.seed, job.log)
         head, curves["vqa"] = fit_head(
-            FUSIONS[request.fusion], trained.prototypes, *asked, job.budget, request.seed
+            get_fusion(request.fusion).make, trained.prototypes, *asked, job.budget, request.seed
         )
         trained = replace(trained, head=head, answers=job.dataset.answer_vocabulary)
     path = job.folder / file_name(request.fusion, weights)
@@ -156,15 +158,15 @@ def _train_captioner(job: _Job) -> Trained:
 
 def _check(request: TrainingRequest) -> None:
     """Raise ``UnknownNameError`` or ``UsageError`` for a request that cannot be trained."""
-    if request.fusion not in FUSIONS:
-        raise UnknownNameError("fusion", request.fusion, FUSIONS)
+    if request.fusion not in fusion_names():
+        raise UnknownNameError("fusion", request.fusion, fusion_names())
     if request.task not in TASKS:
         raise UnknownNameError("task of a fusion", request.task, TASKS)
-    if request.task == "captioning" and request.fusion not in CAPTIONING:
+    if request.task == "captioning" and get_fusion(request.fusion).captioner != request.fusion:
         raise UsageError(
-            f"--task captioning: {request.fusion} has no captioner; allowed: {', '.join(CAPTIONING)}"
+            f"--task captioning: {request.fusion} has no captioner; allowed: {', '.join(captioning_fusions())}"
         )
-    if request.task == "retrieval" and not isinstance(FUSIONS[request.fusion](1), ScheduledFusion):
+    if request.task == "retrieval" and not isinstance(get_fusion(request.fusion).make(1), ScheduledFusion):
         raise UsageError(
             f"--task retrieval: {request.fusion} fuses queries only; allowed: fused-retrieval, vqa"
         )
@@ -200,7 +202,7 @@ def fit_captioner(
     prototypes = fit_prototypes(bank.images[bank.owner, 0], bank.texts[:, 0], PROTOTYPES, generator)
     torch.manual_seed(seed)  # initial weights only; batches have their own generator
     captioner, vocabulary, encoded = make_captioner(
-        FUSIONS[name](bank.images.shape[-1]), prototypes, captions
+        get_fusion(name).make(bank.images.shape[-1]), prototypes, captions
     )
     curve = train_captioner(captioner, bank, encoded, budget, seed)
     return CaptionerWeights(name, backbone, captioner.eval(), vocabulary), curve
@@ -210,7 +212,7 @@ def fit(
     name: str, backbone: str, bank: EmbeddingBank, budget: Budget, seed: int
 ) -> tuple[FusionWeights, dict[str, list[float]]]:
     """Train one fusion on a bank (MA-AFS: for both kinds of retrieval); returns the weights and the loss curves."""
-    weights, curve = fit_fused(name, FUSIONS[name], backbone, bank, budget, seed)
+    weights, curve = fit_fused(name, get_fusion(name).make, backbone, bank, budget, seed)
     curves = {"fused-retrieval": curve}
     if isinstance(weights.fused, ScheduledFusion):
         cross = _cross_modal(weights.fused.scheduler.standardise.names, bank, budget, seed)

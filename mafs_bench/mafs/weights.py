@@ -12,10 +12,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from mafs_bench.errors import WeightsError
+from mafs_bench.errors import UnknownNameError, WeightsError
 from mafs_bench.files import home, replacing
 from mafs_bench.mafs.answering import AnswerHead
-from mafs_bench.mafs.catalogue import FUSIONS
+from mafs_bench.mafs.catalogue import get_fusion
 from mafs_bench.mafs.cross_modal import CrossModalFusion
 from mafs_bench.mafs.fusion import WeightedFusion
 from mafs_bench.mafs.signals import Prototypes
@@ -26,7 +26,7 @@ from mafs_bench.types import TrainingData
 class FusionWeights:
     """A trained fusion with the prototypes for its signals.
 
-    fusion: a name in ``FUSIONS``. backbone: SHA-256 of the weights it was trained on. fused: for fused retrieval.
+    fusion: one of ``fusion_names()``. backbone: SHA-256 of the weights it was trained on. fused: for fused retrieval.
     cross: for cross-modal retrieval, MA-AFS only. prior: (d,), unit length, the query if both modalities are missing.
     digest: SHA-256 of the file, "" before it is written. head: for visual question answering over ``answers``, if the
     training data had questions. probe: of the backbone, a table of ``adapters.probe.Probe``. data: the training data
@@ -112,7 +112,7 @@ def load(path: Path) -> FusionWeights:
         with safe_open(path, framework="pt") as file:
             shape = json.loads((file.metadata() or {})["mafs_bench"])
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        fused = FUSIONS[shape["fusion"]](shape["dim"])
+        fused = get_fusion(shape["fusion"]).make(shape["dim"])
         prototypes = Prototypes(shape["k"], shape["dim"])
         cross = None
         if shape["bank"]:
@@ -120,7 +120,7 @@ def load(path: Path) -> FusionWeights:
             cross = CrossModalFusion(shape["dim"], shape["bank"], names)  # type: ignore[arg-type]
         answers = tuple(shape["answers"])
         head = (
-            AnswerHead(FUSIONS[shape["fusion"]](shape["dim"]), shape["dim"], len(answers))
+            AnswerHead(get_fusion(shape["fusion"]).make(shape["dim"]), shape["dim"], len(answers))
             if answers
             else None
         )
@@ -135,7 +135,15 @@ def load(path: Path) -> FusionWeights:
                 _fill(module, tensors, part, _not_stored(fused))
                 module.eval()
         data = TrainingData.read(shape.get("data", ()))
-    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, AttributeError) as error:
+    except (
+        OSError,
+        SafetensorError,
+        UnknownNameError,
+        KeyError,
+        ValueError,
+        RuntimeError,
+        AttributeError,
+    ) as error:
         raise WeightsError(f"{path} does not contain a fusion: {error}") from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return FusionWeights(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mafs_bench.adapters import ADAPTERS
+from mafs_bench.adapters import model_names
 from mafs_bench.adapters.base import CAPABILITIES, Settings
 from mafs_bench.adapters.check import check_adapter
 from mafs_bench.adapters.load import adapter_class, capabilities
@@ -14,7 +14,7 @@ from mafs_bench.errors import DataError, WeightsError
 from mafs_bench.types import Dataset, Question, Sample
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
-SPECS = [*ADAPTERS.names(), f"clip:local-dir:{GOLDEN / 'clip_tiny'}"]
+SPECS = [*model_names(), f"clip:local-dir:{GOLDEN / 'clip_tiny'}"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def make_dataset(samples):
     )
 
 
-@pytest.mark.parametrize("name", ADAPTERS.names())
+@pytest.mark.parametrize("name", model_names())
 def test_capabilities_are_known_without_weights(name):
     assert capabilities(adapter_class(name)) <= set(CAPABILITIES)
 

@@ -12,7 +12,7 @@ from mafs_bench.mafs.bank import EmbeddingBank, draw_batch
 from mafs_bench.mafs.caption_training import draw_captions, make_captioner, other_caption, train_captioner
 from mafs_bench.mafs.caption_weights import CaptionerWeights, load_captioner, save_captioner
 from mafs_bench.mafs.captioning import CaptionDecoder, Captioner, Inputs
-from mafs_bench.mafs.catalogue import CAPTIONING, FUSIONS
+from mafs_bench.mafs.catalogue import captioning_fusions, get_fusion
 from mafs_bench.mafs.signals import fit_prototypes
 from mafs_bench.mafs.training import Budget
 from mafs_bench.mafs.vocabulary import END, PAD, START, Vocabulary
@@ -28,7 +28,7 @@ def unit(n: int, seed: int) -> torch.Tensor:
 def captioner(name: str = "mafs") -> Captioner:
     torch.manual_seed(0)
     prototypes = fit_prototypes(unit(50, 1), unit(50, 2), 8, torch.Generator().manual_seed(0))
-    made = Captioner(FUSIONS[name](DIM), CaptionDecoder(DIM, WORDS, LENGTH, width=16), prototypes)
+    made = Captioner(get_fusion(name).make(DIM), CaptionDecoder(DIM, WORDS, LENGTH, width=16), prototypes)
     if name == "mafs":  # an untrained scheduler is the mean: give it something to say
         torch.nn.init.normal_(made.fusion.scheduler.body[2].weight)
     return made
@@ -42,7 +42,7 @@ def words(n: int = 4) -> torch.Tensor:
     return torch.randint(4, WORDS, (n, LENGTH), generator=torch.Generator().manual_seed(5))
 
 
-@pytest.mark.parametrize("name", CAPTIONING)
+@pytest.mark.parametrize("name", captioning_fusions())
 def test_shapes_and_weights_that_sum_to_one(name: str) -> None:
     logits, alpha, alone, meaning = captioner(name)(inputs(), words())
     assert logits.shape == alone.shape == (4, LENGTH, WORDS)
@@ -50,7 +50,7 @@ def test_shapes_and_weights_that_sum_to_one(name: str) -> None:
     torch.testing.assert_close(meaning.norm(dim=-1), torch.ones(4, LENGTH))
 
 
-@pytest.mark.parametrize("name", CAPTIONING)
+@pytest.mark.parametrize("name", captioning_fusions())
 def test_a_missing_image_weighs_exactly_nothing(name: str) -> None:
     given, model = inputs(image=0.0), captioner(name)
     logits, alpha, alone, _ = model(given, words())
@@ -82,7 +82,7 @@ def test_weights_are_chosen_at_every_position() -> None:
     assert (alpha.std(dim=1) > 0).all()
 
 
-@pytest.mark.parametrize("name", CAPTIONING)
+@pytest.mark.parametrize("name", captioning_fusions())
 def test_writing_word_by_word_is_the_forward_pass(name: str) -> None:
     model = captioner(name)
     with torch.no_grad():
@@ -124,7 +124,7 @@ def test_a_few_captions_are_learnt_by_heart() -> None:
     data, captions = bank()
     torch.manual_seed(0)
     prototypes = fit_prototypes(data.images[:, 0], data.texts[::2, 0], 8, torch.Generator().manual_seed(0))
-    model, vocabulary, encoded = make_captioner(FUSIONS["mafs"](DIM), prototypes, captions)
+    model, vocabulary, encoded = make_captioner(get_fusion("mafs").make(DIM), prototypes, captions)
     train_captioner(model, data, encoded, Budget(steps=120, batch=32, learning_rate=3e-3), seed=0)
     alone = Inputs(data.images[:, 0], torch.zeros(24, DIM), torch.tensor([[1.0, 0.0]]).repeat(24, 1))
     with torch.no_grad():
@@ -173,7 +173,7 @@ def test_a_captioner_survives_the_disk(tmp_path: Path) -> None:
     prototypes = fit_prototypes(unit(50, 1), unit(50, 2), 8, torch.Generator().manual_seed(0))
     vocabulary = Vocabulary("abcdefgh")
     decoder = CaptionDecoder(DIM, len(vocabulary), LENGTH)
-    model = Captioner(FUSIONS["mafs"](DIM), decoder, prototypes).eval()
+    model = Captioner(get_fusion("mafs").make(DIM), decoder, prototypes).eval()
     save_captioner(CaptionerWeights("mafs", "b" * 64, model, vocabulary), tmp_path / "w.safetensors")
     restored = load_captioner(tmp_path / "w.safetensors")
     assert restored.vocabulary.words == tuple("abcdefgh")

@@ -16,7 +16,7 @@ from mafs_bench.corruptions.base import PairItem
 from mafs_bench.corruptions.engine import plan_pairs
 from mafs_bench.errors import WeightsError
 from mafs_bench.mafs.bank import MODES, EmbeddingBank, draw_batch
-from mafs_bench.mafs.catalogue import FUSIONS
+from mafs_bench.mafs.catalogue import fusion_names, get_fusion
 from mafs_bench.mafs.cross_modal import CrossModalFusion
 from mafs_bench.mafs.fusion import FusionInput
 from mafs_bench.mafs.scheduler import Scheduler, masked_softmax
@@ -101,22 +101,22 @@ def test_masked_softmax_has_finite_gradients() -> None:
     assert torch.isfinite(scores.grad).all()
 
 
-@pytest.mark.parametrize("name", sorted(FUSIONS))
+@pytest.mark.parametrize("name", sorted(fusion_names()))
 def test_every_fusion_gives_unit_vectors_and_masks(name: str) -> None:
     present = torch.tensor([[1.0, 1.0]] * 4 + [[0.0, 1.0]] * 2 + [[1.0, 0.0]] * 2)
     pairs = pairs_of(8, present)
     torch.manual_seed(0)
-    z, alpha = FUSIONS[name](DIM)(pairs)
+    z, alpha = get_fusion(name).make(DIM)(pairs)
     torch.testing.assert_close(z.norm(dim=-1), torch.ones(8))
     torch.testing.assert_close(alpha.sum(-1), torch.ones(8))
     assert (alpha[4:6, 0] == 0).all()
     assert (alpha[6:, 1] == 0).all()
 
 
-@pytest.mark.parametrize("name", sorted(set(FUSIONS) - {"concat"}))
+@pytest.mark.parametrize("name", sorted(set(fusion_names()) - {"concat"}))
 def test_a_missing_image_leaves_the_text_alone(name: str) -> None:
     torch.manual_seed(0)
-    fusion = FUSIONS[name](DIM)
+    fusion = get_fusion(name).make(DIM)
     pairs = pairs_of(6, torch.tensor([[0.0, 1.0]] * 6))
     z, _ = fusion(pairs)
     torch.testing.assert_close(z, torch.nn.functional.normalize(fusion.text(pairs.t), dim=-1))
@@ -131,7 +131,7 @@ def test_training_lowers_the_loss_and_learns_to_distrust_noise() -> None:
     data = bank()
     prototypes = fit_prototypes(data.images[:, 0], data.texts[::2, 0], 16, torch.Generator().manual_seed(0))
     torch.manual_seed(0)
-    fusion = FUSIONS["mafs"](DIM)
+    fusion = get_fusion("mafs").make(DIM)
     curve = train_fused(fusion, prototypes, data, Budget(steps=300, batch=64), seed=0)
     assert np.mean(curve[-20:]) < np.mean(curve[:20])
     n = len(data.images)
@@ -153,7 +153,7 @@ def test_equal_seeds_train_equal_weights() -> None:
             data.images[:, 0], data.texts[::2, 0], 8, torch.Generator().manual_seed(0)
         )
         torch.manual_seed(3)
-        fusion = FUSIONS["mafs"](DIM)
+        fusion = get_fusion("mafs").make(DIM)
         train_fused(fusion, prototypes, data, Budget(steps=5, batch=16), seed=3)
         return torch.cat([p.detach().flatten() for p in fusion.parameters()])
 
@@ -184,7 +184,7 @@ def test_evidence_is_a_log_probability() -> None:
 def test_weights_survive_the_disk(tmp_path: Path, name: str) -> None:
     torch.manual_seed(0)
     prototypes = fit_prototypes(unit(100, 8), unit(100, 9), 8, torch.Generator().manual_seed(0))
-    fused = FUSIONS[name](DIM)
+    fused = get_fusion(name).make(DIM)
     weights = FusionWeights(name, "b" * 64, prototypes, fused, None, unit(1, 0)[0])
     save(weights, tmp_path / "w.safetensors")
     restored = load(tmp_path / "w.safetensors")

@@ -2,6 +2,8 @@
 
 Li et al., NeurIPS 2021, arXiv 2107.07651. An argument is a checkpoint file, or a folder that holds one of
 retrieval, one of question answering or both; see ``checkpoint`` for what may lie beside them.
+
+Specs: albef, albef:FOLDER
 """
 
 from __future__ import annotations

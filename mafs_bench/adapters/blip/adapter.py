@@ -1,6 +1,8 @@
 """BLIP as an adapter: two towers with re-ranking, captions and answers, each by the model made for it.
 
 Li et al., ICML 2022, arXiv 2201.12086, over transformers; see ``sources`` for the forms of an argument.
+
+Specs: blip, blip:FOLDER
 """
 
 from __future__ import annotations

@@ -39,8 +39,6 @@ class Candidate(FusedBackbone):
     corrupted, mismatched: what the oracle knows about the condition; mismatched: bool (n,) per pair, if any are.
     """
 
-    fusion = "study"
-
     def __init__(self, backbone: Adapter, weights: FusionWeights) -> None:
         super().__init__(weights.fusion, backbone, weights)
         self.fused = weights.fused

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from mafs_bench.mafs.catalogue import FUSIONS
+from mafs_bench.mafs.catalogue import get_fusion
 from mafs_bench.mafs.fusion import ScheduledFusion, WeightedFusion
 from mafs_bench.mafs.signals import PLAIN_SIGNALS, TOKEN_SIGNALS
 from mafs_bench.mafs.training import Budget
@@ -34,10 +34,10 @@ def variants(budget: Budget, tokens: Collection[str] = TOKEN_SIGNALS) -> list[Va
     """
     kinds = dict.fromkeys(FIXED, "fixed") | dict.fromkeys(ADAPTIVE, "adaptive")
     kinds |= dict.fromkeys(methods(tokens), "method") | {ORACLE: "oracle"}
-    listed = [Variant(name, kind, FUSIONS[name], budget) for name, kind in kinds.items()]
+    listed = [Variant(name, kind, get_fusion(name).make, budget) for name, kind in kinds.items()]
     for signal in PLAIN_SIGNALS:
         listed.append(Variant(f"mafs without {signal}", "ablation", _without(signal), budget))
-    mafs = FUSIONS["mafs"]
+    mafs = get_fusion("mafs").make
     listed.append(Variant("mafs without uniform loss", "ablation", mafs, replace(budget, uniform=0.0)))
     listed.append(
         Variant("mafs without consistency loss", "ablation", mafs, replace(budget, consistency=0.0))
