@@ -184,7 +184,7 @@ def _untouched(adapter: Adapter, inputs: _Inputs) -> str:
 def _missing(adapter: Adapter, inputs: _Inputs) -> str:
     _images(adapter, [_GREY])
     _texts(adapter, [""])
-    return "the grey picture and the empty text have vectors"
+    return "the grey image and the empty text have vectors"
 
 
 def _pixels(adapter: Adapter, inputs: _Inputs) -> str:

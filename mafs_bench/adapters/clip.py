@@ -28,7 +28,7 @@ from mafs_bench.types import FloatArray, Image
 
 
 class Clip(Adapter):
-    """A CLIP model. Missing images are the grey picture, missing texts the empty string, both encoded."""
+    """A CLIP model. Missing images are the grey image, missing texts the empty string, both encoded."""
 
     public = "clip:ViT-B-32/openai"
 

@@ -43,12 +43,12 @@ def matching_logits(
     ``match`` takes image states (m, tokens, width), ids int64 and mask (m, l).
     """
     device = torch.device(settings.device)
-    pictures, sentences = images.states[STATES], texts.states[STATES]
+    image_states, sentences = images.states[STATES], texts.states[STATES]
 
     def forward(rows: torch.Tensor) -> torch.Tensor:
         index = rows.numpy()
         ids, mask = torch.tensor(sentences[index], device=device).unbind(dim=1)
-        return match(torch.tensor(pictures[index], device=device).float(), ids, mask)
+        return match(torch.tensor(image_states[index], device=device).float(), ids, mask)
 
     with inference(settings):
         return run_in_tiles(forward, torch.arange(len(sentences)), tile_rows(device)).float().cpu()

@@ -40,10 +40,10 @@ def corrupt_image(
     True
     """
     from mafs_bench.corruptions.engine import corrupt_image as apply
-    from mafs_bench.corruptions.engine import require_picture
+    from mafs_bench.corruptions.engine import require_image
     from mafs_bench.corruptions.exact.frame import to_frame
 
-    require_picture(image, sample_id or "image")
+    require_image(image, sample_id or "image")
     chosen = load_suite(suite)
     block = _one(chosen, corruption, "image", severity)
     framed = to_frame(image, chosen.frame)
@@ -161,11 +161,11 @@ def preview(
     scene's caption. tile: pixels per side of an image. brackets: mark edits with brackets as well as colours. Raises
     ``MafsBenchError``.
     """
-    from mafs_bench.report.preview import choose, contact_sheet, example, text_edits, write_picture
+    from mafs_bench.report.preview import choose, contact_sheet, example, text_edits, write_image
 
     images, texts = choose(suite, corruption, everything, image, text)
     shown, caption, boxes = example(image, text, max_pixels, load_suite(suite).frame)
     if images:
-        write_picture(out, contact_sheet(shown, images, seed=seed, tile=tile, boxes=boxes))
+        write_image(out, contact_sheet(shown, images, seed=seed, tile=tile, boxes=boxes))
     edits = {block.name: text_edits(caption, block, seed=seed, brackets=brackets) for block in texts}
     return Preview(out, len(images), edits)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from mafs_bench.adapters.base import Adapter
-    from mafs_bench.runs.execute import Elsewhere, Resources
+    from mafs_bench.runs.execute import RemoteExecutor, Resources
     from mafs_bench.runs.plan import RunRequest
     from mafs_bench.runs.progress import Quiet
     from mafs_bench.runs.store import StoredRun
@@ -295,7 +295,7 @@ def run(
     )
     if adapter is not None:
         refuse_options(request.model, type(adapter), request.settings(Settings()))
-    elsewhere = choose_executor(executor, ray_address, gpus_per_worker)
+    remote = choose_executor(executor, ray_address, gpus_per_worker)
     resources = Resources(
         device=device,
         precision=precision,
@@ -308,11 +308,11 @@ def run(
         concurrency=concurrency,
     )
     if workers is None:
-        here = elsewhere is None or gpus_per_worker
+        here = remote is None or gpus_per_worker
         own = default_workers(resources.settings().device) if here else 0
         resources = replace(resources, workers=own)
     own_data = data if isinstance(data, Dataset) else None
-    return execute_request(request, resources, out, progress, adapter, own_data, elsewhere)
+    return execute_request(request, resources, out, progress, adapter, own_data, remote)
 
 
 def execute_request(
@@ -322,7 +322,7 @@ def execute_request(
     progress: bool | Quiet,
     adapter: Adapter | None = None,
     dataset: Dataset | None = None,
-    elsewhere: Elsewhere | None = None,
+    remote: RemoteExecutor | None = None,
 ) -> Run:
     """Plan a request, execute it, and read the stored run; ``adapter`` and ``dataset`` replace names by objects."""
     from mafs_bench.runs.execute import execute
@@ -335,7 +335,7 @@ def execute_request(
     with scope:
         for line in plan.left_out:
             shown.note(f"left out: {line}")
-        finished = execute(plan, resources, None if out is None else Path(out), shown, elsewhere)
+        finished = execute(plan, resources, None if out is None else Path(out), shown, remote)
     return load_run(finished.folder)
 
 

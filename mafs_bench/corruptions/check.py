@@ -28,7 +28,7 @@ DEFAULT_LEVELS: tuple[Params, ...] = tuple({"severity": severity} for severity i
 
 _SIZES = ((32, 32), (33, 47), (97, 64), (224, 224))
 _BOXES = ((4, 6, 20, 30), (-3, 10, 33, 400))
-"""One inside of every picture, one that reaches beyond it."""
+"""One inside of every image, one that reaches beyond it."""
 _TEXTS = (
     "A brown dog runs over the wet grass.", "Two men, one umbrella: 3 photos at http://example.org!", "dog",
     "Ein Fuß, ein naïves café und 10,5 % 🐕‍🦺.", "كلب يجري على العشب", "word " * 300,
@@ -82,75 +82,75 @@ def _run(rule: str, check: _Check, operator: Any, levels: Sequence[Params]) -> F
     return Finding(rule, problem is None, problem or "")
 
 
-def example_picture(height: int, width: int) -> Image:
+def example_image(height: int, width: int) -> Image:
     """Draw gradients, flat, black and white areas, edges and texture."""
     y, x = np.mgrid[0:height, 0:width]
     waves = 127 + 127 * np.sin(x / 5 + y * y / 300)
-    picture = np.stack([255 * x / width, 255 * y / height, waves], axis=2).astype(np.uint8)
-    picture[: height // 4, : width // 4] = 255
-    picture[-(height // 4) :, : width // 4] = 0
-    picture[height // 3 : height // 2, width // 2 :] = (200, 30, 30)
-    picture[-(height // 3) :, -(width // 3) :] = ((x * 7919 + y * 104729) % 251).astype(np.uint8)[
+    image = np.stack([255 * x / width, 255 * y / height, waves], axis=2).astype(np.uint8)
+    image[: height // 4, : width // 4] = 255
+    image[-(height // 4) :, : width // 4] = 0
+    image[height // 3 : height // 2, width // 2 :] = (200, 30, 30)
+    image[-(height // 3) :, -(width // 3) :] = ((x * 7919 + y * 104729) % 251).astype(np.uint8)[
         -(height // 3) :, -(width // 3) :, None
     ]
-    return picture
+    return image
 
 
-def _cells(operator: ImageOperator, levels: Sequence[Params], picture: Image) -> list[Image]:
-    rng = stream(0, "check", "check", f"{picture.shape}")
-    draws = operator.sample(rng, (picture.shape[0], picture.shape[1]), levels)
-    return [operator.apply(picture, draws, params) for params in levels]
+def _cells(operator: ImageOperator, levels: Sequence[Params], image: Image) -> list[Image]:
+    rng = stream(0, "check", "check", f"{image.shape}")
+    draws = operator.sample(rng, (image.shape[0], image.shape[1]), levels)
+    return [operator.apply(image, draws, params) for params in levels]
 
 
 def _keeps_shape(operator: ImageOperator, levels: Sequence[Params]) -> Iterator[str]:
     for size in _SIZES:
-        for severity, out in enumerate(_cells(operator, levels, example_picture(*size)), start=1):
+        for severity, out in enumerate(_cells(operator, levels, example_image(*size)), start=1):
             if not isinstance(out, np.ndarray) or out.shape != (*size, 3) or out.dtype != np.uint8:
                 found = f"{getattr(out, 'dtype', type(out).__name__)} {getattr(out, 'shape', '')}"
                 yield f"severity {severity} of uint8 {(*size, 3)} gives {found}"
 
 
 def _leaves_input(operator: ImageOperator, levels: Sequence[Params]) -> Iterator[str]:
-    picture = example_picture(64, 80)
-    before = picture.copy()
-    for severity, out in enumerate(_cells(operator, levels, picture), start=1):
-        if not np.array_equal(picture, before):
+    image = example_image(64, 80)
+    before = image.copy()
+    for severity, out in enumerate(_cells(operator, levels, image), start=1):
+        if not np.array_equal(image, before):
             yield f"severity {severity} writes into its input"
-        if np.shares_memory(out, picture):
+        if np.shares_memory(out, image):
             yield f"severity {severity} returns memory of its input"
 
 
 def _leaves_draws(operator: ImageOperator, levels: Sequence[Params]) -> Iterator[str]:
-    picture = example_picture(64, 80)
+    image = example_image(64, 80)
     draws = operator.sample(stream(0, "check", "check", "draws"), (64, 80), levels)
-    upwards = [operator.apply(picture, draws, params) for params in levels]
-    downwards = [operator.apply(picture, draws, params) for params in reversed(levels)][::-1]
+    upwards = [operator.apply(image, draws, params) for params in levels]
+    downwards = [operator.apply(image, draws, params) for params in reversed(levels)][::-1]
     for severity, (first, second) in enumerate(zip(upwards, downwards, strict=True), start=1):
         if not np.array_equal(first, second):
             yield f"severity {severity} depends on what was applied before"
 
 
 def _same_key_same_bytes(operator: ImageOperator, levels: Sequence[Params]) -> Iterator[str]:
-    picture = example_picture(64, 80)
-    first = _cells(operator, levels, picture)
-    _cells(operator, levels, example_picture(33, 47))
+    image = example_image(64, 80)
+    first = _cells(operator, levels, image)
+    _cells(operator, levels, example_image(33, 47))
     np.random.seed(1)  # noqa: NPY002 - an operator that looks at the global state would show it
-    if any(not np.array_equal(a, b) for a, b in zip(first, _cells(operator, levels, picture), strict=True)):
+    if any(not np.array_equal(a, b) for a, b in zip(first, _cells(operator, levels, image), strict=True)):
         yield "two runs with the same key differ: only the generator passed in may be drawn from"
 
 
 def _changes(operator: ImageOperator, levels: Sequence[Params]) -> Iterator[str]:
-    picture = example_picture(224, 224)
-    for severity, out in enumerate(_cells(operator, levels, picture), start=1):
-        if np.array_equal(out, picture):
+    image = example_image(224, 224)
+    for severity, out in enumerate(_cells(operator, levels, image), start=1):
+        if np.array_equal(out, image):
             yield f"severity {severity} changes nothing"
 
 
-def _flat_pictures(operator: ImageOperator, levels: Sequence[Params]) -> Iterator[str]:
+def _flat_images(operator: ImageOperator, levels: Sequence[Params]) -> Iterator[str]:
     for level in (0, 127, 255):
         flat = np.full((48, 40, 3), level, dtype=np.uint8)
         if any(out.shape != flat.shape for out in _cells(operator, levels, flat)):
-            yield f"a picture of grey level {level} changes its shape"
+            yield f"an image of grey level {level} changes its shape"
 
 
 def _text_cells(operator: TextOperator, levels: Sequence[Params], text: str) -> list[str | None]:
@@ -212,8 +212,8 @@ _CHECKS: dict[type[Operator], dict[str, _Check]] = {
         "leaves its input alone": _leaves_input,
         "leaves its draws alone": _leaves_draws,
         "same key, same bytes": _same_key_same_bytes,
-        "every severity changes a picture": _changes,
-        "takes flat pictures": _flat_pictures,
+        "every severity changes an image": _changes,
+        "takes flat images": _flat_images,
     },
     TextOperator: {"gives valid text or None": _valid_text, "same key, same text": _same_text},
     PairOperator: {"plans for every pair": _valid_plan, "same keys, same plan": _same_plan},

@@ -57,7 +57,7 @@ def corrupt_image(
     if engine not in ENGINES:
         raise UnknownNameError("engine", engine, ENGINES)
     require_levels(corruption)
-    require_picture(image, sample_id)
+    require_image(image, sample_id)
     refused = refuse_size(corruption, (image.shape[0], image.shape[1]))
     if refused is not None:
         raise DataError(f"{sample_id}: {refused}")
@@ -154,11 +154,11 @@ def _rng(seed: int, corruption: Corruption, sample_id: str) -> np.random.Generat
     return stream(seed, corruption.suite, corruption.name, sample_id)
 
 
-def require_picture(image: Image, sample_id: str) -> None:
+def require_image(image: Image, sample_id: str) -> None:
     """Raise ``DataError`` for what is no RGB image, or has fewer than ``MIN_SIDE`` pixels a side."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         found = f"{image.dtype} {image.shape}"
-        raise DataError(f"{sample_id}: {found} is no picture; allowed: uint8 (height, width, 3)")
+        raise DataError(f"{sample_id}: {found} is not an image; allowed: uint8 (height, width, 3)")
     if min(image.shape[:2]) < MIN_SIDE:
         found = f"{image.shape[1]}x{image.shape[0]}"
         raise DataError(

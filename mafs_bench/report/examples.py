@@ -25,12 +25,12 @@ from mafs_bench.types import Box, CellResult, Corruption, Dataset, Image, JointC
 CONDITIONS_A_TASK = 3
 EXAMPLES_A_CONDITION = 2
 _WIDEST = 256
-"""Pixels of an embedded picture."""
+"""Longest side of an embedded image, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One sample, clean and corrupted. Pictures are data addresses; ``said`` is what the model wrote, if kept.
+    """One sample, clean and corrupted. Images are data URLs; ``said`` is what the model wrote, if kept.
 
     ``text_corrupted`` is None where the text was left alone.
     """
@@ -202,11 +202,11 @@ def _said(row: pd.Series, ending: str) -> str | None:
 
 
 def embed(image: Image) -> str:
-    """Put a picture into an address: WebP, no side longer than 256 px."""
-    from PIL import Image as Pictures
+    """Encode an image as a data URL: WebP, no side longer than 256 px."""
+    from PIL import Image as PilImage
 
-    picture = Pictures.fromarray(image)
-    picture.thumbnail((_WIDEST, _WIDEST))
+    thumbnail = PilImage.fromarray(image)
+    thumbnail.thumbnail((_WIDEST, _WIDEST))
     sink = io.BytesIO()
-    picture.save(sink, "WEBP", quality=80)
+    thumbnail.save(sink, "WEBP", quality=80)
     return data_uri(sink.getvalue(), "image/webp")

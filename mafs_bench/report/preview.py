@@ -12,7 +12,7 @@ import numpy as np
 from rich.text import Text
 
 from mafs_bench.corruptions import suite as suites
-from mafs_bench.corruptions.engine import corrupt_image, corrupt_text, require_picture
+from mafs_bench.corruptions.engine import corrupt_image, corrupt_text, require_image
 from mafs_bench.corruptions.exact.frame import boxes_to_frame, to_frame
 from mafs_bench.datasets import scenes
 from mafs_bench.datasets.folder import load_folder
@@ -59,9 +59,9 @@ def example(
         source = FileImage(source.path, max_pixels)
     stored = source.load()
     boxes = () if image else boxes_to_frame(scene.boxes, (stored.shape[0], stored.shape[1]), frame)
-    picture = to_frame(stored, frame)
-    require_picture(picture, source.name)
-    return picture, scene.captions[0] if text is None else text, boxes
+    framed = to_frame(stored, frame)
+    require_image(framed, source.name)
+    return framed, scene.captions[0] if text is None else text, boxes
 
 
 def contact_sheet(
@@ -125,8 +125,8 @@ _LONG = 2000
 _FORMATS: dict[str, list[int]] = {".png": [], ".webp": [cv2.IMWRITE_WEBP_QUALITY, 60]}
 
 
-def write_picture(path: Path, image: Image) -> None:
-    """Store a picture as PNG, or small as WebP. Raises ``DataError`` naming the path, ``UsageError`` its ending."""
+def write_image(path: Path, image: Image) -> None:
+    """Store an image as PNG, or small as WebP. Raises ``DataError`` naming the path, ``UsageError`` its ending."""
     ending = path.suffix.lower()
     if ending not in _FORMATS:
         raise UsageError(

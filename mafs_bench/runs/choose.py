@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from mafs_bench.errors import UnknownNameError, UsageError
-from mafs_bench.runs.execute import Elsewhere
+from mafs_bench.runs.execute import RemoteExecutor
 
 EXECUTORS = ("local", "ray")
 
 
-def choose_executor(name: str, ray_address: str | None, gpus_per_worker: float) -> Elsewhere | None:
+def choose_executor(name: str, ray_address: str | None, gpus_per_worker: float) -> RemoteExecutor | None:
     """Find an executor by name; None runs here. Raises ``UnknownNameError`` or ``UsageError``."""
     if name not in EXECUTORS:
         raise UnknownNameError("executor", name, EXECUTORS)

@@ -98,7 +98,7 @@ def default_workers(device: str = "cpu") -> int:
     return max(1, core_count() // torch.cuda.device_count() - 1)
 
 
-Elsewhere = Callable[[Plan, Sequence[Cell], RunSpec, Resources, Path, Progress], tuple[str, ...]]
+RemoteExecutor = Callable[[Plan, Sequence[Cell], RunSpec, Resources, Path, Progress], tuple[str, ...]]
 """Runs and stores cells on other machines: (plan, cells, record, resources, folder, progress) to their devices."""
 
 
@@ -116,9 +116,9 @@ def execute(
     resources: Resources,
     out: Path | None,
     progress: Progress,
-    elsewhere: Elsewhere | None = None,
+    remote: RemoteExecutor | None = None,
 ) -> FinishedRun:
-    """Run what is not stored yet, here or ``elsewhere``, and derive ``results.json``.
+    """Run the cells that are not stored yet, locally or with ``remote``, and derive ``results.json``.
 
     Raises ``MafsBenchError`` subclasses; what was finished before stays stored.
     """
@@ -127,7 +127,7 @@ def execute(
     settings = plan.request.settings(resources.settings())
     adapter = plan.adapter or load(plan.request.model, settings)
     with closing_workers(), closing(adapter) if plan.adapter is None else nullcontext():
-        return _execute(plan, adapter, settings, resources, out, progress, elsewhere)
+        return _execute(plan, adapter, settings, resources, out, progress, remote)
 
 
 def _execute(
@@ -137,9 +137,9 @@ def _execute(
     resources: Resources,
     out: Path | None,
     progress: Progress,
-    elsewhere: Elsewhere | None,
+    remote: Elsewhere | None,
 ) -> FinishedRun:
-    if adapter.served and elsewhere is not None:
+    if adapter.served and remote is not None:
         raise UsageError(
             f"{adapter.name} is asked from one process; --concurrency N keeps N requests in flight"
         )
@@ -160,8 +160,8 @@ def _execute(
         for line in spec.notes:
             progress.note(line)
         spool = folder / ".partial"
-        if elsewhere is not None and todo:
-            devices = elsewhere(plan, todo, spec, resources, folder, progress)
+        if remote is not None and todo:
+            devices = remote(plan, todo, spec, resources, folder, progress)
             spec = replace(spec, device=tuple(dict.fromkeys([*spec.device, *devices])))
         else:
             encoder = make_encoder(plan, adapter, settings, resources, spool, progress, probe, judge)

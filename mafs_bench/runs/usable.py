@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mafs_bench.corruptions.engine import refuse_size, require_picture
+from mafs_bench.corruptions.engine import refuse_size, require_image
 from mafs_bench.datasets.annotations import name_some
 from mafs_bench.datasets.exclude import text_fault
 from mafs_bench.datasets.subset import subset
@@ -85,7 +85,7 @@ def _image_fault(source: ImageSource, corruptions: Sequence[Corruption]) -> str:
     try:
         image = source.load()
         if corruptions:
-            require_picture(image, source.name)
+            require_image(image, source.name)
         refusals = (refuse_size(corruption, image.shape[:2]) for corruption in corruptions)
         if (refusal := next((refused for refused in refusals if refused), None)) is not None:
             return f"{source.name}: {refusal}"

@@ -18,7 +18,7 @@ import pytest
 
 from mafs_bench.corruptions import legacy
 from mafs_bench.corruptions import suite as suites
-from mafs_bench.corruptions.check import example_picture
+from mafs_bench.corruptions.check import example_image
 from mafs_bench.corruptions.engine import corrupt_image
 from mafs_bench.types import SEVERITIES, Corruption, Image
 
@@ -94,7 +94,7 @@ def _one_thread() -> Any:
 
 
 def test_all_cells_of_one_image() -> None:
-    rows = measure(example_picture(224, 224), SEVERITIES)
+    rows = measure(example_image(224, 224), SEVERITIES)
     everything, without_glass = report("224 x 224, CPU-ms, five severities", rows)
     assert everything >= 30
     assert without_glass >= 4.5
@@ -102,14 +102,14 @@ def test_all_cells_of_one_image() -> None:
 
 
 def test_a_larger_image() -> None:
-    rows = measure(example_picture(480, 640), (3,))
+    rows = measure(example_image(480, 640), (3,))
     report("480 x 640, CPU-ms, severity 3", rows)
     assert [name for name, (theirs, mine, _) in rows.items() if mine > theirs] == []
 
 
 @pytest.mark.parametrize("name", NOISES)
 def test_five_severities_share_their_draws(name: str) -> None:
-    image, corruption = example_picture(224, 224), SUITE.corruptions[name]
+    image, corruption = example_image(224, 224), SUITE.corruptions[name]
     ours(image, corruption, SEVERITIES)()
     five, one = cpu_ms(ours(image, corruption, SEVERITIES), 30), cpu_ms(ours(image, corruption, (3,)), 30)
     print(f"\n{name}: five severities {five:.2f} ms, one {one:.2f} ms, {five / one:.2f} times")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mafs_bench.corruptions import OPERATORS
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.base import BoxOperator
-from mafs_bench.corruptions.check import check_operator, example_picture
+from mafs_bench.corruptions.check import check_operator, example_image
 from mafs_bench.corruptions.engine import corrupt_image, require_levels
 from mafs_bench.datasets import scenes
 from mafs_bench.errors import DataError
@@ -48,7 +48,7 @@ def test_every_box_operator_keeps_the_contract_and_its_suite_the_ranges() -> Non
 def test_only_the_box_is_covered_and_more_of_it_with_each_severity(
     corner: tuple[int, int], sides: tuple[int, int], sample_id: str
 ) -> None:
-    image = example_picture(64, 80)
+    image = example_image(64, 80)
     box = (*corner, corner[0] + sides[0], corner[1] + sides[1])
     x0, y0, x1, y1 = box[0], box[1], min(box[2], 80), min(box[3], 64)
     outs = cells(image, (box,), sample_id)
@@ -74,7 +74,7 @@ def test_over_many_samples_each_box_gets_its_turn() -> None:
 
 def test_an_image_without_boxes_is_refused_in_one_line() -> None:
     with pytest.raises(DataError, match=r"photo 7: no boxes, which box_occlusion needs; allowed: ") as caught:
-        cells(example_picture(40, 40), (), "photo 7")
+        cells(example_image(40, 40), (), "photo 7")
     assert "\n" not in str(caught.value)
 
 
@@ -98,5 +98,5 @@ def test_a_job_covers_the_objects_of_each_scene(workers: int) -> None:
 
 
 def test_golden_cells() -> None:
-    outs = cells(example_picture(64, 64), ((8, 4, 40, 30), (30, 30, 70, 60)))
+    outs = cells(example_image(64, 64), ((8, 4, 40, 30), (30, 30, 70, 60)))
     assert hashlib.sha256(b"".join(out.tobytes() for out in outs)).hexdigest() == GOLDEN

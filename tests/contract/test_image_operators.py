@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from mafs_bench.corruptions import OPERATORS
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.base import ImageOperator
-from mafs_bench.corruptions.check import check_operator, example_picture
+from mafs_bench.corruptions.check import check_operator, example_image
 from mafs_bench.corruptions.engine import corrupt_image
 from mafs_bench.errors import DataError
 from mafs_bench.types import Corruption, Image
@@ -51,7 +51,7 @@ def digest(images: list[Image]) -> str:
 
 def digests(names: list[str]) -> dict[str, str]:
     """The content hash of each corruption's five cells; also runs in worker processes."""
-    return {name: digest(cells(name, example_picture(50, 41))) for name in names}
+    return {name: digest(cells(name, example_image(50, 41))) for name in names}
 
 
 def block_means(image: Image) -> list[float]:
@@ -93,28 +93,28 @@ def test_any_size_and_content(name: str, height: int, width: int, seed: int) -> 
 
 @pytest.mark.parametrize("name", CORE)
 def test_severity_zero_is_the_identity(name: str) -> None:
-    image = example_picture(40, 60)
+    image = example_image(40, 60)
     assert np.array_equal(cells(name, image, severities=(0,))[0], image)
 
 
 @pytest.mark.parametrize("name", CORE)
 def test_views_and_read_only_input(name: str) -> None:
     """A cropped, mirrored, read-only view gives what its copy gives."""
-    view = example_picture(80, 100)[5:65, ::-1][:, 10:80]
+    view = example_image(80, 100)[5:65, ::-1][:, 10:80]
     view.flags.writeable = False
     assert digest(cells(name, view)) == digest(cells(name, view.copy()))
 
 
 @pytest.mark.parametrize("name", CORE)
 def test_a_severity_alone_gives_what_all_five_give(name: str) -> None:
-    image = example_picture(50, 41)
+    image = example_image(50, 41)
     together = cells(name, image)
     for severity in {5, 2} & set(CORE[name].severities):
         assert np.array_equal(cells(name, image, severities=(severity,))[0], together[severity - 1])
 
 
 def test_keys_differ_by_sample_seed_corruption_and_suite() -> None:
-    image, corruption = example_picture(40, 40), CORE["gaussian_noise"]
+    image, corruption = example_image(40, 40), CORE["gaussian_noise"]
     other_suite = suites.load("imagenet-c@1").corruptions["gaussian_noise"]
     outs = [
         corrupt_image(image, corruption, (3,), seed=0, sample_id="a"),
@@ -141,7 +141,7 @@ def test_same_bytes_in_processes(method: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 def pictures() -> list[Image]:
-    return [np.ascontiguousarray(np.rot90(example_picture(120, 96), k)) for k in range(4)]
+    return [np.ascontiguousarray(np.rot90(example_image(120, 96), k)) for k in range(4)]
 
 
 @pytest.mark.parametrize("name", [name for name, c in CORE.items() if c.monotone and len(c.levels) > 1])
@@ -158,7 +158,7 @@ def test_distance_does_not_fall_where_declared_monotone(name: str) -> None:
 def test_golden_cells(name: str) -> None:
     stored = json.loads(GOLDEN.read_text())[name]
     for severity, (expected, out) in enumerate(
-        zip(stored, cells(name, example_picture(64, 64)), strict=True), 1
+        zip(stored, cells(name, example_image(64, 64)), strict=True), 1
     ):
         same = digest([out]) == expected["sha256"]
         if name in EXACT:
@@ -180,7 +180,7 @@ def test_what_is_no_picture_is_refused_in_one_line(image: Image) -> None:
 
 def store_golden_cells() -> None:
     def describe(corruption: Corruption) -> list[dict[str, object]]:
-        outs = cells(corruption.name, example_picture(64, 64))
+        outs = cells(corruption.name, example_image(64, 64))
         return [{"sha256": digest([out]), "blocks": block_means(out)} for out in outs]
 
     rows = [f'"{name}": {json.dumps(describe(corruption))}' for name, corruption in ONE.items()]

@@ -28,8 +28,8 @@ BROKEN = {
     "keeps shape and dtype": "lambda image, draws, params: image[:-1].copy()",
     "leaves its input alone": "lambda image, draws, params: np.negative(image, out=image)",
     "same key, same bytes": "lambda image, draws, params: image ^ np.uint8(1 + next(counter) % 100)",
-    "every severity changes a picture": "lambda image, draws, params: image.copy()",
-    "takes flat pictures": "lambda image, draws, params: 255 - image if image.std() else 1 / 0",
+    "every severity changes an image": "lambda image, draws, params: image.copy()",
+    "takes flat images": "lambda image, draws, params: 255 - image if image.std() else 1 / 0",
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mafs_bench.corruptions import suite as suites
-from mafs_bench.corruptions.check import example_picture
+from mafs_bench.corruptions.check import example_image
 from mafs_bench.corruptions.engine import corrupt_image
 from mafs_bench.corruptions.image import style
 from mafs_bench.errors import UsageError
@@ -51,7 +51,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_shape_and_input_are_kept_and_severities_differ(folder: Path) -> None:
-    image = example_picture(45, 33)
+    image = example_image(45, 33)
     before = image.copy()
     made = corrupt_image(image, BLOCK, (0, 1, 3, 5), seed=0, sample_id="a")
     np.testing.assert_array_equal(image, before)
@@ -63,7 +63,7 @@ def test_shape_and_input_are_kept_and_severities_differ(folder: Path) -> None:
 
 
 def test_the_style_is_the_samples_own(folder: Path) -> None:
-    image = example_picture(40, 40)
+    image = example_image(40, 40)
     made = {corrupt_image(image, BLOCK, (5,), seed=0, sample_id=str(i))[0].tobytes() for i in range(8)}
     assert len(made) == 2  # as many as there are styles
 
@@ -81,11 +81,11 @@ def test_without_weights_it_is_one_line(folder: Path, monkeypatch: pytest.Monkey
     with pytest.raises(
         UsageError, match=r"stylize is not available: .*decoder.pth cannot be loaded"
     ) as refused:
-        corrupt_image(example_picture(40, 40), BLOCK, (1,), seed=0, sample_id="a")
+        corrupt_image(example_image(40, 40), BLOCK, (1,), seed=0, sample_id="a")
     assert "\n" not in str(refused.value)
     monkeypatch.delenv("MAFS_BENCH_ADAIN")
     with pytest.raises(UsageError, match=r"name a folder with vgg_normalised\.pth"):
-        corrupt_image(example_picture(40, 40), BLOCK, (1,), seed=0, sample_id="a")
+        corrupt_image(example_image(40, 40), BLOCK, (1,), seed=0, sample_id="a")
 
 
 def test_weights_and_styles_are_hashed_for_the_record(folder: Path) -> None:

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from mafs_bench.corruptions import OPERATORS
 from mafs_bench.corruptions import suite as suites
-from mafs_bench.corruptions.check import example_picture
+from mafs_bench.corruptions.check import example_image
 from mafs_bench.types import Image
 
 CORE = suites.load("core@1").corruptions
@@ -109,7 +109,7 @@ def test_patch_dropout_takes_the_promised_share_and_nests() -> None:
 
 
 def test_occlusion_nests_and_never_covers_more_than_promised() -> None:
-    image = example_picture(200, 160)
+    image = example_image(200, 160)
     operator, draws = draw("occlusion", image)
     before = np.zeros(image.shape[:2], dtype=bool)
     for share in (0.05, 0.2, 0.5):
@@ -138,6 +138,6 @@ def test_text_overlay_writes_that_many_words() -> None:
     ("elastic_transform", {"alpha": 0.0}), ("saturate", {"factor": 1.0, "shift": 0.0}), ("pixelate", {"factor": 1.0}),
 ])  # fmt: skip
 def test_neutral_parameters_change_nothing(name: str, params: dict[str, float]) -> None:
-    image = example_picture(60, 70)
+    image = example_image(60, 70)
     operator, draws = draw(name, image)
     assert np.abs(operator.apply(image, draws, params).astype(int) - image).max() <= 1

@@ -14,7 +14,7 @@ from mafs_bench.cli import app
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.engine import corrupt_image
 from mafs_bench.errors import DataError, UsageError
-from mafs_bench.report.preview import choose, contact_sheet, example, text_edits, write_picture
+from mafs_bench.report.preview import choose, contact_sheet, example, text_edits, write_image
 
 SUITE = suites.load("core@1")
 
@@ -76,12 +76,12 @@ def test_command(tmp_path: Path) -> None:
 
 def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"missing.x\.png: cannot be written"):
-        write_picture(tmp_path / "missing" / "x.png", np.zeros((4, 4, 3), np.uint8))
+        write_image(tmp_path / "missing" / "x.png", np.zeros((4, 4, 3), np.uint8))
 
 
 def test_only_known_endings_are_written(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot write \.gif; allowed: \.png, \.webp"):
-        write_picture(tmp_path / "x.gif", np.zeros((4, 4, 3), np.uint8))
+        write_image(tmp_path / "x.gif", np.zeros((4, 4, 3), np.uint8))
 
 
 def test_the_sheet_of_core_1_in_the_docs_is_what_its_command_makes() -> None:

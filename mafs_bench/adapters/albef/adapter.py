@@ -35,7 +35,7 @@ _RETRIEVAL, _ANSWERING = "retrieval and matching", "question answering"
 
 
 class Albef(Adapter):
-    """An ALBEF model. Missing images are the grey picture, missing texts the empty one, both encoded.
+    """An ALBEF model. Missing images are the grey image, missing texts the empty one, both encoded.
 
     ``rerank`` is the checkpoint's k_test: that many candidates are put in the order of the matching logit
     alone, the similarity left out, as in the official evaluation.

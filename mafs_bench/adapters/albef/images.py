@@ -1,4 +1,4 @@
-"""ALBEF's way from a picture to pixels: squashed to a square by bicubic resampling, normalised as CLIP's are."""
+"""ALBEF's way from an image to pixels: squashed to a square by bicubic resampling, normalised as CLIP's are."""
 
 from __future__ import annotations
 

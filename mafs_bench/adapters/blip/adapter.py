@@ -62,7 +62,7 @@ Result = TypeVar("Result")
 
 
 class Blip(Adapter):
-    """BLIP models. Missing images are the grey picture, missing texts the empty one, both encoded.
+    """BLIP models. Missing images are the grey image, missing texts the empty one, both encoded.
 
     ``rerank`` is the official k_test; ``sources`` names the hub's repository and commit of each part from there.
     """

@@ -39,7 +39,7 @@ class Preprocess:
 
 @dataclass(frozen=True)
 class Part:
-    """A model of transformers with what turns pictures and texts into its input."""
+    """A model of transformers with what turns images and texts into its input."""
 
     model: Any
     tokenizer: Any

@@ -130,7 +130,7 @@ def _motion_taps(radius: int, sigma: float, angle: float) -> tuple[Any, Any, _Ve
 
 
 def _apply_zoom(image: Image, draws: None, params: Params) -> Image:
-    """Average the picture with its zooms about the centre, bilinear with aligned corners."""
+    """Average the image with its zooms about the centre, bilinear with aligned corners."""
     height, width, _ = image.shape
     factors = tuple(np.arange(1, params["stop"], params["step"]))
     rows, row_parts = _zoom_grid(height, factors)

@@ -90,8 +90,8 @@ def _saturation_factors(factor: float, shift: float) -> FloatArray:
 def _apply_pixelate(image: Image, draws: None, params: Params) -> Image:
     height, width, _ = image.shape
     small = (int(width * params["factor"]), int(height * params["factor"]))
-    picture = PIL.Image.fromarray(image).resize(small, PIL.Image.Resampling.BOX)
-    return np.array(picture.resize((width, height), PIL.Image.Resampling.NEAREST))
+    reduced = PIL.Image.fromarray(image).resize(small, PIL.Image.Resampling.BOX)
+    return np.array(reduced.resize((width, height), PIL.Image.Resampling.NEAREST))
 
 
 def _apply_jpeg(image: Image, draws: None, params: Params) -> Image:

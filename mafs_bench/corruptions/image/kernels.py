@@ -72,10 +72,10 @@ def add_zooms(
     image: FloatArray, rows: _Unsigned, row_parts: FloatArray, columns: _Unsigned, column_parts: FloatArray,
     line: FloatArray, out: FloatArray,
 ) -> None:  # fmt: skip
-    """Add to ``out`` (H, W, 3) bilinear samples of a flat (H + 1, (W + 1) * 3) picture over separable grids.
+    """Add to ``out`` (H, W, 3) bilinear samples of a flat (H + 1, (W + 1) * 3) image over separable grids.
 
     ``rows``, ``row_parts`` (zooms, H): the neighbour above and the share of the one below; ``columns`` (zooms,
-    W) likewise, counted in values (pixel * 3). ``line`` is space for one row of the picture.
+    W) likewise, counted in values (pixel * 3). ``line`` is space for one row of the image.
     """
     for y in range(out.shape[0]):
         for k in range(rows.shape[0]):
@@ -90,7 +90,7 @@ def add_zooms(
 
 @_compiled
 def sample_bilinear(image: Image, dx: FloatArray, dy: FloatArray, margin: int, out: Image) -> None:
-    """Fill ``out`` with a picture, given with a margin all around, at (x + dx, y + dy); fractions are cut off."""
+    """Fill ``out`` with an image, given with a margin all around, at (x + dx, y + dy); fractions are cut off."""
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             fx, fy = x + margin + dx[y, x], y + margin + dy[y, x]

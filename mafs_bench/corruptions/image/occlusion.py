@@ -1,4 +1,4 @@
-"""Occlusion: covered places, a covered object, missing patches, and words over the picture (a typographic attack).
+"""Occlusion: covered places, a covered object, missing patches, and words over the image (a typographic attack).
 
 What a severity hides contains what the lower ones hide.
 """
@@ -135,7 +135,7 @@ def _sample_words(rng: np.random.Generator, size: _Size, levels: Sequence[Params
 
 
 def _apply_text_overlay(image: Image, draws: WordDraws, params: Params) -> Image:
-    """Write ``words`` words, each a sixth of the picture high, over a strip of the opposite brightness."""
+    """Write ``words`` words, each a sixth of the image high, over a strip of the opposite brightness."""
     out = image.copy()
     height, width, _ = image.shape
     for i in range(params["words"]):
@@ -152,7 +152,7 @@ def _apply_text_overlay(image: Image, draws: WordDraws, params: Params) -> Image
 
 
 def _fit(word: str, width: int, height: int) -> tuple[float, int, int]:
-    """Give the font scale and the strip's width and height: a sixth of the picture high, or as wide as it."""
+    """Give the font scale and the strip's width and height: a sixth of the image high, or as wide as it."""
     (unit_width, unit_height), _ = cv2.getTextSize(word, cv2.FONT_HERSHEY_SIMPLEX, 1.0, 1)
     scale = min(height / 12 / unit_height, 0.85 * width / unit_width)
     return (

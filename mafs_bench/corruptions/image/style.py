@@ -1,9 +1,9 @@
 """Style transfer by adaptive instance normalisation, AdaIN (Huang and Belongie, ICCV 2017, arXiv 1703.06868).
 
-  t = (1 - α) f(c) + α (σ(f(s)) (f(c) - μ(f(c))) / σ(f(c)) + μ(f(s))), picture = g(t)
+  t = (1 - α) f(c) + α (σ(f(s)) (f(c) - μ(f(c))) / σ(f(c)) + μ(f(s))), output = g(t)
 f is VGG-19 up to relu4_1 and g the decoder that mirrors it; mean and deviation are a channel's, over places. The
 folder that ``MAFS_BENCH_ADAIN`` names holds ``vgg_normalised.pth`` and ``decoder.pth`` (state dicts of the usual
-PyTorch port, layers numbered as below) and the pictures in ``styles/``; nothing is downloaded. One style is drawn a
+PyTorch port, layers numbered as below) and the images in ``styles/``; nothing is downloaded. One style is drawn a
 sample, for all severities.
 """
 
@@ -25,7 +25,7 @@ from mafs_bench.types import Image, Params
 
 _FOLDER = "MAFS_BENCH_ADAIN"
 _STYLE_SIDE = 512
-"""Short side of a style picture, as in the paper."""
+"""Short side of a style image, as in the paper."""
 _EPSILON = 1e-5
 
 _ENCODER = (3, 64, 64, "pool", 128, 128, "pool", 256, 256, 256, 256, "pool", 512)
@@ -49,9 +49,9 @@ def _apply(image: Image, draws: float, params: Params) -> Image:
         content, (mean, deviation) = encoder(_tensor(image)), _statistics(encoder(_tensor(style)))
         own_mean, own_deviation = _statistics(content)
         styled = (content - own_mean) / own_deviation * deviation + mean
-        made = decoder(torch.lerp(content, styled, params["strength"]))[0, :, :height, :width]
-    picture: Image = np.rint(made.clamp(0, 1).permute(1, 2, 0).numpy() * 255).astype(np.uint8)
-    return picture
+        pixels = decoder(torch.lerp(content, styled, params["strength"]))[0, :, :height, :width]
+    out: Image = np.rint(pixels.clamp(0, 1).permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+    return out
 
 
 def _tensor(image: Image) -> Any:

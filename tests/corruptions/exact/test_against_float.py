@@ -11,7 +11,7 @@ import pytest
 
 from mafs_bench.corruptions import OPERATORS
 from mafs_bench.corruptions import suite as suites
-from mafs_bench.corruptions.check import example_picture
+from mafs_bench.corruptions.check import example_image
 from mafs_bench.corruptions.exact.tables import NORMAL_BITS, normals
 from mafs_bench.corruptions.image.weather import SnowDraws
 from mafs_bench.seeding import stream
@@ -69,7 +69,7 @@ def photo_like() -> Image:
     noise = np.random.default_rng(3).integers(0, 256, (256, 257, 3)).astype(np.float32)
     layers = sum(cv2.GaussianBlur(noise, (0, 0), s) * s for s in (1, 3, 9, 27))
     spread = (layers - layers.min()) / (layers.max() - layers.min()) * 255
-    return cv2.addWeighted(spread.astype(np.uint8), 0.7, example_picture(256, 257), 0.3, 0)
+    return cv2.addWeighted(spread.astype(np.uint8), 0.7, example_image(256, 257), 0.3, 0)
 
 
 def test_every_corruption_is_compared_redefined_or_new() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from mafs_bench.corruptions.check import example_picture
+from mafs_bench.corruptions.check import example_image
 from mafs_bench.corruptions.exact import frame
 from mafs_bench.types import Image
 
@@ -22,7 +22,7 @@ SIZES = [(120, 96), (31, 40), (97, 133), (240, 250), (256, 205)]
 
 def smooth(height: int, width: int) -> Image:
     """Without the hard edges at which Pillow's clipping between its passes shows."""
-    return cv2.GaussianBlur(example_picture(height, width), (0, 0), 1.5)
+    return cv2.GaussianBlur(example_image(height, width), (0, 0), 1.5)
 
 
 @pytest.mark.parametrize("kernel", PILLOW)
@@ -38,7 +38,7 @@ def test_resampling_is_pillows_to_within_rounding(kernel: str, size: tuple[int, 
 
 @pytest.mark.parametrize("size", [(60, 48), (31, 40), (97, 95), (7, 5)])
 def test_area_averages_are_opencvs(size: tuple[int, int]) -> None:
-    image = example_picture(120, 96)
+    image = example_image(120, 96)
     ours = frame.resample(image, size, "area").astype(int)
     assert np.abs(ours - cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)).max() <= 1
 
