@@ -137,7 +137,7 @@ def _execute(
     resources: Resources,
     out: Path | None,
     progress: Progress,
-    remote: Elsewhere | None,
+    remote: RemoteExecutor | None,
 ) -> FinishedRun:
     if adapter.served and remote is not None:
         raise UsageError(
