@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mafs_bench.api.corrupting import DEFAULT_SUITE, load_suite
+from mafs_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from mafs_bench.runs.audit import Sight
 
 Overview = tuple[list[str], list[list[str]]]
 """A header and rows, as text."""
@@ -82,23 +87,30 @@ def _corruptions(suite: str) -> Overview:
 
 
 def audit_corruptions(
-    suite: str = DEFAULT_SUITE, *, dataset: str = "scenes", data_root: Path | None = None, limit: int = 20
+    suite: str = DEFAULT_SUITE,
+    *,
+    dataset: str = "scenes",
+    data_root: Path | None = None,
+    limit: int = 20,
+    model: str | None = None,
 ) -> Overview:
     """Measure the effect of a suite's corruptions on the first ``limit`` samples of a data set.
 
     Returns a header and one row per corruption: the share of applicable samples, and per severity the share that
-    changes and by how much. Raises ``MafsBenchError``.
+    changes and by how much. Images are compared after the preprocessing of ``model``, or at 224 pixels where None.
+    Raises ``MafsBenchError``.
     """
     from mafs_bench.corruptions import suite as suites
     from mafs_bench.datasets.resolve import resolve
-    from mafs_bench.runs.audit import audit_corruption
+    from mafs_bench.runs.audit import AT_224, audit_corruption
     from mafs_bench.runs.boxes import with_boxes
     from mafs_bench.runs.frame import in_frame
 
     chosen = suites.load(suite)
     corruptions = chosen.corruptions.values()
     samples = in_frame(with_boxes(resolve(dataset, None, data_root, limit), corruptions), chosen.frame)
-    found = [audit_corruption(corruption, samples) for corruption in corruptions]
+    sight = AT_224 if model is None else _sight_of(model)
+    found = [audit_corruption(corruption, samples, sight=sight) for corruption in corruptions]
     return [
         "corruption",
         "modality",
@@ -117,6 +129,18 @@ def audit_corruptions(
         ]
         for row in found
     ]
+
+
+def _sight_of(model: str) -> Sight:
+    """Raises ``UsageError`` for a model that does not say how it preprocesses."""
+    from mafs_bench.adapters.load import load
+    from mafs_bench.runs.audit import Sight
+    from mafs_bench.runs.execute import Resources
+
+    adapter = load(model, Resources().settings())
+    if not adapter.supports("encode_pixels"):
+        raise UsageError(f"{model} does not show its preprocessing; allowed: models with encode_pixels")
+    return Sight(adapter.preprocess, f"units of the input of {model}")
 
 
 _ROWS = {

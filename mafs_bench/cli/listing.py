@@ -35,6 +35,9 @@ def list_(
     dataset: Annotated[str, typer.Option(help="with --audit: the data set")] = "scenes",
     data_root: Annotated[Path | None, typer.Option(help="with --audit: folder of the data set")] = None,
     limit: Annotated[int, typer.Option(min=1, help="with --audit: number of samples")] = 20,
+    model: Annotated[
+        str | None, typer.Option(help="with --audit: the preprocessing images go through; else 224 px")
+    ] = None,
 ) -> None:
     """List models, corruptions, data sets, tasks or suites."""
     from mafs_bench.api import listing
@@ -43,7 +46,9 @@ def list_(
     if audit and kind is not Kind.corruptions:
         raise UsageError(f"list {kind} --audit; allowed: list corruptions --audit")
     if audit:
-        header, rows = listing.audit_corruptions(suite, dataset=dataset, data_root=data_root, limit=limit)
+        header, rows = listing.audit_corruptions(
+            suite, dataset=dataset, data_root=data_root, limit=limit, model=model
+        )
     else:
         header, rows = listing.overview(kind, suite)
     print_rows(header, rows)

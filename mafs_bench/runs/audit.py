@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from mafs_bench.corruptions.audit import audit_image, audit_text
+from mafs_bench.corruptions.audit import audit_text
 from mafs_bench.corruptions.base import PairItem, PairPlan
 from mafs_bench.corruptions.engine import applies, corrupt_image, corrupt_text, plan_pairs
+from mafs_bench.corruptions.exact.frame import to_frame
 from mafs_bench.runs.frame import load_with_boxes
 from mafs_bench.tasks.base import caption_pairs
-from mafs_bench.types import Corruption, Dataset
+from mafs_bench.types import Corruption, Dataset, Image
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class AuditRow:
     """One corruption: means over the samples to which it applies, one a severity.
 
     ``changed`` is the share of samples that differ at all. ``strength`` is the character error rate of texts,
-    the mean absolute difference of images in grey levels, the blended share of pairs (else what ``changed`` is).
+    the mean absolute difference of images as a model sees them, the blended share of pairs (else what ``changed`` is).
     """
 
     corruption: str
@@ -31,12 +34,35 @@ class AuditRow:
     unit: str
 
 
-def audit_corruption(corruption: Corruption, dataset: Dataset, seed: int = 0) -> AuditRow:
-    """Apply one corruption at all severities. Raises ``DataError`` or ``UsageError`` as a run would."""
-    return _AUDITS[corruption.modality](corruption, dataset, seed)
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What becomes of an image before a model reads it, and the unit of the values that it then has."""
+
+    see: Callable[[Image], npt.NDArray[Any]]
+    unit: str
 
 
-def _images(corruption: Corruption, dataset: Dataset, seed: int) -> AuditRow:
+def _at_224(image: Image) -> Image:
+    return to_frame(image, 224)
+
+
+AT_224 = Sight(_at_224, "grey levels at 224 px")
+"""What most models see, where none is named: the shorter side at 224 pixels."""
+
+
+def audit_corruption(
+    corruption: Corruption, dataset: Dataset, seed: int = 0, sight: Sight = AT_224
+) -> AuditRow:
+    """Apply one corruption at all severities. Raises ``DataError`` or ``UsageError`` as a run would.
+
+    Images are compared as ``sight`` sees them: damage that a model's preprocessing takes away is none.
+    """
+    if corruption.modality == "image":
+        return _images(corruption, dataset, seed, sight)
+    return (_texts if corruption.modality == "text" else _pairs)(corruption, dataset, seed)
+
+
+def _images(corruption: Corruption, dataset: Dataset, seed: int, sight: Sight) -> AuditRow:
     found = []
     for sample in dataset.samples:
         if not applies(corruption, sample.boxes):
@@ -45,8 +71,9 @@ def _images(corruption: Corruption, dataset: Dataset, seed: int) -> AuditRow:
         made = corrupt_image(
             clean, corruption, corruption.severities, seed=seed, sample_id=sample.id, boxes=boxes
         )
-        found.append([audit_image(clean, image)["mean_absolute_difference"] for image in made])
-    return _row(corruption, len(found) / max(1, len(dataset.samples)), found, "grey levels")
+        before = sight.see(clean).astype(np.float64)
+        found.append([float(np.mean(np.abs(sight.see(image) - before))) for image in made])
+    return _row(corruption, len(found) / max(1, len(dataset.samples)), found, sight.unit)
 
 
 def _texts(corruption: Corruption, dataset: Dataset, seed: int) -> AuditRow:
@@ -89,6 +116,3 @@ def _row(corruption: Corruption, applicable: float, found: Sequence[Sequence[flo
         tuple(strength.tolist()),
         unit,
     )
-
-
-_AUDITS = {"image": _images, "text": _texts, "pair": _pairs}

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from mafs_bench.cli import app
 from mafs_bench.corruptions import suite as suites
+from mafs_bench.datasets.memory import ArrayImage
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UsageError
-from mafs_bench.runs.audit import audit_corruption
+from mafs_bench.runs.audit import Sight, audit_corruption
 
 CORE = suites.load("core@1").corruptions
 DATASET = resolve("scenes", None, None, 3)
@@ -24,6 +26,29 @@ def test_everything_changes_and_more_with_severity(name: str) -> None:
     assert row.changed == (1, 1, 1, 1, 1)
     assert row.strength == tuple(sorted(row.strength))
     assert row.strength[0] > 0
+
+
+def test_images_are_compared_as_a_model_sees_them() -> None:
+    """Fine noise on large images: what the model's preprocessing averages out is no damage."""
+    large = replace(
+        DATASET,
+        samples=tuple(
+            replace(s, image=ArrayImage(s.id, np.repeat(np.repeat(s.image.load(), 4, 0), 4, 1)))
+            for s in DATASET.samples
+        ),
+    )
+    small, seen = (audit_corruption(CORE["gaussian_noise"], data) for data in (DATASET, large))
+    stored = audit_corruption(CORE["gaussian_noise"], large, sight=Sight(lambda image: image, "grey levels"))
+    assert seen.unit == "grey levels at 224 px"
+    assert stored.strength[0] == pytest.approx(small.strength[0], rel=0.05)
+    assert seen.strength[0] < 0.5 * small.strength[0]
+
+
+def test_the_preprocessing_of_a_model_is_named() -> None:
+    arguments = ["list", "corruptions", "--audit", "--suite", "smoke@1", "--limit", "2"]
+    done = CliRunner().invoke(app, [*arguments, "--model", "clip"])
+    assert done.exit_code == 0, done.output
+    assert "input of clip" in " ".join(done.output.split())
 
 
 def test_what_applies_to_nothing_has_no_figures() -> None:
