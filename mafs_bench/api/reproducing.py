@@ -49,7 +49,8 @@ def reproduce(
 
     ``tolerance`` in points (hundredths). Raises ``UnknownNameError``, ``UsageError`` and what a run raises.
     """
-    from mafs_bench.runs.plan import CLEAN_ONLY, RunRequest
+    from mafs_bench.corruptions.suite import CLEAN_ONLY
+    from mafs_bench.runs.plan import RunRequest
 
     made: list[Reproduction] = []
     for row in _chosen(name, roots, models):

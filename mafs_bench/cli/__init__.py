@@ -15,6 +15,7 @@ from typing import Any, cast
 import typer
 
 from mafs_bench.cli.encoding import make_output_safe
+from mafs_bench.cli.groups import GroupedCommands
 from mafs_bench.errors import INTERRUPTED, InterruptedRunError, MafsBenchError, failure_code, one_line
 from mafs_bench.version import __version__
 
@@ -42,6 +43,7 @@ _COMMANDS = (
 
 app = typer.Typer(
     name="mafs-bench",
+    cls=GroupedCommands,
     help="How robust is a vision-language model? Graded corruptions, per-sample scores, error bars.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -31,6 +31,8 @@ _KEYS = {
     "meaning_changing",
     "levels",
 }
+CLEAN_ONLY = "clean"
+"""What a request for no corruption at all is."""
 JOINT = "joint:"
 """What a request for two corruptions at once begins with."""
 

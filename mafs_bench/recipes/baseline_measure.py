@@ -7,9 +7,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from mafs_bench.corruptions.suite import CLEAN_ONLY
 from mafs_bench.files import write_text
 from mafs_bench.runs.execute import Resources, execute
-from mafs_bench.runs.plan import CLEAN_ONLY, RunRequest, make_plan
+from mafs_bench.runs.plan import RunRequest, make_plan
 
 SPLIT = "val"
 IMAGES = 100

@@ -6,8 +6,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from mafs_bench.corruptions.suite import JOINT
-from mafs_bench.runs.plan import CLEAN_ONLY
+from mafs_bench.corruptions.suite import CLEAN_ONLY, JOINT
 from mafs_bench.runs.store import StoredRun
 from mafs_bench.types import MAX_PIXELS, RunSpec
 

@@ -12,7 +12,7 @@ from mafs_bench.adapters.load import adapter_class, capabilities
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.pairs import MISMATCHING
 from mafs_bench.corruptions.parameters import require_parameters
-from mafs_bench.corruptions.suite import JOINT, Suite
+from mafs_bench.corruptions.suite import CLEAN_ONLY, JOINT, Suite
 from mafs_bench.datasets.exclude import require_texts, without
 from mafs_bench.datasets.local import require_usable
 from mafs_bench.datasets.resolve import resolve
@@ -26,8 +26,6 @@ from mafs_bench.tasks.base import Task
 from mafs_bench.types import MAX_PIXELS, SEVERITIES, Condition, Corruption, Dataset, JointCorruption
 
 DEFAULT_SUITE = "core@1"
-CLEAN_ONLY = "clean"
-"""What stands for no corruption at all."""
 
 
 @dataclass(frozen=True)

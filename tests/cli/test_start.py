@@ -5,6 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from typer.testing import CliRunner
+
+from mafs_bench.cli import app
+from mafs_bench.cli.groups import HEADINGS
+
 HEAVY = ("torch", "numpy", "pandas", "pyarrow", "matplotlib", "transformers", "open_clip", "rich.markdown")
 PROGRAM = f"""
 import sys
@@ -22,3 +27,16 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
     assert "Usage:" in done.stdout
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_lists_every_command_once_under_its_heading() -> None:
+    registered = {info.name for info in (*app.registered_commands, *app.registered_groups)}
+    headed = [name for names in HEADINGS.values() for name in names]
+    assert sorted(headed) == sorted(registered)
+    lines = CliRunner().invoke(app, ["--help"]).output.splitlines()
+    assert [line[:-1] for line in lines if line.endswith(":") and not line.startswith((" ", "Options"))] == [
+        *HEADINGS
+    ]
+    assert not any(line.startswith("  ") and line.endswith("...") for line in lines)
+    for name in registered:
+        assert sum(line.split()[:1] == [name] for line in lines) == 1

@@ -8,9 +8,10 @@ import pytest
 
 from mafs_bench.adapters.base import Settings
 from mafs_bench.adapters.load import load
+from mafs_bench.corruptions.suite import CLEAN_ONLY
 from mafs_bench.datasets.overlap import overlap_notes, shared_images
 from mafs_bench.datasets.resolve import resolve
-from mafs_bench.runs.plan import CLEAN_ONLY, RunRequest, make_plan
+from mafs_bench.runs.plan import RunRequest, make_plan
 from mafs_bench.runs.record import run_notes
 from mafs_bench.types import TrainingData
 from tests.support.toy import write_toy_folder

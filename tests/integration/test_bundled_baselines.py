@@ -10,10 +10,11 @@ import pytest
 import mafs_bench
 from mafs_bench.adapters.base import Settings
 from mafs_bench.adapters.load import load
+from mafs_bench.corruptions.suite import CLEAN_ONLY
 from mafs_bench.recipes.baseline_measure import IMAGES, SPLIT, Silent
 from mafs_bench.report import summary
 from mafs_bench.runs.execute import Resources, execute
-from mafs_bench.runs.plan import CLEAN_ONLY, RunRequest, make_plan
+from mafs_bench.runs.plan import RunRequest, make_plan
 from mafs_bench.runs.store import read_run
 
 WEIGHTS = Path(mafs_bench.__file__).parent / "weights"

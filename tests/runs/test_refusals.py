@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from mafs_bench.adapters import model_names
+from mafs_bench.corruptions.suite import CLEAN_ONLY
 from mafs_bench.errors import UsageError, WeightsError
-from mafs_bench.runs.plan import CLEAN_ONLY, RunRequest, make_plan
+from mafs_bench.runs.plan import RunRequest, make_plan
 from mafs_bench.tasks import TASKS
 
 CANNOT = {
