@@ -43,7 +43,6 @@ class Block:
     models: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     csv: str = ""
-    minutes: str = ""
 
     @property
     def stored(self) -> Path:

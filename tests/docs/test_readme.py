@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from mafs_bench.report.tables import SCORE, Column, Table, to_csv
+from mafs_bench.types import Estimate
 from mafs_bench.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,3 +67,19 @@ def test_a_blocks_result_is_of_its_command(monkeypatch: pytest.MonkeyPatch) -> N
     edited = {**known, "compare": dataclasses.replace(known["compare"], command="mafs-bench run --seed 1")}
     with pytest.raises(SystemExit, match="has changed since it was measured"):
         fill_numbers.filled(README, edited)
+
+
+def test_a_study_is_read_as_it_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The columns of a CSV table, an estimate in one cell."""
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "scripts"))
+    fill_numbers = importlib.import_module("fill_numbers")
+    rows = [
+        ["mean", "fixed", Estimate(0.5, 0.41, 0.59, 9, 0)],
+        ["mafs", "ours", Estimate(None, None, None, 0, 9)],
+    ]
+    table = Table("Score by group", (Column("fusion"), Column("kind"), Column("noisy, seen", SCORE)), rows)
+    (tmp_path / "scores.csv").write_text(to_csv(table), encoding="utf-8")
+    block = fill_numbers.Block("x", "csv", "", columns=("fusion", "noisy, seen"), csv="scores.csv")
+    made = fill_numbers._measured_csv(block, tmp_path, [])
+    assert made["header"] == ["fusion", "noisy, seen"]
+    assert made["rows"] == [["mean", "0.500 [0.41, 0.59]"], ["mafs", "n/a"]]
