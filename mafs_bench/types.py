@@ -311,6 +311,8 @@ class RunSpec:
     best candidates the model puts in order, its spec (``model``) and the hash of its ``weights``; empty for none.
     usage: what the answers of a served model cost: requests, those that the cache answered, tokens, seconds.
     language: of the texts, as an ISO 639-1 code. trust_remote_code: whether the model ran code of its repository.
+    dataset_path: where a data set lies that is the user's own, a folder or a file; "" for a registered one.
+    data_root: the folder of a registered data set's official layout, "" where none was named.
     suite_file: path of a suite that is the user's own; "" for a published one. Its hash is ``suite_hash``.
     sources: ``ORG/NAME@COMMIT`` of each part of the model that comes from the hub.
     clipscore: the judge of CLIPScore, its spec (``model``) and the hash of its ``weights``; empty for none.
@@ -362,6 +364,8 @@ class RunSpec:
     model_args: Mapping[str, str] = field(default_factory=dict)
     first_stage: Mapping[str, str] = field(default_factory=dict)
     usage: Mapping[str, float] = field(default_factory=dict)
+    dataset_path: str = ""
+    data_root: str = ""
 
     @property
     def joints(self) -> Mapping[str, JointCorruption]:
@@ -387,8 +391,11 @@ class RunSpec:
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
-MEASURED = frozenset({"probe", "clipscore_probe", "modules", "images", "device", "notes", "usage"})
-"""Fields of ``RunSpec`` that are measured while a model runs, or that only describe other fields in words."""
+MEASURED = frozenset(
+    {"probe", "clipscore_probe", "modules", "images", "device", "notes", "usage", "dataset_path", "data_root"}
+)
+"""Fields of ``RunSpec`` that are measured while a model runs, that only describe other fields in words, or that say
+where data lies whose content ``revision`` identifies."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mafs_bench.corruptions.suite import suite_of
+from mafs_bench.errors import UsageError
+from mafs_bench.registry import is_file_reference
 from mafs_bench.report.baseline import Baseline
 from mafs_bench.runs.store import StoredRun, read_run
 
@@ -19,7 +21,8 @@ def request_of(
 ) -> RunRequest:
     """The request that runs ``model`` on the cells of a baseline.
 
-    ``dataset`` replaces the baseline's data set if that is a user's folder.
+    ``dataset`` and ``data_root`` stand in for where the baseline's data lay. Raises ``UsageError`` where that was a
+    folder of the user's that is not there.
     """
     from mafs_bench.adapters.load import adapter_class, options_of
     from mafs_bench.report.commands import requested_corruption, requested_prompts
@@ -34,9 +37,9 @@ def request_of(
             spec, (name for frames in baseline.frames.values() for name, _ in frames)
         ),
         severity=",".join(map(str, spec.severities)),
-        dataset=dataset or spec.dataset,
+        dataset=dataset or _dataset_of(baseline),
         split=spec.split,
-        data_root=data_root,
+        data_root=data_root or (Path(spec.data_root) if spec.data_root else None),
         tasks=tuple(baseline.frames),
         suite=spec.suite_file or spec.suite,
         seed=spec.seed,
@@ -50,6 +53,15 @@ def request_of(
         model_args=spec.model_args if "model_args" in read else {},
         first_stage=spec.first_stage.get("model", "") if "first_stage" in read else "",
     )
+
+
+def _dataset_of(baseline: Baseline) -> str:
+    path = baseline.spec.dataset_path
+    if path and not Path(path.rpartition(":")[0] if is_file_reference(path) else path).exists():
+        raise UsageError(
+            f"{path}, the data set of {baseline.path}, is not there; name it where it is with --dataset FOLDER"
+        )
+    return path or baseline.spec.dataset
 
 
 def run_request(request: RunRequest, out: Path | None, resources: Resources, progress: Progress) -> StoredRun:

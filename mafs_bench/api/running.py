@@ -323,8 +323,13 @@ def execute_request(
     adapter: Adapter | None = None,
     dataset: Dataset | None = None,
     remote: RemoteExecutor | None = None,
+    *,
+    any_model: bool = False,
 ) -> Run:
-    """Plan a request, execute it, and read the stored run; ``adapter`` and ``dataset`` replace names by objects."""
+    """Plan a request, execute it, and read the stored run; ``adapter`` and ``dataset`` replace names by objects.
+
+    any_model: see ``execute``.
+    """
     from mafs_bench.runs.execute import execute
     from mafs_bench.runs.plan import make_plan
     from mafs_bench.runs.progress import make_progress
@@ -335,7 +340,9 @@ def execute_request(
     with scope:
         for line in plan.left_out:
             shown.note(f"left out: {line}")
-        finished = execute(plan, resources, None if out is None else Path(out), shown, remote)
+        finished = execute(
+            plan, resources, None if out is None else Path(out), shown, remote, any_model=any_model
+        )
     return load_run(finished.folder)
 
 

@@ -42,6 +42,20 @@ def resolve(
     return dataset if max_pixels == MAX_PIXELS else with_max_pixels(dataset, max_pixels)
 
 
+def own_path(spec: str) -> str:
+    """Where the data set of ``spec`` lies, absolute, if it is a file or folder of the user's; "" for a registered one.
+
+    A ``file.py:function`` keeps the name of its function.
+    """
+    if is_file_reference(spec):
+        file, _, function = spec.rpartition(":")
+        return f"{Path(file).expanduser().resolve()}:{function}"
+    if spec.partition(":")[0] in DATASETS.names():
+        return ""
+    path = Path(spec).expanduser()
+    return str(path.resolve()) if path.exists() else ""
+
+
 def _refuse_unwritable(dataset: Dataset) -> None:
     """Apply ``refuse_unwritable`` to all ids and texts, including those from a user's function."""
     for sample in dataset.samples:

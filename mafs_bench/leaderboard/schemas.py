@@ -93,6 +93,9 @@ class Spec(Schema):
     model_args: Annotated[dict[Text, Text], Field(default_factory=dict, max_length=100)]
     first_stage: Annotated[dict[Text, Text], Field(default_factory=dict, max_length=2)]
     usage: Annotated[dict[Text, float], Field(default_factory=dict, max_length=100)]
+    dataset_path: Literal[""] = ""
+    data_root: Literal[""] = ""
+    """Folders of the submitter's machine are not submitted."""
 
 
 class Aggregate(Schema):

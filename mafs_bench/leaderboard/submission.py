@@ -53,7 +53,7 @@ def make_bundle(run: Path, board: BoardFolder, card: Path) -> Files:
     wanted = {label: _recorded(cells[label]) for label in board.board.conditions}
     frames = {label: stored.frame(cell) for label, cell in wanted.items()}
     files = {
-        SPEC: stored.spec.to_json().encode(),
+        SPEC: replace(stored.spec, dataset_path="", data_root="").to_json().encode(),
         RESULTS: results_json(list(wanted.values())).encode(),
         CARD: _read_card(card),
         SCORES: encode(frames, board.board.task),

@@ -60,7 +60,7 @@ def write_baseline(run: StoredRun, path: Path) -> None:
             "spec": asdict(run.spec),
             "columns": columns,
             "inputs": [
-                [cell.task, cell.corruption, cell.severity, cell.content_hash] for cell in run.results
+                [cell.task, cell.corruption, cell.severity, run.content_hash(cell)] for cell in run.results
             ],
         },
         sort_keys=True,

@@ -32,8 +32,9 @@ def run_command(
     model_args: Mapping[str, str] = MappingProxyType({}),
     trust_remote_code: bool = False,
     first_stage: str = "",
+    data_root: str = "",
 ) -> str:
-    """Write ``mafs-bench run …`` with every choice that decides a number; the last ten only where they differ."""
+    """Write ``mafs-bench run …`` with every choice that decides a number; the last eleven only where they differ."""
     unusual: list[tuple[str, object, object]] = [
         ("clipscore", clipscore, ""),
         ("precision", precision, "fp32"),
@@ -48,6 +49,7 @@ def run_command(
     options: list[tuple[str, object]] = [
         ("model", model),
         ("dataset", dataset),
+        *([("data-root", data_root)] if data_root else []),
         ("split", split),
         *(("task", task) for task in tasks),
         ("suite", suite),
@@ -71,7 +73,8 @@ def command_of_spec(spec: RunSpec, cells: Iterable[str | None]) -> str:
     """Write the command of a run, given its spec and the corruptions of its cells."""
     return run_command(
         model=spec.model,
-        dataset=spec.dataset,
+        dataset=spec.dataset_path or spec.dataset,
+        data_root=spec.data_root,
         split=spec.split,
         tasks=spec.tasks,
         suite=spec.suite_file or spec.suite,

@@ -61,9 +61,9 @@ def worst_examples(run: StoredRun, data_root: Path | None) -> Examples:
     """Find and remake them; a data set that is not at hand gives a reason instead."""
     try:
         dataset = resolve(
-            run.spec.dataset,
+            run.spec.dataset_path or run.spec.dataset,
             run.spec.split,
-            data_root,
+            data_root or (Path(run.spec.data_root) if run.spec.data_root else None),
             run.spec.limit,
             keep_unusable=run.spec.on_error == "skip",
             max_pixels=run.spec.max_pixels,

@@ -97,7 +97,7 @@ def other_inputs(baseline: StoredRun, run: StoredRun, task: str) -> list[Key]:
 
 
 def _hashes(run: StoredRun, task: str) -> dict[Key, str]:
-    return {key: cell.content_hash for key, cell in cells_of(run, task).items()}
+    return {key: run.content_hash(cell) for key, cell in cells_of(run, task).items()}
 
 
 def _other_inputs(

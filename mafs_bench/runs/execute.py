@@ -26,6 +26,7 @@ from mafs_bench.runs.record import make_spec, probe_of, run_notes
 from mafs_bench.runs.store import (
     CellMeta,
     cell_file,
+    free_folder,
     open_folder,
     read_cell,
     results_json,
@@ -117,9 +118,12 @@ def execute(
     out: Path | None,
     progress: Progress,
     remote: RemoteExecutor | None = None,
+    *,
+    any_model: bool = False,
 ) -> FinishedRun:
     """Run the cells that are not stored yet, locally or with ``remote``, and derive ``results.json``.
 
+    any_model: where ``out`` is None and the default folder holds a run of another model, take the next free one.
     Raises ``MafsBenchError`` subclasses; what was finished before stays stored.
     """
     _limit_threads()
@@ -127,7 +131,7 @@ def execute(
     settings = plan.request.settings(resources.settings())
     adapter = plan.adapter or load(plan.request.model, settings)
     with closing_workers(), closing(adapter) if plan.adapter is None else nullcontext():
-        return _execute(plan, adapter, settings, resources, out, progress, remote)
+        return _execute(plan, adapter, settings, resources, out, progress, remote, any_model)
 
 
 def _execute(
@@ -138,6 +142,7 @@ def _execute(
     out: Path | None,
     progress: Progress,
     remote: RemoteExecutor | None,
+    any_model: bool,
 ) -> FinishedRun:
     if adapter.served and remote is not None:
         raise UsageError(
@@ -148,10 +153,11 @@ def _execute(
         plan = skip_unusable(plan, resources.workers, progress.note)
     judge = load_judge(plan, resources.settings())
     notes = [*run_notes(plan, adapter, judge, settings), *lines]
-    folder = out or Path("runs") / _folder_name(make_spec(plan, adapter, judge, settings, None, notes))
-    adapter.keep_answers([folder, *([resources.cache] if resources.cache is not None else [])])
+    default = out or Path("runs") / _folder_name(make_spec(plan, adapter, judge, settings, None, notes))
+    adapter.keep_answers([default, *([resources.cache] if resources.cache is not None else [])])
     probe = probe_of(plan, adapter, settings)
     spec = make_spec(plan, adapter, judge, settings, probe, notes)
+    folder = free_folder(default, spec) if any_model and out is None else default
     with open_folder(folder, spec) as spec:
         todo = [cell for cell in plan.cells if not _is_stored(folder, cell, progress)]
         if spec.excluded:

@@ -14,6 +14,7 @@ from mafs_bench.corruptions import OPERATORS
 from mafs_bench.corruptions.base import ImageOperator, TextOperator
 from mafs_bench.datasets.images import decoder_versions
 from mafs_bench.datasets.overlap import overlap_notes
+from mafs_bench.datasets.resolve import own_path
 from mafs_bench.metrics.java_metrics import java_programs
 from mafs_bench.runs.frame import frame_name, native_note
 from mafs_bench.runs.plan import Plan
@@ -109,6 +110,8 @@ def make_spec(
         trust_remote_code=settings.trust_remote_code,
         model_args={key: text for key, text in settings.model_args.items() if key not in adapter.unrecorded},
         first_stage=dict(adapter.first_stage),
+        dataset_path=own_path(request.dataset),
+        data_root="" if request.data_root is None else str(request.data_root.expanduser().resolve()),
     )
 
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
@@ -53,6 +54,14 @@ class StoredRun:
         """The per-sample scores of a cell, a row a sample."""
         condition = Condition(self.spec.suite, cell.corruption, cell.severity, cell.seed)
         return read_cell(cell_file(self.path, cell.task, condition))[0]
+
+    def content_hash(self, cell: CellResult) -> str:
+        """The hash of a cell's inputs by its own file; ``results.json`` can be edited.
+
+        Raises ``StoreError`` for a file that is not there or damaged.
+        """
+        condition = Condition(self.spec.suite, cell.corruption, cell.severity, cell.seed)
+        return read_meta(cell_file(self.path, cell.task, condition)).content_hash
 
 
 def cell_file(folder: Path, task: str, condition: Condition) -> Path:
@@ -106,15 +115,34 @@ def write_cell(folder: Path, meta: CellMeta, condition: Condition, frame: pd.Dat
 
 def read_cell(path: Path) -> tuple[pd.DataFrame, CellMeta]:
     """Read one cell. Raises ``StoreError`` naming the file when it is damaged."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
+    with _naming(path):
         table = pq.ParquetFile(path).read()
-        meta = CellMeta(**json.loads(table.schema.metadata[_META]))
+        return table.to_pandas(), _meta_of(table.schema.metadata)
+
+
+def read_meta(path: Path) -> CellMeta:
+    """Read what is known of a cell beside its scores, from the file's footer alone. Raises ``StoreError``."""
+    import pyarrow.parquet as pq
+
+    with _naming(path):
+        return _meta_of(pq.read_metadata(path).metadata)
+
+
+def _meta_of(metadata: Mapping[bytes, bytes]) -> CellMeta:
+    return CellMeta(**json.loads(metadata[_META]))
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Raise ``StoreError`` naming the file for what reading a damaged one raises."""
+    import pyarrow as pa
+
+    try:
+        yield
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, RecursionError) as error:
         raise StoreError(f"{path} is damaged: {type(error).__name__}: {error}") from error
-    return table.to_pandas(), meta
 
 
 def results_json(results: list[CellResult]) -> str:
@@ -143,6 +171,22 @@ def open_folder(folder: Path, spec: RunSpec) -> Iterator[RunSpec]:
         yield spec
 
 
+def free_folder(folder: Path, spec: RunSpec) -> Path:
+    """``folder``, or the first of ``folder-2``, ``folder-3``, … that is empty or that ``spec`` can go on in."""
+    names = (folder if number == 1 else folder.with_name(f"{folder.name}-{number}") for number in count(1))
+    return next(path for path in names if _can_hold(path, spec))
+
+
+def _can_hold(folder: Path, spec: RunSpec) -> bool:
+    if not (folder / "spec.json").exists():
+        return True
+    try:
+        resumed(folder, read_spec(folder), spec)
+    except StoreError:
+        return False
+    return True
+
+
 def write_spec(folder: Path, spec: RunSpec) -> None:
     """Store the record of a run atomically. Raises ``StoreError``."""
     write_atomically(folder / "spec.json", spec.to_json().encode())
@@ -163,6 +207,8 @@ def _take_lock(lock: IO[str], folder: Path) -> None:
 def resumed(folder: Path, stored: RunSpec, asked: RunSpec) -> RunSpec:
     """The record of a run that goes on: the stored one, with the devices and modules of ``asked`` added.
 
+    Where the data lies is taken from ``asked``.
+
     Raises ``StoreError`` in one line where the two are not one run of one model.
     """
     if stored.format != RECORD_FORMAT:
@@ -177,6 +223,8 @@ def resumed(folder: Path, stored: RunSpec, asked: RunSpec) -> RunSpec:
         stored,
         device=tuple(dict.fromkeys([*stored.device, *asked.device])),
         modules={**stored.modules, **asked.modules},
+        dataset_path=asked.dataset_path,
+        data_root=asked.data_root,
     )
 
 

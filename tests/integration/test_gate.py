@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+import mafs_bench as mb
 from mafs_bench.api import reproducing as reproduce
-from mafs_bench.errors import UnknownNameError, UsageError
+from mafs_bench.errors import StoreError, UnknownNameError, UsageError
+from mafs_bench.report.gate import Verdict
 from mafs_bench.report.recompute import recompute
 from mafs_bench.runs.store import read_run
 from tests.support.toy import TOY_ADAPTER, write_toy_folder
@@ -52,6 +54,63 @@ def test_an_unchanged_model_runs_the_cells_of_the_baseline_and_passes(folder: Pa
     old, new = (json.loads((folder / name / "results.json").read_text()) for name in ("old", "new"))
     assert new == old
     assert recompute(read_run(folder / "old")).differences == ()
+
+
+OFFSET_ADAPTER = """
+from pathlib import Path
+from tests.support.toy import ToyEncoder
+
+class Mine(ToyEncoder):
+    weights = "0" * 64
+
+    def encode_texts(self, texts):
+        return super().encode_texts([Path(__file__).with_name("salt").read_text() + text for text in texts])
+"""
+
+
+def test_a_changed_model_is_checked_in_a_folder_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without ``out`` and without ``dataset``, which the baseline knows."""
+    write_toy_folder(tmp_path / "toy", 30)
+    (tmp_path / "mine.py").write_text(OFFSET_ADAPTER)
+    (tmp_path / "salt").write_text("one")
+    model = f"{tmp_path / 'mine.py'}:Mine"
+    monkeypatch.chdir(tmp_path)
+    run = mb.run(model, "contrast", 1, dataset="toy", task="retrieval", progress=False)
+    assert f"--dataset {tmp_path / 'toy'}" in run.command
+    mb.write_baseline(run, "old.baseline")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    again = mb.check("../old.baseline", model=model, progress=False)
+    assert again.same_model
+    (tmp_path / "salt").write_text("two")
+    for _ in range(2):
+        changed = mb.check("../old.baseline", model=model, progress=False)
+        assert not changed.same_model
+        assert changed.verdict is Verdict.INCONCLUSIVE
+        first, second = sorted(Path("runs").iterdir())
+        assert second.name == f"{first.name}-2"
+    with pytest.raises(StoreError, match="answers differently"):
+        mb.run(model, "contrast", 1, dataset=tmp_path / "toy", task="retrieval", out=first, progress=False)
+
+
+def test_a_data_set_that_has_moved_is_named(tmp_path: Path) -> None:
+    write_toy_folder(tmp_path / "toy")
+    run = mb.run(TOY_ADAPTER, "clean", dataset=tmp_path / "toy", out=tmp_path / "run", progress=False)
+    mb.write_baseline(run, tmp_path / "old.baseline")
+    (tmp_path / "moved").mkdir()
+    (tmp_path / "toy").rename(tmp_path / "moved" / "toy")
+    with pytest.raises(UsageError, match=f"{tmp_path / 'toy'}, the data set of .* --dataset FOLDER"):
+        mb.check(tmp_path / "old.baseline", model=TOY_ADAPTER, progress=False)
+    found = mb.check(
+        tmp_path / "old.baseline",
+        model=TOY_ADAPTER,
+        dataset=tmp_path / "moved" / "toy",
+        out=tmp_path / "b",
+        progress=False,
+    )
+    assert "other inputs" not in " ".join(found.notes)
 
 
 def test_what_cannot_be_checked_is_one_line(folder: Path) -> None:

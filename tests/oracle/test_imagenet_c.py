@@ -96,9 +96,7 @@ def test_same_pixels_over_draws_and_photos(name: str) -> None:
     if not files:
         pytest.skip("no photos beside the repository")
     for file in files:
-        image = cv2.resize(
-            cv2.imread(str(file), cv2.IMREAD_COLOR_RGB), (160, 120), interpolation=cv2.INTER_AREA
-        )
+        image = cv2.resize(cv2.imread(str(file))[:, :, ::-1], (160, 120), interpolation=cv2.INTER_AREA)
         for severity in (1, 3, 4):
             assert difference(name, image, severity, file.stem) <= allowed(name), (file.name, severity)
 

@@ -73,7 +73,11 @@ def test_drawn_permutations_agree_with_scipys_and_do_not_depend_on_company():
     a, b = frames(40, 2, seed=2, shift=0.1)
     means = (a["score"] - b["score"]).groupby(a["group"]).mean().to_numpy()
     oracle = scipy.stats.permutation_test(
-        (means,), lambda x, axis: x.mean(axis=axis), permutation_type="samples", n_resamples=20_000, rng=1
+        (means,),
+        lambda x, axis: x.mean(axis=axis),
+        permutation_type="samples",
+        n_resamples=20_000,
+        random_state=np.random.default_rng(1),
     )
     alone = st.cluster_permutation(MEAN, a, b, 20_000)
     assert not alone.exact

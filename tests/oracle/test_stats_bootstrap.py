@@ -55,7 +55,7 @@ def test_draws_have_the_distribution_of_scipys():
         lambda a, b, axis=-1: a.sum(axis=axis) / b.sum(axis=axis),
         paired=True,
         n_resamples=4000,
-        rng=np.random.default_rng(0),
+        random_state=np.random.default_rng(0),
     ).bootstrap_distribution
     assert scipy.stats.ks_2samp(made.draws, oracle).pvalue > 0.001
 

@@ -20,7 +20,7 @@ from mafs_bench.report.pairs import CLEAN
 from mafs_bench.runs.store import read_cell, read_run, write_cell
 from mafs_bench.tasks import get_task
 from mafs_bench.types import Condition
-from tests.support.fake_run import write_run
+from tests.support.fake_run import SUITE, write_run
 
 
 @pytest.fixture(scope="module")
@@ -142,11 +142,10 @@ def _hits(n, rate, rng):
 def test_other_inputs_are_inconclusive_and_never_a_regression(folder, tmp_path):
     """The bytes of one corruption differ, as after an update of OpenCV."""
     write_run(tmp_path / "new", n=400, skill=2.0, fragility=1.5)
-    results = json.loads((tmp_path / "new" / "results.json").read_text(encoding="utf-8"))
-    for cell in results:
-        if cell["corruption"] == "gaussian_noise":
-            cell["content_hash"] = "f" * 64
-    (tmp_path / "new" / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    for file in (tmp_path / "new" / "cells").glob("*gaussian_noise*"):
+        frame, meta = read_cell(file)
+        condition = Condition(SUITE, meta.corruption, meta.severity, meta.seed)
+        write_cell(tmp_path / "new", replace(meta, content_hash="f" * 64), condition, frame)
     spec = json.loads((tmp_path / "new" / "spec.json").read_text(encoding="utf-8"))
     spec["packages"] |= {"opencv-python": "5.0.0"}
     spec["engine"] = "reference"
@@ -163,6 +162,21 @@ def test_other_inputs_are_inconclusive_and_never_a_regression(folder, tmp_path):
     )
     assert "engine native / reference" in notes
     assert "opencv-python not recorded / 5.0.0" in notes
+
+
+def test_an_edited_results_file_changes_no_verdict(folder, tmp_path):
+    """Neither its scores nor its hashes of inputs are read."""
+    write_run(tmp_path / "new", n=400, skill=2.0, fragility=1.5)
+    before = check_with(folder / "old.baseline", tmp_path / "new")
+    file = tmp_path / "new" / "results.json"
+    results = json.loads(file.read_text(encoding="utf-8"))
+    for cell in results:
+        cell["content_hash"] = "f" * 64
+        cell["metrics"]["t2i_r1"]["value"] = 1.0
+    file.write_text(json.dumps(results), encoding="utf-8")
+    assert check_with(folder / "old.baseline", tmp_path / "new") == before
+    write_baseline(read_run(tmp_path / "new"), tmp_path / "new.baseline")
+    assert check_with(tmp_path / "new.baseline", tmp_path / "new").same_model
 
 
 def test_other_precision_or_weights_are_not_the_same_model(folder, tmp_path):
