@@ -119,6 +119,8 @@ class Dataset:
     """The visual domain (``photo``, ``scenes``), which a bundled model must match."""
     notes: tuple[str, ...] = ()
     """Remarks that a reader of the numbers needs; recorded with every run."""
+    language: str = ""
+    """Of its texts, as an ISO 639-1 code; ``und`` where it cannot be told. Empty: not looked at yet."""
     read_boxes: Callable[[Dataset], Dataset] | None = field(default=None, repr=False, compare=False)
     """Returns this data set with boxes, if they are in a file too large to be read unless a corruption needs it;
     picklable."""
@@ -310,7 +312,8 @@ class RunSpec:
     empty for none. model_args: further settings of the model (``--model-args``). first_stage: the dual encoder whose
     best candidates the model puts in order, its spec (``model``) and the hash of its ``weights``; empty for none.
     usage: what the answers of a served model cost: requests, those that the cache answered, tokens, seconds.
-    language: of the texts, as an ISO 639-1 code. trust_remote_code: whether the model ran code of its repository.
+    language: of the texts, as an ISO 639-1 code; "und" where neither user nor texts tell.
+    trust_remote_code: whether the model ran code of its repository.
     dataset_path: where a data set lies that is the user's own, a folder or a file; "" for a registered one.
     data_root: the folder of a registered data set's official layout, "" where none was named.
     suite_file: path of a suite that is the user's own; "" for a published one. Its hash is ``suite_hash``.

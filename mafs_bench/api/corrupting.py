@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,6 +108,7 @@ def export_corrupted(
     limit: int | None = None,
     seed: int = 0,
     max_pixels: int = MAX_PIXELS,
+    language: str = "",
     workers: int | None = None,
     log: Callable[[str], None] = lambda line: None,
 ) -> int:
@@ -116,6 +117,7 @@ def export_corrupted(
     The arguments are those of the command; ``log`` is called with one line per corruption. Raises ``MafsBenchError``.
     """
     from mafs_bench.datasets.resolve import resolve
+    from mafs_bench.language import require_code
     from mafs_bench.runs.boxes import with_boxes
     from mafs_bench.runs.execute import core_count
     from mafs_bench.runs.export import Export, export
@@ -127,6 +129,8 @@ def export_corrupted(
     chosen = load_suite(suite)
     corruptions = chosen.select(corruption)
     data = resolve(dataset, split, data_root, limit, max_pixels=max_pixels)
+    if language:
+        data = replace(data, language=require_code(language))
     data = in_frame(with_boxes(data, corruptions), chosen.frame)
     refuse_large_images(data, corruptions)
     processes = core_count() if workers is None else workers

@@ -49,6 +49,7 @@ def request_of(
         clipscore=spec.clipscore.get("model", ""),
         max_pixels=spec.max_pixels,
         excluded=spec.excluded,
+        language=spec.language if dataset in (None, spec.dataset) else "",
         prompts=requested_prompts(spec) if "prompts" in read else "",
         model_args=spec.model_args if "model_args" in read else {},
         first_stage=spec.first_stage.get("model", "") if "first_stage" in read else "",

@@ -223,6 +223,7 @@ def run(
     engine: str = "native",
     on_error: str = "fail",
     exclude: str | Path | None = None,
+    language: str = "",
     clipscore: str = "",
     max_pixels: int | None = None,
     prompts: str | Path = "",
@@ -251,7 +252,7 @@ def run(
     comma list, ``all``, or ``clean``. severity: ``3``, ``"1-5"`` or ``[1, 3, 5]``. dataset: a name, a folder, or a list
     of samples. task: one or several; None: all that the model supports. out: the results folder; a run stored there is
     resumed. prompts, model_args (``"dtype=bfloat16"`` or a mapping), trust_remote_code, first_stage: options of
-    generative models. progress: whether to show a progress bar. The others are those of ``mafs-bench run``.
+    generative models. language: of the texts, as an ISO 639-1 code. progress: whether to show a progress bar. The others are those of ``mafs-bench run``.
 
     Raises ``mafs_bench.errors.MafsBenchError`` with a one-line message that states what is allowed.
 
@@ -263,6 +264,7 @@ def run(
     from mafs_bench.adapters.load import refuse_options
     from mafs_bench.adapters.model_args import parse_model_args, split_dtype
     from mafs_bench.datasets.exclude import read_excluded
+    from mafs_bench.language import require_code
     from mafs_bench.runs.cache import parse_bytes
     from mafs_bench.runs.choose import choose_executor
     from mafs_bench.runs.execute import Resources, default_workers
@@ -292,6 +294,7 @@ def run(
         model_args=arguments,
         trust_remote_code=trust_remote_code,
         first_stage=first_stage,
+        language=language and require_code(language),
     )
     if adapter is not None:
         refuse_options(request.model, type(adapter), request.settings(Settings()))

@@ -28,6 +28,7 @@ def corrupt(
     limit: Annotated[int | None, typer.Option(help="only the first N samples")] = None,
     seed: Annotated[int, typer.Option(min=0, help="seed of all corruptions")] = 0,
     max_pixels: Annotated[int, typer.Option(help="refuse images with more pixels")] = MAX_PIXELS,
+    language: Annotated[str, typer.Option(help="language of the texts, such as en or de [detected]")] = "",
     workers: Annotated[int | None, typer.Option(min=0, help="processes [all cores]")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="print only errors")] = False,
 ) -> None:
@@ -48,6 +49,7 @@ def corrupt(
         limit=limit,
         seed=seed,
         max_pixels=max_pixels,
+        language=language,
         workers=workers,
         log=(lambda line: None) if quiet else typer.echo,
     )

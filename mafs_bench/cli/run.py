@@ -46,6 +46,7 @@ def run(
     exclude: Annotated[
         Path | None, typer.Option(help="file with the ids of samples to leave out, one per line")
     ] = None,
+    language: Annotated[str, typer.Option(help="language of the texts, such as en or de [detected]")] = "",
     prompts: Annotated[str, typer.Option(help="prompts of generative models: prompts@1 or a file")] = "",
     model_args: Annotated[str, typer.Option(help="settings of generative models: key=value,...")] = "",
     trust_remote_code: Annotated[
@@ -89,6 +90,7 @@ def run(
             engine=engine,
             on_error=on_error,
             exclude=exclude,
+            language=language,
             clipscore=clipscore,
             max_pixels=max_pixels,
             prompts=prompts,

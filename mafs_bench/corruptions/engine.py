@@ -16,8 +16,8 @@ from mafs_bench.corruptions.base import (
     TextOperator,
     fits_all,
 )
-from mafs_bench.corruptions.text.language import speaks
 from mafs_bench.errors import DataError, SuiteError, UnknownNameError, UsageError
+from mafs_bench.language import speaks
 from mafs_bench.memory import naming_memory
 from mafs_bench.seeding import KeyedStream, stream
 from mafs_bench.types import Box, Corruption, Image

@@ -59,6 +59,7 @@ def load(variant: str, split: str, *, root: Path | None = None, limit: int | Non
     samples, revision = read_local([annotations], image_root(annotations), entries, limit)
     published = {split} if split in OFFICIAL_SPLITS else {official_split(entry.file) for entry in entries}
     return Dataset(
+        language="en",
         name=f"coco:{variant}" if variant else "coco",
         split=split,
         revision=revision,
@@ -111,6 +112,7 @@ def _from_hub(variant: str, split: str, limit: int | None) -> Dataset:
         captions = tuple(caption.strip() for caption in row["caption"][:N_CAPTIONS])
         samples.append(Sample(name, name, HubImage(rows, index, f"{HUB.repository}[{index}]"), captions))
     return Dataset(
+        language="en",
         name="coco",
         split="test",
         revision=HUB.revision,

@@ -39,6 +39,7 @@ def load(variant: str, split: str, *, root: Path | None = None, limit: int | Non
     annotations, entries = read_split(root, split)
     samples, revision = read_local([annotations], image_root(annotations), entries, limit)
     return Dataset(
+        language="en",
         name="flickr30k",
         split=split,
         revision=revision,
@@ -90,6 +91,7 @@ def _from_hub(split: str, limit: int | None) -> Dataset:
         for index, row in zip(range(limit or len(rows)), text_columns(rows), strict=False)
     ]
     return Dataset(
+        language="en",
         name="flickr30k",
         split="test",
         revision=HUB.revision,

@@ -18,6 +18,7 @@ from mafs_bench.datasets.annotations import Entry, name_some, read_entries, refu
 from mafs_bench.datasets.local import ANNOTATION_FOLDERS, image_root, locate, read_local, visible
 from mafs_bench.datasets.vqav2 import most_common_answers
 from mafs_bench.errors import DataError
+from mafs_bench.language import language_of
 from mafs_bench.types import Dataset
 
 _PRECEDENCE = (
@@ -86,7 +87,12 @@ def load_folder(folder: Path, split: str | None, limit: int | None = None) -> Da
         answer_vocabulary=vocabulary,
         domain="photo",
         notes=notes,
+        language=language_of(text for entry in entries for text in _texts_of(entry)),
     )
+
+
+def _texts_of(entry: Entry) -> list[str]:
+    return [*entry.captions, *(question.text for question in entry.questions)]
 
 
 def _images_alone(folder: Path, split: str | None, limit: int | None) -> Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from mafs_bench.datasets import DATASETS
@@ -11,6 +12,7 @@ from mafs_bench.datasets.local import require_usable
 from mafs_bench.datasets.pixel_limit import with_max_pixels
 from mafs_bench.datasets.slices import from_image, parse_slice
 from mafs_bench.errors import DataError, UnknownNameError
+from mafs_bench.language import language_of
 from mafs_bench.registry import is_file_reference
 from mafs_bench.types import MAX_PIXELS, Dataset
 
@@ -35,7 +37,7 @@ def resolve(
     then reading their image fails. Raises ``UnknownNameError`` with close matches, ``DataError`` for data that cannot
     be read.
     """
-    dataset = _resolve_part(spec, split, root, limit)
+    dataset = with_language(_resolve_part(spec, split, root, limit))
     _refuse_unwritable(dataset)
     if not keep_unusable:
         require_usable(dataset)
@@ -54,6 +56,18 @@ def own_path(spec: str) -> str:
         return ""
     path = Path(spec).expanduser()
     return str(path.resolve()) if path.exists() else ""
+
+
+def with_language(dataset: Dataset) -> Dataset:
+    """The data set with its language decided, over all its texts at once, where nobody has stated it."""
+    if dataset.language:
+        return dataset
+    texts = (
+        text
+        for sample in dataset.samples
+        for text in (*sample.captions, *(question.text for question in sample.questions))
+    )
+    return replace(dataset, language=language_of(texts))
 
 
 def _refuse_unwritable(dataset: Dataset) -> None:

@@ -51,6 +51,7 @@ def load(variant: str, split: str, *, root: Path | None = None, limit: int | Non
     ]
     samples, revision = read_local([*files, source], root, entries, limit)
     return Dataset(
+        language="en",
         name="vqav2",
         split=split,
         revision=revision,
@@ -166,6 +167,7 @@ def _from_hub(split: str, limit: int | None) -> Dataset:
         images.setdefault(row["image_id"], HubImage(rows, index, f"{HUB.repository}[{index}]"))
     vocabulary = most_frequent(rows["multiple_choice_answer"])
     return Dataset(
+        language="en",
         name="vqav2",
         split="val",
         revision=HUB.revision,

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from mafs_bench.corruptions.suite import CLEAN_ONLY, JOINT
+from mafs_bench.datasets import DATASETS
+from mafs_bench.language import UNDECIDED
 from mafs_bench.runs.store import StoredRun
 from mafs_bench.types import MAX_PIXELS, RunSpec
 
@@ -28,6 +30,7 @@ def run_command(
     on_error: str = "fail",
     max_pixels: int = MAX_PIXELS,
     exclude: str = "",
+    language: str = "",
     prompts: str = "",
     model_args: Mapping[str, str] = MappingProxyType({}),
     trust_remote_code: bool = False,
@@ -42,6 +45,7 @@ def run_command(
         ("on-error", on_error, "fail"),
         ("max-pixels", max_pixels, MAX_PIXELS),
         ("exclude", exclude, ""),
+        ("language", language, ""),
         ("prompts", prompts, ""),
         ("model-args", ",".join(f"{key}={value}" for key, value in model_args.items()), ""),
         ("first-stage", first_stage, ""),
@@ -88,11 +92,18 @@ def command_of_spec(spec: RunSpec, cells: Iterable[str | None]) -> str:
         on_error=spec.on_error,
         max_pixels=spec.max_pixels,
         exclude="excluded.txt" if spec.excluded else "",
+        language=requested_language(spec),
         prompts=requested_prompts(spec),
         model_args=spec.model_args,
         trust_remote_code=spec.trust_remote_code,
         first_stage=spec.first_stage.get("model", ""),
     )
+
+
+def requested_language(spec: RunSpec) -> str:
+    """What ``--language`` must be to get this run's: nothing where the data set states it, or its texts do not tell."""
+    stated = spec.language == "en" and spec.dataset.partition(":")[0] in DATASETS.names()
+    return "" if stated or spec.language == UNDECIDED else spec.language
 
 
 def requested_prompts(spec: RunSpec) -> str:

@@ -160,7 +160,7 @@ def _example(
         embed(image),
         _corrupted_image(image, boxes, parts, run.spec, sample.id),
         pair.text,
-        _corrupted_text(pair, parts, run.spec.seed),
+        _corrupted_text(pair, parts, run.spec),
         *(_said(row, ending) for ending in ("", "_corrupted")),
     )
 
@@ -189,11 +189,18 @@ def _corrupted_image(
     return embed(made)
 
 
-def _corrupted_text(pair: Pair, parts: Mapping[str, tuple[Corruption, int]], seed: int) -> str | None:
+def _corrupted_text(pair: Pair, parts: Mapping[str, tuple[Corruption, int]], spec: RunSpec) -> str | None:
     if "text" not in parts or not pair.text:
         return None
     corruption, severity = parts["text"]
-    return corrupt_text(pair.text, corruption, (severity,), seed=seed, sample_id=pair.id)[0]
+    return corrupt_text(
+        pair.text,
+        corruption,
+        (severity,),
+        seed=spec.seed,
+        sample_id=pair.id,
+        language=spec.language,
+    )[0]
 
 
 def _said(row: pd.Series, ending: str) -> str | None:

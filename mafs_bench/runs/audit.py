@@ -79,7 +79,14 @@ def _images(corruption: Corruption, dataset: Dataset, seed: int, sight: Sight) -
 def _texts(corruption: Corruption, dataset: Dataset, seed: int) -> AuditRow:
     pairs, found = caption_pairs(dataset), []
     for pair in pairs:
-        made = corrupt_text(pair.text, corruption, corruption.severities, seed=seed, sample_id=pair.id)
+        made = corrupt_text(
+            pair.text,
+            corruption,
+            corruption.severities,
+            seed=seed,
+            sample_id=pair.id,
+            language=dataset.language,
+        )
         rates = [audit_text(pair.text, text)["character_error_rate"] for text in made if text is not None]
         if rates:
             found.append(rates)

@@ -68,7 +68,7 @@ class Encoder:
     def __post_init__(self) -> None:
         if self.forward is None:
             self.forward = Forward(self.adapter, self.batch_size)
-        self._maker = TextMaker(self.seed)
+        self._maker = TextMaker(self.seed, self.dataset.language)
 
     def corrupted_texts(
         self, pairs: Sequence[Pair], corruption: Corruption | None, severity: int

@@ -325,7 +325,10 @@ def _write_texts(job: Export, corruption: Corruption, stems: Sequence[str], mani
         folder = _folder(job.out, corruption, severity)
 
         def corrupted(text: str, key: str, severity: int = severity) -> str | None:
-            return corrupt_text(text, corruption, (severity,), seed=job.seed, sample_id=key)[0]
+            language = job.dataset.language
+            return corrupt_text(
+                text, corruption, (severity,), seed=job.seed, sample_id=key, language=language
+            )[0]
 
         captions, questions = [], []
         for sample, stem in zip(job.dataset.samples, stems, strict=True):

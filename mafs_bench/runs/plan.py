@@ -15,7 +15,7 @@ from mafs_bench.corruptions.parameters import require_parameters
 from mafs_bench.corruptions.suite import CLEAN_ONLY, JOINT, Suite
 from mafs_bench.datasets.exclude import require_texts, without
 from mafs_bench.datasets.local import require_usable
-from mafs_bench.datasets.resolve import resolve
+from mafs_bench.datasets.resolve import resolve, with_language
 from mafs_bench.datasets.subset import subset
 from mafs_bench.errors import UsageError
 from mafs_bench.runs.boxes import with_boxes
@@ -34,7 +34,8 @@ class RunRequest:
 
     ``clipscore``: the model that judges captions for CLIPScore; "" for none. ``max_pixels``: images of more pixels are
     refused. ``excluded``: ids of samples that no cell uses. ``prompts``, ``model_args``, ``trust_remote_code`` and
-    ``first_stage``: as in ``adapters.base.Settings``.
+    ``first_stage``: as in ``adapters.base.Settings``. ``language``: of the texts; "": what the data set
+    states, or what its texts show.
     """
 
     model: str
@@ -56,6 +57,7 @@ class RunRequest:
     model_args: Mapping[str, str] = field(default_factory=dict)
     trust_remote_code: bool = False
     first_stage: str = ""
+    language: str = ""
 
     def settings(self, plain: Settings) -> Settings:
         """How the model is to be run: ``plain``, with what only some models read."""
@@ -137,6 +139,9 @@ def make_plan(request: RunRequest, adapter: Adapter | None = None, dataset: Data
             keep_unusable=request.on_error == "skip" or bool(request.excluded),
         )
     )
+    dataset = with_language(dataset)
+    if request.language:
+        dataset = replace(dataset, language=request.language)
     dataset = without(dataset, request.excluded)
     if request.on_error == "fail":
         require_usable(dataset)

@@ -84,6 +84,7 @@ def make_spec(
         suite=plan.suite.id,
         suite_hash=plan.suite.digest,
         frame=frame_name(plan.suite.frame),
+        language=dataset.language,
         corruptions=tuple(corruption.name for corruption in plan.corruptions),
         severities=plan.severities,
         seed=request.seed,

@@ -30,6 +30,7 @@ class TextMaker:
     """Makes the texts of pairs under one corruption after the other, and keeps them for all tasks that read them."""
 
     seed: int
+    language: str = ""
     _of: str = ""
     _clean: dict[tuple[str, ...], CorruptedTexts] = field(default_factory=dict)
     _made: dict[tuple[tuple[str, ...], int], CorruptedTexts] = field(default_factory=dict)
@@ -49,17 +50,21 @@ class TextMaker:
         if corruption.name != self._of:
             self._of, self._made = corruption.name, {}
         if (ids, severity) not in self._made:
-            for one, made in zip(wanted, corrupt_texts(pairs, corruption, wanted, self.seed), strict=True):
+            texts = corrupt_texts(pairs, corruption, wanted, self.seed, self.language)
+            for one, made in zip(wanted, texts, strict=True):
                 self._made[ids, one] = made
         return self._made[ids, severity]
 
 
 def corrupt_texts(
-    pairs: Sequence[Pair], corruption: Corruption, severities: Sequence[int], seed: int
+    pairs: Sequence[Pair], corruption: Corruption, severities: Sequence[int], seed: int, language: str = ""
 ) -> list[CorruptedTexts]:
-    """Corrupt the texts of pairs at each of ``severities``, each text keyed by its pair's id."""
+    """Corrupt the texts of pairs, in that language, at each of ``severities``, each text keyed by its pair's id."""
     clean = [pair.text for pair in pairs]
-    made = [corrupt_text(pair.text, corruption, severities, seed=seed, sample_id=pair.id) for pair in pairs]
+    made = [
+        corrupt_text(pair.text, corruption, severities, seed=seed, sample_id=pair.id, language=language)
+        for pair in pairs
+    ]
     return [_audited(clean, [levels[i] for levels in made]) for i in range(len(severities))]
 
 

@@ -43,6 +43,7 @@ def load(variant: str, split: str, *, root: Path | None = None, limit: int | Non
         for index, scene in enumerate(scenes)
     )
     return Dataset(
+        language="en",
         name="scenes" if domain == DOMAINS[0] else f"scenes:{domain}",
         split=split,
         revision=hashlib.sha256(f"scenes/{GENERATOR_VERSION}/{domain}".encode()).hexdigest(),

@@ -10,6 +10,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
+from mafs_bench.errors import UsageError
+
 UNDECIDED = "und"
 """ISO 639's code for texts whose language this rule cannot tell."""
 
@@ -54,6 +56,13 @@ _ENOUGH = 2_000
 """Texts that are read at most: more do not change the answer."""
 
 
+def require_code(language: str) -> str:
+    """The language, if it is written as a code. Raises ``UsageError``."""
+    if not re.fullmatch(r"[a-z]{2,3}", language):
+        raise UsageError(f"language {language!r}; allowed: an ISO 639-1 code such as en, de or zh")
+    return language
+
+
 def language_of(texts: Iterable[str]) -> str:
     """The language of texts as an ISO 639-1 code; ``und`` where neither script nor function words tell.
 
@@ -82,10 +91,10 @@ def language_of(texts: Iterable[str]) -> str:
 
 
 def speaks(text: str, wanted: str, language: str = "") -> bool:
-    """Whether a text is in the language ``wanted``: by its data set's ``language``, or, where that is empty, by the
-    text alone, which is taken for it unless another language shows.
+    """Whether a text is in the language ``wanted``: by its data set's ``language``, or, where that is empty or not
+    decided, by the text alone, which is taken for it unless another language shows.
     """
-    if language:
+    if language and language != UNDECIDED:
         return language == wanted
     if wanted == "en" and text.isascii():
         # As below, at a tenth of the cost: nearly every caption.
