@@ -252,7 +252,8 @@ def run(
     comma list, ``all``, or ``clean``. severity: ``3``, ``"1-5"`` or ``[1, 3, 5]``. dataset: a name, a folder, or a list
     of samples. task: one or several; None: all that the model supports. out: the results folder; a run stored there is
     resumed. prompts, model_args (``"dtype=bfloat16"`` or a mapping), trust_remote_code, first_stage: options of
-    generative models. language: of the texts, as an ISO 639-1 code. progress: whether to show a progress bar. The others are those of ``mafs-bench run``.
+    generative models. language: of the texts, as an ISO 639-1 code. progress: whether to show a progress bar. The
+    others are those of ``mafs-bench run``.
 
     Raises ``mafs_bench.errors.MafsBenchError`` with a one-line message that states what is allowed.
 
