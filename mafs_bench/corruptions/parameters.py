@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from mafs_bench.corruptions import OPERATORS
-from mafs_bench.corruptions.base import ImageOperator, TextOperator
+from mafs_bench.corruptions.base import ImageOperator, TextOperator, no_assets
 from mafs_bench.corruptions.engine import corrupt_text, require_levels
 from mafs_bench.errors import SuiteError, UnknownNameError, UsageError
 from mafs_bench.types import SEVERITIES, Corruption
@@ -39,28 +39,29 @@ class _Watched(Mapping[str, Any]):
         return len(self._params)
 
 
-def require_parameters(
-    corruptions: Sequence[Corruption], engine: str = "native", *, try_texts: bool = True
-) -> None:
-    """Check the parameters of corruptions, and that the engine and the weights that they need are there.
+def require_ranges(corruptions: Sequence[Corruption]) -> None:
+    """Check parameters against the ranges that image operators declare, and against what text operators read.
 
-    ``try_texts``: try text corruptions too, which takes a second or two; those of published suites are tested.
-    Raises ``SuiteError`` naming the parameter, its nearest match and what is allowed, or ``UsageError``.
+    Text operators that need weights are not tried. Raises ``SuiteError`` naming the parameter, its nearest match and
+    what is allowed, or ``UnknownNameError`` for an operator.
     """
+    for corruption in corruptions:
+        require_levels(corruption)
+        operator = OPERATORS.get(corruption.operator)
+        if isinstance(operator, TextOperator) and operator.assets is no_assets:
+            _require_what_is_read(corruption)
+
+
+def require_runnable(corruptions: Sequence[Corruption], engine: str = "native") -> None:
+    """Check that the engine and the weights that corruptions need are there. Raises ``UsageError``."""
     if engine == "reference" and importlib.util.find_spec("imagecorruptions") is None:
         raise UsageError(
             "--engine reference needs the library imagecorruptions: pip install imagecorruptions"
         )
     for corruption in corruptions:
-        require_levels(corruption)
         operator = OPERATORS.get(corruption.operator)
-        weights = (
+        if isinstance(operator, ImageOperator | TextOperator):
             operator.assets(corruption.levels[0])
-            if isinstance(operator, ImageOperator | TextOperator)
-            else {}
-        )
-        if isinstance(operator, TextOperator) and not weights and try_texts:
-            _require_what_is_read(corruption)
 
 
 def _require_what_is_read(corruption: Corruption) -> None:

@@ -134,10 +134,15 @@ def published() -> tuple[str, ...]:
 def load(reference: str) -> Suite:
     """Read ``name@N``, ``name`` (its newest version) or a path to a TOML file.
 
-    Raises ``UnknownNameError`` or ``SuiteError``.
+    A user's file is checked against what its operators declare and read; published ones are tested. Raises
+    ``UnknownNameError`` or ``SuiteError``.
     """
     if reference.endswith(".toml"):
-        return parse(Path(reference))
+        from mafs_bench.corruptions.parameters import require_ranges
+
+        suite = parse(Path(reference))
+        require_ranges(tuple(suite.corruptions.values()))
+        return suite
     ids = published()
     if reference in ids:
         return parse(data_folder("corruptions") / f"{reference}.toml")

@@ -11,7 +11,7 @@ from mafs_bench.adapters.base import DUAL_ENCODER, MODEL_OPTIONS, Adapter, Setti
 from mafs_bench.adapters.load import adapter_class, capabilities
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.pairs import MISMATCHING
-from mafs_bench.corruptions.parameters import require_parameters
+from mafs_bench.corruptions.parameters import require_runnable
 from mafs_bench.corruptions.suite import CLEAN_ONLY, JOINT, Suite
 from mafs_bench.datasets.exclude import require_texts, without
 from mafs_bench.datasets.local import require_usable
@@ -121,7 +121,7 @@ def make_plan(request: RunRequest, adapter: Adapter | None = None, dataset: Data
     joint = suite.joint(request.corruption) if request.corruption.startswith(JOINT) else None
     corruptions = joint or (() if request.corruption == CLEAN_ONLY else suite.select(request.corruption))
     able = adapter.capabilities if adapter is not None else capabilities(adapter_class(request.model))
-    require_parameters(corruptions, request.engine, try_texts=request.suite.endswith(".toml"))
+    require_runnable(corruptions, request.engine)
     asked = {name: get_task(name) for name in request.tasks or TASKS.names()}
     asked = {name: task for name, task in asked.items() if request.tasks or not task.on_request}
     for name in request.tasks:
