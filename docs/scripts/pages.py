@@ -12,6 +12,7 @@ import typer
 import mafs_bench as mb
 from mafs_bench.api.listing import overview
 from mafs_bench.cli import app
+from mafs_bench.cli.groups import HEADINGS, OTHER
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.engine import corrupt_text
 from mafs_bench.datasets import DATASETS
@@ -57,8 +58,14 @@ def cli_page() -> str:
         "Exit codes: 0, or 1 for a failure, or 130 where the user stopped it. `check` ends with its verdict "
         "(0 pass, 1 regression, 2 inconclusive) and with 3 where nothing was checked.",
     ]
+    headings = {command: heading for heading, commands in HEADINGS.items() for command in commands}
+    last = ""
     for names, command in _commands(root, ()):
+        heading = headings.get(names[0], OTHER)
+        if heading != last:
+            parts.append(f"## {heading}")
         parts.append(_command(names, command))
+        last = heading
     return "\n\n".join(parts) + "\n"
 
 
@@ -66,7 +73,9 @@ def _commands(
     group: click.Command, names: tuple[str, ...]
 ) -> Iterable[tuple[tuple[str, ...], click.Command]]:
     found: Mapping[str, click.Command] = getattr(group, "commands", {})
-    for name, command in found.items():
+    order = [name for listed in HEADINGS.values() for name in listed if not names and name in found]
+    for name in dict.fromkeys([*order, *found]):
+        command = found[name]
         if command.hidden:
             continue
         if getattr(command, "commands", None):
@@ -80,7 +89,7 @@ def _command(names: tuple[str, ...], command: click.Command) -> str:
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     records = [p.get_help_record(context) for p in command.params if p.name != "help"]
     rows = [(_option(name), _text(text)) for name, text in filter(None, records)]
-    parts = [f"## {' '.join(names)}", _text(command.help), f"```text\n{usage}\n```"]
+    parts = [f"### {' '.join(names)}", _text(command.help), f"```text\n{usage}\n```"]
     return "\n\n".join([*parts, table(("option", "meaning"), rows)] if rows else parts)
 
 
