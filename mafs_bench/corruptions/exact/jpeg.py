@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from mafs_bench.corruptions.base import ImageOperator
 from mafs_bench.corruptions.exact.blur import no_draws
@@ -40,8 +41,10 @@ def _apply_jpeg(image: Image, draws: None, params: Params) -> Image:
     chroma = np.empty((2, padded.shape[0] // 2, padded.shape[1] // 2), dtype=np.int32)
     _to_ycc(padded, luma, chroma)
     quality = int(params["quality"])
-    luma = _lossy(luma, _divisors(quality, _LUMINANCE))
-    chroma = np.stack([_lossy(plane, _divisors(quality, _CHROMINANCE)) for plane in chroma])
+    luma = _lossy(luma, *_steps(quality, _LUMINANCE, padded.shape[1]))
+    steps, inverses = _steps(quality, _CHROMINANCE, padded.shape[1] // 2)
+    for plane in chroma:
+        plane[:] = _lossy(plane, steps, inverses)
     out = np.empty_like(image)
     _to_rgb(luma, chroma, np.empty((2, padded.shape[1]), dtype=np.int32), out)
     return out
@@ -55,13 +58,20 @@ def _divisors(quality: int, table: tuple[int, ...]) -> Plane:
     return np.ascontiguousarray((8 * steps).astype(np.int32).reshape(8, 8).T)
 
 
-def _lossy(plane: Plane, divisors: Plane) -> Plane:
+@lru_cache(maxsize=32)
+def _steps(quality: int, table: tuple[int, ...], width: int) -> tuple[Plane, npt.NDArray[np.uint64]]:
+    """The divisors of eight rows of ``width`` coefficients, int32 (8, width), and 2**32 over them, rounded up."""
+    steps = np.tile(_divisors(quality, table), (1, width // 8))
+    return steps, (1 << 32) // steps.astype(np.uint64) + np.uint64(1)
+
+
+def _lossy(plane: Plane, steps: Plane, inverses: npt.NDArray[np.uint64]) -> Plane:
     """Transform, quantise and transform back a plane of whole blocks, centred on zero, int32."""
     one, other = np.empty_like(plane), np.empty_like(plane)
     _forward(plane, 9, one)
     _turn_blocks(one, other)
     _forward(other, 14, one)
-    _quantise(one, divisors, (1 << 32) // divisors.astype(np.uint64) + 1)
+    _quantise(one, steps, inverses)
     _inverse(one, 11, other)
     _turn_blocks(other, one)
     _inverse(one, 18, other)
@@ -145,17 +155,16 @@ def _inverse(source, shift, out):  # type: ignore[no-untyped-def]
 
 @compiled
 def _quantise(coefficients, divisors, inverses):  # type: ignore[no-untyped-def]
-    """Round coefficients, in eighths, to whole steps of the quantiser, in place.
+    """Round coefficients, in eighths, to whole steps of the quantiser, in place; eight rows of steps repeat.
 
     inverses: 2**32 / divisor, rounded up, which gives the exact quotient as long as coefficient * divisor < 2**32.
     """
     for y in range(coefficients.shape[0]):
-        for left in range(0, coefficients.shape[1], 8):
-            line, steps, parts = coefficients[y, left : left + 8], divisors[y % 8], inverses[y % 8]
-            for x in range(8):
-                size = np.uint64(np.uint32(abs(line[x]) + (steps[x] >> 1)))
-                whole = np.int32((size * parts[x]) >> np.uint64(32)) * steps[x]
-                line[x] = whole if line[x] >= 0 else -whole
+        line, steps, parts = coefficients[y], divisors[y % 8], inverses[y % 8]
+        for x in range(line.size):
+            size = np.uint64(np.uint32(abs(line[x]) + (steps[x] >> 1)))
+            whole = np.int32((size * parts[x]) >> np.uint64(32)) * steps[x]
+            line[x] = whole if line[x] >= 0 else -whole
 
 
 @compiled
