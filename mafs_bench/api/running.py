@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from mafs_bench.adapters.base import Adapter
+    from mafs_bench.runs.cost import Cost
     from mafs_bench.runs.execute import RemoteExecutor, Resources
     from mafs_bench.runs.plan import RunRequest
     from mafs_bench.runs.progress import Quiet
@@ -38,6 +40,8 @@ class Run:
     """
 
     stored: StoredRun
+    cost: Cost | None = None
+    """After a dry run: what the whole run will cost, estimated from this one."""
 
     @property
     def folder(self) -> Path:
@@ -236,6 +240,9 @@ def run(
     batch_size: int = 64,
     compiled: bool = False,
     concurrency: int = 16,
+    dry_run: bool = False,
+    price_in: float | None = None,
+    price_out: float | None = None,
     workers: int | None = None,
     cache: str | Path | None = None,
     cache_size: str = "10G",
@@ -252,8 +259,9 @@ def run(
     comma list, ``all``, or ``clean``. severity: ``3``, ``"1-5"`` or ``[1, 3, 5]``. dataset: a name, a folder, or a list
     of samples. task: one or several; None: all that the model supports. out: the results folder; a run stored there is
     resumed. prompts, model_args (``"dtype=bfloat16"`` or a mapping), trust_remote_code, first_stage: options of
-    generative models. language: of the texts, as an ISO 639-1 code. progress: whether to show a progress bar. The
-    others are those of ``mafs-bench run``.
+    generative models. language: of the texts, as an ISO 639-1 code. dry_run: only a handful of samples is run, and
+    ``Run.cost`` estimates the whole run; price_in and price_out are per million tokens. progress: whether to show a
+    progress bar. The others are those of ``mafs-bench run``.
 
     Raises ``mafs_bench.errors.MafsBenchError`` with a one-line message that states what is allowed.
 
@@ -316,6 +324,10 @@ def run(
         own = default_workers(resources.settings().device) if here else 0
         resources = replace(resources, workers=own)
     own_data = data if isinstance(data, Dataset) else None
+    if dry_run:
+        return _estimated(request, resources, progress, adapter, own_data, price_in, price_out)
+    if price_in is not None or price_out is not None:
+        raise UsageError("--price-in and --price-out go with --dry-run")
     return execute_request(request, resources, out, progress, adapter, own_data, remote)
 
 
@@ -348,6 +360,27 @@ def execute_request(
             plan, resources, None if out is None else Path(out), shown, remote, any_model=any_model
         )
     return load_run(finished.folder)
+
+
+def _estimated(
+    request: RunRequest,
+    resources: Resources,
+    progress: bool | Quiet,
+    adapter: Adapter | None,
+    dataset: Dataset | None,
+    price_in: float | None,
+    price_out: float | None,
+) -> Run:
+    """The run of a handful of samples, with the cost of the whole; its folder is removed."""
+    from mafs_bench.runs.cost import dry_run
+    from mafs_bench.runs.plan import make_plan
+    from mafs_bench.runs.progress import make_progress
+
+    shown = make_progress(quiet=not progress) if isinstance(progress, bool) else progress
+    plan = make_plan(request, adapter, dataset)
+    with tempfile.TemporaryDirectory() as folder:
+        finished, cost = dry_run(plan, resources, Path(folder), shown, price_in, price_out)
+        return replace(load_run(finished.folder), cost=cost)
 
 
 def wrapped(model: object, executor: str) -> Adapter:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +41,11 @@ def run(
         bool, typer.Option("--compile", help="compile the image encoder with torch.compile")
     ] = False,
     concurrency: Annotated[int, typer.Option(min=1, help="requests in flight to a server (api:)")] = 16,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="time a handful of samples and estimate what the run costs")
+    ] = False,
+    price_in: Annotated[float | None, typer.Option(min=0, help="of a million tokens that are read")] = None,
+    price_out: Annotated[float | None, typer.Option(min=0, help="of a million that are written")] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="processes that corrupt images")] = None,
     engine: Annotated[str, typer.Option(help="native, or reference (imagecorruptions)")] = "native",
     max_pixels: Annotated[int, typer.Option(help="refuse images with more pixels")] = MAX_PIXELS,
@@ -103,6 +110,9 @@ def run(
             batch_size=batch_size,
             compiled=compiled,
             concurrency=concurrency,
+            dry_run=dry_run,
+            price_in=price_in,
+            price_out=price_out,
             workers=workers,
             cache=cache,
             cache_size=cache_size,
@@ -112,6 +122,9 @@ def run(
             gpus_per_worker=gpus_per_worker,
             progress=progress,
         )
+    if finished.cost is not None:
+        typer.echo(json.dumps(asdict(finished.cost)) if as_json else "\n".join(finished.cost.lines()))
+        return
     curve = finished.save_curve()
     if as_json:
         typer.echo((finished.folder / "results.json").read_text(encoding="utf-8"), nl=False)

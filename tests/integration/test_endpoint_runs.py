@@ -188,8 +188,7 @@ def test_a_failure_is_one_line_and_exit_code_1(stub: Stub, tmp_path: Path) -> No
         "clean",
         "--limit",
         "2",
-        "--out",
-        str(tmp_path),
+        "--quiet",
     ]
     environment = {**os.environ, "OPENAI_API_KEY": KEY}
     with running(Stub(_react, key="another")) as locked:
@@ -205,6 +204,35 @@ def test_a_failure_is_one_line_and_exit_code_1(stub: Stub, tmp_path: Path) -> No
             assert message in ended.stderr
             assert ended.stderr.count("\n") == 1
             assert KEY not in ended.stdout + ended.stderr
+
+
+def test_a_dry_run_estimates_requests_tokens_time_and_price(
+    stub: Stub, whole: mb.Run, tmp_path: Path
+) -> None:
+    options = {"corruption": "gaussian,keyboard", "severity": 3, "limit": 24, "progress": False}
+    cost = mb.run(stub.spec, dry_run=True, price_in=2.0, price_out=10.0, concurrency=2, **options).cost
+    assert cost is not None
+    cells = len(whole.stored.results)
+    assert (cost.cells, cost.samples, cost.timed) == (cells, 24 * cells, 8)
+    run = mb.run(stub.spec, out=tmp_path, **options)
+    rows = sum(len(run.stored.frame(cell)) for cell in run.stored.results)
+    assert cost.requests == cost.rows == rows
+    assert (cost.tokens_in, cost.tokens_out) == (10 * rows, 2 * rows)
+    assert cost.price == pytest.approx((10 * rows * 2 + 2 * rows * 10) / 1e6)
+    assert 0 < cost.seconds < 600
+    assert cost.memory > 1 << 27
+    assert any(line.startswith("price") for line in cost.lines())
+
+
+def test_a_dry_run_of_a_dual_encoder_asks_no_server_and_leaves_nothing(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    cost = mb.run("chance", "fog", 3, limit=40, dry_run=True, progress=False).cost
+    assert cost is not None
+    assert (cost.requests, cost.tokens_in, cost.price) == (0, 0, None)
+    assert cost.samples == 40 * cost.cells
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(UsageError, match="go with --dry-run"):
+        mb.run("chance", "fog", 3, limit=4, price_in=1.0, progress=False)
 
 
 # A real server.
