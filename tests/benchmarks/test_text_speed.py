@@ -67,3 +67,16 @@ def test_character_corruptions_beat_nlpaug_five_times(name: str, capsys: pytest.
             f"nlpaug {reference:6.1f} µs: {reference / one:4.1f} x"
         )
     assert reference / one >= 5
+
+
+def test_texts_of_core_2_cost_no_more_than_half_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """All text corruptions together, every caption tagged once, as a run does."""
+    totals = []
+    for suite in ("core@1", "core@2"):
+        blocks = [block for block in suites.load(suite).corruptions.values() if block.modality == "text"]
+        totals.append(sum(microseconds(block, (1, 3, 5), 3) for block in blocks))
+    with capsys.disabled():
+        print(
+            f"\nall texts: core@1 {totals[0]:.0f} µs a caption, core@2 {totals[1]:.0f}: {totals[1] / totals[0]:.2f} x"
+        )
+    assert totals[1] <= 1.5 * totals[0]
