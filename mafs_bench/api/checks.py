@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from mafs_bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from mafs_bench.adapters.check import Check
-    from mafs_bench.corruptions.check import Finding
-    from mafs_bench.datasets.check import SplitCheck
+    from mafs_bench.adapters.adapter_check import Check
+    from mafs_bench.corruptions.operator_check import RuleResult
+    from mafs_bench.datasets.dataset_check import SplitCheck
 
 
 def check_adapter(
@@ -23,27 +23,27 @@ def check_adapter(
     precision: str = "fp32",
 ) -> Iterator[Check]:
     """Test a model on eight samples; yields one result per check. Raises ``MafsBenchError`` if it cannot be loaded."""
-    from mafs_bench.adapters.check import check_adapter as checks
+    from mafs_bench.adapters.adapter_check import check_adapter as checks
     from mafs_bench.adapters.load import resolve_settings
     from mafs_bench.datasets.resolve import resolve
 
     return checks(spec, resolve_settings(device, precision), resolve(dataset, root=data_root, limit=8))
 
 
-def check_operator(operator: str, suite: str | None = None) -> Sequence[Finding]:
+def check_operator(operator: str, suite: str | None = None) -> Sequence[RuleResult]:
     """Check a registered operator or ``file.py:attribute`` against the contract.
 
     suite: the suite from which its parameters are taken; None: ``{"severity": 1}`` to 5. Raises ``MafsBenchError``.
     """
-    from mafs_bench.corruptions.check import DEFAULT_LEVELS, find_levels
-    from mafs_bench.corruptions.check import check_operator as checks
+    from mafs_bench.corruptions.operator_check import DEFAULT_LEVELS, find_levels
+    from mafs_bench.corruptions.operator_check import check_operator as checks
 
     return checks(operator, find_levels(operator, suite) if suite else DEFAULT_LEVELS)
 
 
 def check_dataset(name: str, data_root: Path | None = None, *, decode: bool = False) -> Sequence[SplitCheck]:
     """Count images and texts of every split of a data set; ``decode``: decode every image. Raises ``DataError``."""
-    from mafs_bench.datasets.check import check
+    from mafs_bench.datasets.dataset_check import check
 
     return check(name, data_root, decode_all=decode)
 

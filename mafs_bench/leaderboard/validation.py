@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mafs_bench.errors import MafsBenchError, SubmissionError
 from mafs_bench.leaderboard import patterns, similarity
+from mafs_bench.leaderboard.board_rows import check_rows, mask
 from mafs_bench.leaderboard.boards import BoardFolder, load_board
 from mafs_bench.leaderboard.bundle import CARD, MANIFEST, RESULTS, SCORES, SPEC, Files, read_bundle
 from mafs_bench.leaderboard.checks import (
@@ -24,7 +25,6 @@ from mafs_bench.leaderboard.checks import (
 from mafs_bench.leaderboard.findings import Finding, error, flagged, refused, schema_findings
 from mafs_bench.leaderboard.pins import Pins, read_pins
 from mafs_bench.leaderboard.records import by_condition, check_values, decode
-from mafs_bench.leaderboard.rows import check_rows, mask
 from mafs_bench.leaderboard.schemas import Card, Cell, Manifest, Spec, from_toml
 from mafs_bench.leaderboard.submission import Submission, sha256, slug
 

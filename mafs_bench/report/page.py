@@ -15,7 +15,7 @@ from mafs_bench.report.commands import command_of
 from mafs_bench.report.curves import Curve, Row, corruption_names, curves_of, primary_metric, task_names
 from mafs_bench.report.domain import domain_gaps, gap_tables
 from mafs_bench.report.examples import Examples, worst_examples
-from mafs_bench.report.fusion import fusion_curves
+from mafs_bench.report.fusion_weights import fusion_curves
 from mafs_bench.report.html import render, rounded, script_data
 from mafs_bench.report.joint import joint_tables
 from mafs_bench.report.missing import missing_tables

@@ -11,8 +11,8 @@ import transformers
 from PIL import Image as PILImage
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
+from mafs_bench.adapters.adapter_check import check_adapter
 from mafs_bench.adapters.base import Settings
-from mafs_bench.adapters.check import check_adapter
 from mafs_bench.adapters.load import adapter_class, load
 from mafs_bench.errors import UsageError, WeightsError
 from tests.contract.test_adapters import make_dataset

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mafs_bench.adapters.adapter_check import check_adapter
 from mafs_bench.adapters.base import Settings
-from mafs_bench.adapters.check import check_adapter
 from mafs_bench.adapters.load import adapter_class, load
 from mafs_bench.errors import AdapterError
 from mafs_bench.runs.encode import encode_texts

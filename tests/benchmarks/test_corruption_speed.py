@@ -18,8 +18,8 @@ import pytest
 
 from mafs_bench.corruptions import legacy
 from mafs_bench.corruptions import suite as suites
-from mafs_bench.corruptions.check import example_image
 from mafs_bench.corruptions.engine import corrupt_image
+from mafs_bench.corruptions.operator_check import example_image
 from mafs_bench.types import SEVERITIES, Corruption, Image
 
 SUITE = suites.load("imagenet-c@1")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mafs_bench.adapters import model_names
+from mafs_bench.adapters.adapter_check import check_adapter
 from mafs_bench.adapters.base import CAPABILITIES, Settings
-from mafs_bench.adapters.check import check_adapter
 from mafs_bench.adapters.load import adapter_class, capabilities
 from mafs_bench.errors import DataError, WeightsError
 from mafs_bench.types import Dataset, Question, Sample

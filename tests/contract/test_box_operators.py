@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from mafs_bench.corruptions import OPERATORS
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.base import BoxOperator
-from mafs_bench.corruptions.check import check_operator, example_image
 from mafs_bench.corruptions.engine import corrupt_image, require_levels
+from mafs_bench.corruptions.operator_check import check_operator, example_image
 from mafs_bench.datasets import scenes
 from mafs_bench.errors import DataError
 from mafs_bench.runs.images import ImageJob, stream_images

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from mafs_bench.corruptions import OPERATORS
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.base import ImageOperator
-from mafs_bench.corruptions.check import check_operator, example_image
 from mafs_bench.corruptions.engine import corrupt_image
+from mafs_bench.corruptions.operator_check import check_operator, example_image
 from mafs_bench.errors import DataError
 from mafs_bench.types import Corruption, Image
 

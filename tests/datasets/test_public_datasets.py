@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from mafs_bench.cli import app
 from mafs_bench.datasets import coco, flickr30k, vqav2
 from mafs_bench.datasets.annotations import Entry
-from mafs_bench.datasets.check import check
+from mafs_bench.datasets.dataset_check import check
 from mafs_bench.datasets.hub import HubTable
 from mafs_bench.datasets.positives import human_positives
 from mafs_bench.datasets.resolve import resolve

@@ -9,7 +9,7 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from mafs_bench.datasets.check import check
+from mafs_bench.datasets.dataset_check import check
 from mafs_bench.datasets.local import UnusableImage
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import DataError

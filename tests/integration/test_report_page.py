@@ -17,7 +17,7 @@ from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import StoreError, UsageError
 from mafs_bench.report.commands import command_of, severity_span
 from mafs_bench.report.examples import embed, worst_examples
-from mafs_bench.report.fusion import fusion_curves
+from mafs_bench.report.fusion_weights import fusion_curves
 from mafs_bench.report.html import script_data
 from mafs_bench.report.page import write_report
 from mafs_bench.report.summary import print_summary

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from mafs_bench.corruptions import suite as suites
-from mafs_bench.corruptions.check import example_image
 from mafs_bench.corruptions.engine import corrupt_image
 from mafs_bench.corruptions.image import style
+from mafs_bench.corruptions.operator_check import example_image
 from mafs_bench.errors import UsageError
 from mafs_bench.runs.record import assets_of
 

@@ -14,8 +14,8 @@ import pytest
 from mafs_bench.errors import StoreError, UsageError
 from mafs_bench.mafs.study import candidates, conditions
 from mafs_bench.mafs.study.evaluate import evaluate
-from mafs_bench.mafs.study.findings import read_studies
 from mafs_bench.mafs.study.record import StudyRequest, read_record
+from mafs_bench.mafs.study.study_results import read_studies
 from mafs_bench.mafs.study.variants import Variant, variants
 from mafs_bench.mafs.training import Budget
 from tests.support.toy import TOY_ADAPTER, write_toy_folder

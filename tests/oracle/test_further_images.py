@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from mafs_bench.corruptions import OPERATORS
 from mafs_bench.corruptions import suite as suites
-from mafs_bench.corruptions.check import example_image
+from mafs_bench.corruptions.operator_check import example_image
 from mafs_bench.types import Image
 
 CORE = suites.load("core@1").corruptions

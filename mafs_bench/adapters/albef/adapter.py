@@ -24,7 +24,7 @@ from mafs_bench.adapters.albef.text import Tokenizer
 from mafs_bench.adapters.base import Adapter, Answer, Embeddings, Fused, Settings
 from mafs_bench.adapters.cards import training_data_of
 from mafs_bench.adapters.inference import inference, to_device, to_host
-from mafs_bench.adapters.matching import RETRIEVAL, STATES, kept_for_matching, matching_logits
+from mafs_bench.adapters.match_scores import RETRIEVAL, STATES, kept_for_matching, matching_logits
 from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
 from mafs_bench.adapters.vectors import mean_of_pairs, unit_rows
 from mafs_bench.errors import UsageError, WeightsError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mafs_bench.mafs.study.conditions import GROUPS
-from mafs_bench.mafs.study.findings import (
+from mafs_bench.mafs.study.study_results import (
     Study,
     WeightCurve,
     calibration,

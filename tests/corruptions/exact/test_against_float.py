@@ -11,9 +11,9 @@ import pytest
 
 from mafs_bench.corruptions import OPERATORS
 from mafs_bench.corruptions import suite as suites
-from mafs_bench.corruptions.check import example_image
 from mafs_bench.corruptions.exact.tables import NORMAL_BITS, normals
 from mafs_bench.corruptions.image.weather import SnowDraws
+from mafs_bench.corruptions.operator_check import example_image
 from mafs_bench.seeding import stream
 from mafs_bench.types import Image
 

@@ -7,8 +7,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from mafs_bench.corruptions.check import example_image
 from mafs_bench.corruptions.exact import frame
+from mafs_bench.corruptions.operator_check import example_image
 from mafs_bench.types import Image
 
 PILLOW = {

@@ -36,7 +36,7 @@ _TEXTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RuleResult:
     """One rule, whether it holds, and what was seen where it does not."""
 
     rule: str
@@ -44,7 +44,7 @@ class Finding:
     seen: str = ""
 
 
-def check_operator(reference: str, levels: Sequence[Params] = DEFAULT_LEVELS) -> list[Finding]:
+def check_operator(reference: str, levels: Sequence[Params] = DEFAULT_LEVELS) -> list[RuleResult]:
     """Check a registered operator, or ``file.py:attribute``, with the five parameter sets ``levels``.
 
     Raises ``UnknownNameError``, ``AdapterError`` where it cannot be loaded, ``UsageError`` where it is none.
@@ -72,14 +72,14 @@ def find_levels(operator: str, suite: str) -> Sequence[Params]:
     )
 
 
-def _run(rule: str, check: _Check, operator: Any, levels: Sequence[Params]) -> Finding:
+def _run(rule: str, check: _Check, operator: Any, levels: Sequence[Params]) -> RuleResult:
     try:
         problem = next(check(operator, levels), None)
     except MafsBenchError as error:
         problem = str(error)
     except Exception as error:  # a user's code may raise anything: that is a finding, not a crash
         problem = f"{type(error).__name__}: {error}"
-    return Finding(rule, problem is None, problem or "")
+    return RuleResult(rule, problem is None, problem or "")
 
 
 def example_image(height: int, width: int) -> Image:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mafs_bench.corruptions.check import check_operator, find_levels
+from mafs_bench.corruptions.operator_check import check_operator, find_levels
 from mafs_bench.errors import AdapterError, UnknownNameError, UsageError
 
 GOOD = """
