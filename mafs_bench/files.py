@@ -1,4 +1,4 @@
-"""Where the user's files are kept, and writing a file so that it is there whole or not at all."""
+"""The user's folder, and atomic writing of files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def legal_name(name: str) -> str:
 def replacing(path: Path) -> Iterator[Path]:
     """Give a path of its own to write to, which takes the place of ``path`` when the block ends without error.
 
-    The temporary file lies in the folder of ``path``, is used by no other call or process, and is removed after an
+    The temporary file is in the folder of ``path``, is used by no other call or process, and is removed after an
     error. Raises ``OSError``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ ADAPTERS = Registry(
 
 
 def model_names() -> tuple[str, ...]:
-    """Every model that a name alone stands for, sorted: the registered ones, and each fusion on the bundled CLIP."""
+    """All models that need no argument, sorted: the registered ones, and each fusion on the bundled CLIP."""
     registered = (name for name in ADAPTERS.names() if name != FUSED)
     fused = (f"clip+{name}" for name in FUSIONS.names() if ("clip", name) not in SHORT_NAMES.values())
     return tuple(sorted({*registered, *SHORT_NAMES, *fused}))

@@ -1,4 +1,4 @@
-"""What the card beside a model's weights says it was trained on."""
+"""Training data of a model, from the card next to its weights."""
 
 from __future__ import annotations
 

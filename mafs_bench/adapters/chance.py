@@ -52,12 +52,12 @@ class Chance(Adapter):
         return _directions([_key(b"text", text.encode()) for text in texts])
 
     def fuse(self, images: Embeddings, texts: Embeddings) -> Fused:
-        """A vector a pair that is close to neither of its parts."""
+        """One vector per pair, close to neither of its parts."""
         pairs = zip(images.vectors, texts.vectors, strict=True)
         return Fused(_directions([_key(image.tobytes(), text.tobytes()) for image, text in pairs]))
 
     def prepare_answers(self, vocabulary: Sequence[str]) -> None:
-        """Set the answers to choose from. Raises ``UsageError`` where there is none."""
+        """Set the candidate answers. Raises ``UsageError`` if there are none."""
         if not vocabulary:
             raise UsageError("model 'chance' chooses among answers, and the data set names none")
         self._vocabulary = tuple(vocabulary)

@@ -104,7 +104,7 @@ class Clip(Adapter):
         return mean_of_pairs(images, texts, self.name)
 
     def prepare_answers(self, vocabulary: Sequence[str]) -> None:
-        """Set the answers to choose from."""
+        """Set the candidate answers."""
         self._ranker.prepare(vocabulary)
 
     def answer(

@@ -14,7 +14,7 @@ from mafs_bench.adapters.base import Adapter
 
 _PACKAGE = Path(__file__).parents[1].resolve()
 _INSTALLED = {"site-packages", "dist-packages"}
-"""Folders of an environment, which may lie inside an adapter's."""
+"""Folders of an environment, which may be inside the folder of an adapter."""
 
 
 def default_weights(cls: type, argument: str) -> str:
@@ -102,7 +102,7 @@ def _imported_by(file: Path, folder: Path) -> Iterator[Path]:
 
 
 def _files(base: Path, dotted: list[str]) -> Iterator[Path]:
-    """The files of a module and of the packages that it lies in."""
+    """The files of a module and of the packages that contain it."""
     for n in range(1, len(dotted) + 1):
         place = base.joinpath(*dotted[:n])
         for file in (place / "__init__.py", place.with_name(f"{place.name}.py")):

@@ -1,4 +1,4 @@
-"""Folders in transformers' layout: where ``hf:FOLDER`` and ``hf:ORG/NAME[@REVISION]`` lie, and what they hold."""
+"""Folders in transformers' layout: how ``hf:FOLDER`` and ``hf:ORG/NAME[@REVISION]`` are found, and their content."""
 
 from __future__ import annotations
 

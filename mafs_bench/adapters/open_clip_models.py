@@ -81,7 +81,7 @@ class OpenClipModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the model lies."""
+        """The folder or repository of the model."""
         return torch.device(self.model.logit_scale.device)
 
     @property

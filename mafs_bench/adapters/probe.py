@@ -2,7 +2,7 @@
 
 A file's hash does not cover what the file loads. The probe does: it asks a model for everything it can do, on four
 clean images with a text and a question each and on four damaged ones, first together and then one at a time.
-``compare`` tells two probes apart within what other hardware and other batch sizes change.
+``compare`` compares two probes within the differences caused by other hardware and other batch sizes.
 
 Take one with ``take_probe``, store ``probe.to_table()`` (plain JSON, a few kilobytes), read it again with
 ``Probe.from_table`` and compare: None means "the same model", otherwise the line says what differs.
@@ -323,7 +323,7 @@ def _projected(rows: Numbers) -> Numbers:
 
 
 def _written(rows: Numbers) -> list[str]:
-    """A line a row: short in JSON."""
+    """One line per row: short in JSON."""
     return [" ".join(f"{value:.{_DIGITS}g}" for value in row) for row in rows.tolist()]
 
 

@@ -29,7 +29,7 @@ class AnswerRanker:
         self._cache: dict[str, FloatArray] = {}
 
     def prepare(self, vocabulary: Sequence[str]) -> None:
-        """Set the answers to choose from. Raises ``UsageError`` where there is none."""
+        """Set the candidate answers. Raises ``UsageError`` if there are none."""
         if not vocabulary:
             raise UsageError("answers are ranked, and the data set names no answer to choose from")
         self._vocabulary = tuple(vocabulary)

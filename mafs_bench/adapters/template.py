@@ -24,7 +24,7 @@ class MyModel(Adapter):
 
     name = "my-model"  # what tables call it
     domain = ""  # "photo" or "scenes" where it was trained on one of them
-    # weights = "..."  # SHA-256 of the weights; without it the code is hashed, which does not tell checkpoints apart
+    # weights = "..."  # SHA-256 of the weights; without it the code is hashed, which does not distinguish checkpoints
 
     @classmethod
     def load(cls, argument, settings):

@@ -46,7 +46,7 @@ def all_token_ids(tokenizer: Any, text: str) -> list[int]:
 def text_signals(texts: Sequence[str], split: Callable[[str], list[str]]) -> dict[str, FloatArray]:
     """Signals a text, float32 (n,) each; 0 for a text without words.
 
-    text_fertility: pieces a word, at least 1 (Rust et al., ACL 2021). text_fragments: share of pieces of one
+    text_fertility: pieces per word, at least 1 (Rust et al., ACL 2021). text_fragments: share of pieces of one
     character among the pieces. text_words: number of words.
     """
     rows = np.array([_signals(text, split(text)) for text in texts], dtype=np.float32).reshape(-1, 3)

@@ -18,7 +18,7 @@ from mafs_bench.adapters.open_clip_models import OpenClipModel
 from mafs_bench.adapters.tiles import run_in_tiles, tile_rows
 
 _LENGTH_STEP = 8
-"""Lengths are rounded up to multiples of this: the shape of a tile then depends on the text alone."""
+"""Lengths are rounded up to multiples of this: the shape of a tile then depends only on the text."""
 
 
 def encode_texts(loaded: OpenClipModel, texts: Sequence[str]) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """Forward passes in tiles of one fixed size, so that no result depends on the batch size.
 
 Matrix products choose their kernel by shape, and kernels differ in the last bits. A row that is always
-computed in a tile of the same shape, wherever it stands, gives the same bits for any batch.
+computed in a tile of the same shape, at any position, gives the same bits for any batch.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 
 _CPU_ROWS = 16
 _ACCELERATOR_ROWS = 64
-"""The batch unless told otherwise: larger tiles would be half padding."""
+"""The default batch size: larger tiles would be half padding."""
 
 
 def tile_rows(device: torch.device) -> int:

@@ -59,7 +59,7 @@ class ImageOperator:
 class BoxOperator:
     """What needs the boxes of what the captions speak of: ``given(boxes)``, at least one, is an image operator.
 
-    It has the ``ranges`` that stand here.
+    It has the ``ranges`` given here.
     """
 
     given: Callable[[Sequence[Box]], ImageOperator]

@@ -26,7 +26,7 @@ def usual_folders() -> Sequence[Path]:
 
 
 def temporary_folder() -> Path:
-    """A folder of this user alone, kept between runs where its owner is this user: cached code is executed."""
+    """A folder that only this user owns, kept between runs; checked because cached code is executed."""
     if not hasattr(os, "getuid"):
         return Path(tempfile.mkdtemp(prefix="mafs-bench-numba-"))
     folder = Path(tempfile.gettempdir()) / f"mafs-bench-numba-{os.getuid()}"

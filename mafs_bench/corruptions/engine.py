@@ -46,7 +46,7 @@ def corrupt_image(
 
     ``engine`` is ``native`` or ``reference`` (the library ``imagecorruptions``, for the 19 of ImageNet-C).
     ``boxes`` stand around what the captions speak of. Raises ``DataError`` for what is no RGB image of at least
-    ``MIN_SIDE`` pixels a side, lacks boxes that are needed (ask ``applies`` first) or takes more memory than there is,
+    ``MIN_SIDE`` pixels per side, lacks required boxes (check ``applies`` first) or needs more memory than there is,
     ``SuiteError`` for parameters out of range, and ``UsageError``.
     """
     operator = OPERATORS.get(corruption.operator)
@@ -139,7 +139,7 @@ def require_levels(corruption: Corruption) -> None:
 
 
 def _fits(value: object, low: float, high: float) -> bool:
-    """Whether a value has the bounds' type and lies between them; a whole number may stand for a float."""
+    """Whether a value has the type of the bounds and is between them; an integer is accepted as a float."""
     kinds = (int, float) if isinstance(low, float) else (type(low),)
     return type(value) in kinds and low <= value <= high  # type: ignore[operator]
 
@@ -155,14 +155,14 @@ def _rng(seed: int, corruption: Corruption, sample_id: str) -> np.random.Generat
 
 
 def require_image(image: Image, sample_id: str) -> None:
-    """Raise ``DataError`` for what is no RGB image, or has fewer than ``MIN_SIDE`` pixels a side."""
+    """Raise ``DataError`` unless this is an RGB image of at least ``MIN_SIDE`` pixels per side."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         found = f"{image.dtype} {image.shape}"
         raise DataError(f"{sample_id}: {found} is not an image; allowed: uint8 (height, width, 3)")
     if min(image.shape[:2]) < MIN_SIDE:
         found = f"{image.shape[1]}x{image.shape[0]}"
         raise DataError(
-            f"{sample_id}: {found} is too small to corrupt; allowed: {MIN_SIDE} pixels a side or more"
+            f"{sample_id}: {found} is too small to corrupt; allowed: {MIN_SIDE} pixels per side or more"
         )
 
 

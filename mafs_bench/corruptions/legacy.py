@@ -3,7 +3,7 @@
 The library's source is executed in a namespace of its own. What its era offered and today's libraries do
 not (``pkg_resources``, ``scipy.ndimage.interpolation``, ``np.float_``, ``multichannel=``) is put into that
 namespace only; nothing outside it is patched. Its random numbers come from a source that each call brings
-along, held in thread-local storage.
+along, kept in thread-local storage.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def _changed(draws: npt.NDArray[np.uint32], params: Params) -> npt.NDArray[np.bo
 
 
 def derangement(items: Sequence[PairItem], keys: npt.NDArray[np.uint32]) -> Positions:
-    """A permutation (n,) that gives nobody a partner of their own group, decided by ``keys`` (n,) alone.
+    """A permutation (n,) that gives nobody a partner of their own group, determined only by ``keys`` (n,).
 
     The items are laid out group by group in the keyed order and shifted by the size of the largest group.
     Raises ``UsageError`` where a group holds more than half of the items: then there is none.

@@ -1,1 +1,1 @@
-"""Leaderboards: submissions of per-sample scores, and the tables that are recomputed from them."""
+"""Leaderboards: submissions of per-sample scores, and the tables recomputed from them."""

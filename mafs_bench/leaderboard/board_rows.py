@@ -1,4 +1,4 @@
-"""Whether every condition of a submission holds the board's rows, scored wherever the corruption applies."""
+"""Check that every condition of a submission has the board's rows, with a score wherever the corruption applies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_rows(
 ) -> list[Finding]:
     """Compare every condition with the board's rows; rows of ``frames`` are in the order of their keys.
 
-    labels: all conditions of the file. keeps_extra: scores where a corruption cannot apply are no defect.
+    labels: all conditions of the file. keeps_extra: whether scores where a corruption cannot apply are allowed.
     """
     findings = compare_sets(_WHERE, "condition", labels, board.conditions)
     fixed = [column.name for column in get_task(board.task).columns if column.fixed]
@@ -54,12 +54,12 @@ def mask(frames: Mapping[str, pd.DataFrame], pins: Pins) -> dict[str, pd.DataFra
 
 
 def _check_scored(frames: Mapping[str, pd.DataFrame], pins: Pins, keeps_extra: bool) -> list[Finding]:
-    """Scores where there must be none, and none where there must be some: a finding each, over all conditions."""
+    """Superfluous and missing scores: one finding each, over all conditions."""
     missing = {
         label: frame["score"].isna().to_numpy() & ~pins.lacks(label) for label, frame in frames.items()
     }
     extra = {label: frame["score"].notna().to_numpy() & pins.lacks(label) for label, frame in frames.items()}
-    findings = _scored_finding(missing, "null where the board asks for one")
+    findings = _scored_finding(missing, "null where the board requires one")
     return (
         findings
         if keeps_extra
@@ -74,7 +74,7 @@ def _scored_finding(wrong: Mapping[str, npt.NDArray[np.bool_]], what: str) -> li
 
 
 def _same_codes(frame: pd.DataFrame, other: pd.DataFrame, fixed: Sequence[str]) -> bool:
-    """Whether the fixed columns are equal: the categories of all frames are those of one table."""
+    """Whether the fixed columns are equal; the categories of all frames come from one table."""
     return len(frame) == len(other) and all(np.array_equal(_codes(frame[n]), _codes(other[n])) for n in fixed)
 
 
@@ -99,17 +99,17 @@ def _values(column: pd.Series) -> np.ndarray:
 def _differences(
     label: str, frame: pd.DataFrame, rows: pd.DataFrame, fixed: Sequence[str], keys: Sequence[str]
 ) -> list[Finding]:
-    """Say how a condition's rows differ from those of the board."""
+    """How the rows of a condition differ from those of the board."""
     where, own, wanted = f"{_WHERE} {label}", _index(frame, keys), _index(rows, keys)
     findings = []
     twice = own[own.duplicated()].unique()
     missing, extra = wanted.difference(own), own.difference(wanted)
     if len(twice):
-        findings.append(error(where, f"sample ids there twice: {some(twice)}"))
+        findings.append(error(where, f"duplicate sample ids: {some(twice)}"))
     if len(missing):
         findings.append(error(where, f"sample ids missing: {some(missing)}"))
     if len(extra):
-        findings.append(error(where, f"sample ids that the board does not have: {some(extra)}"))
+        findings.append(error(where, f"sample ids that are not on the board: {some(extra)}"))
     return findings or [error(where, f"{' or '.join(fixed[1:])} differs from the board")]
 
 

@@ -1,4 +1,4 @@
-"""The boards on disk: ``leaderboards/<board>/board.toml`` and what was submitted to it."""
+"""The boards on disk: ``leaderboards/<board>/board.toml`` and its submissions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 
 @dataclass(frozen=True)
 class BoardFolder:
-    """A board with its place."""
+    """A board with its folder."""
 
     path: Path
     board: Board
@@ -31,18 +31,18 @@ class BoardFolder:
         return sorted(p for p in (self.path / "submissions").glob("*") if not p.name.startswith("."))
 
     def holds(self, path: Path) -> bool:
-        """Whether a bundle lies among its submissions."""
+        """Whether a bundle is one of its submissions."""
         return path.resolve().parent == (self.path / "submissions").resolve()
 
     def require_changeable(self) -> None:
-        """Raise ``SubmissionError`` where other rows would make the entries of an open board invalid."""
+        """Raise ``SubmissionError`` if other rows would invalidate the entries of an open board."""
         if self.board.is_open and self.submissions() and not self.board.archive:
             raise SubmissionError(
                 f"{self.name} is open and has submissions; a changed board needs a new name"
             )
 
     def closed(self) -> str | None:
-        """Why it takes no entries, or None where it does."""
+        """Why it takes no entries; None if it does."""
         if self.board.archive:
             return f"the board {self.name} is an archive: it keeps its entries and takes no new ones"
         if not self.board.is_open:
@@ -62,12 +62,12 @@ def find_root(root: Path | None) -> Path:
     if (folder / "leaderboards").is_dir():
         folder = folder / "leaderboards"
     if not folder.is_dir():
-        raise SubmissionError(f"{folder}: no such folder; --root names a checkout of the project")
+        raise SubmissionError(f"{folder}: no such folder; --root must be a checkout of the project")
     return folder
 
 
 def writable_root(root: Path | None, new: bool = False) -> Path:
-    """As ``find_root``, for what writes; a ``new`` one need not be there.
+    """As ``find_root``, for commands that write; a ``new`` root need not exist.
 
     Raises ``SubmissionError`` for the copy inside an installed package.
     """
@@ -75,7 +75,7 @@ def writable_root(root: Path | None, new: bool = False) -> Path:
     if root is None and suites.is_installed(folder):
         raise SubmissionError(
             "boards are kept in a checkout of the project, and mafs-bench runs from an installed package; "
-            "name one with --root CHECKOUT"
+            "give one with --root CHECKOUT"
         )
     return folder
 
@@ -91,7 +91,7 @@ def board_names(root: Path) -> list[str]:
 
 
 def load_board(root: Path, name: str) -> BoardFolder:
-    """Read a board. Raises ``UnknownNameError``, or ``SubmissionError`` for a file that does not fit."""
+    """Read a board. Raises ``UnknownNameError``, or ``SubmissionError`` for an invalid file."""
     if name not in board_names(root):
         raise UnknownNameError("board", name, board_names(root))
     file = root / name / "board.toml"
@@ -124,8 +124,8 @@ def new_board(
 ) -> BoardFolder:
     """Define a board for the corruptions of ``corruption`` that apply to the task; ``open`` pins its rows.
 
-    It ranks by the balanced mean. Corruptions that have severity 1 alone are left out where the board has not.
-    Raises ``SubmissionError`` where there is one with submissions, or ``UnknownNameError``.
+    It ranks by the balanced mean. Corruptions that have only severity 1 are left out if the board does not have it.
+    Raises ``SubmissionError`` if the board exists and has submissions, or ``UnknownNameError``.
     """
     if not _NAME.fullmatch(name):
         raise SubmissionError(f"board {name!r}; allowed: small letters, digits and hyphens")

@@ -1,7 +1,7 @@
 """The container of a submission: a zip file or a folder of five files, read without trusting it.
 
-Nothing is unpacked to disk: names are compared with the five that exist, so that no path of an archive is
-ever followed.
+Nothing is unpacked to disk: names are compared with the five allowed ones, so paths in an archive are never
+followed.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ LARGEST = {SPEC: 2**18, RESULTS: 2**25, CARD: 2**14, SCORES: 2**27, MANIFEST: 2*
 """The files of a bundle and their largest size, bytes."""
 
 IGNORED = "verified.toml"
-"""A file that belongs to the maintainers of a board: inside a bundle it says nothing, and is not stored."""
+"""A file that belongs to the maintainers of a board: inside a bundle it is ignored and not stored."""
 
 _MOST_ENTRIES = 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def read_bundle(path: Path) -> tuple[Files, list[Finding]]:
-    """Read a zip file or a folder: the files that may be read, and what is wrong with the others.
+    """Read a zip file or a folder: the allowed files, and findings about the others.
 
-    Raises ``SubmissionError`` where there is nothing to read.
+    Raises ``SubmissionError`` if there is nothing to read.
     """
     if path.is_symlink():
         raise SubmissionError(f"{path} is a link; allowed: a zip file or a folder")
@@ -52,9 +52,9 @@ def read_bundle(path: Path) -> tuple[Files, list[Finding]]:
 
 
 def write_bundle(files: Mapping[str, bytes], out: Path) -> None:
-    """Write a folder, or a zip file where ``out`` ends in ``.zip``; equal files give equal bytes.
+    """Write a folder, or a zip file if ``out`` ends in ``.zip``; equal files give equal bytes.
 
-    Raises ``SubmissionError`` when it cannot be written.
+    Raises ``SubmissionError`` if it cannot be written.
     """
     try:
         if out.suffix == ".zip":
@@ -110,7 +110,7 @@ def _read_archive(archive: zipfile.ZipFile) -> tuple[Files, list[Finding]]:
     names = [entry.filename for entry in entries]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        findings.append(error("zip", f"holds twice: {some(twice)}"))
+        findings.append(error("zip", f"contains duplicates: {some(twice)}"))
     for entry in entries:
         problem = _refuse_entry(entry) or _refuse(entry.filename, entry.file_size)
         if problem:
@@ -149,7 +149,7 @@ def _refuse(name: str, size: int) -> Finding | None:
 
 
 def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    """Unpack no more than may be there, whatever the header says of the size."""
+    """Unpack at most the allowed size, whatever the header says."""
     most = LARGEST[entry.filename]
     with archive.open(entry) as file:
         raw = file.read(most + 1)

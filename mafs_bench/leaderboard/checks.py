@@ -1,4 +1,4 @@
-"""What each file of a bundle must say for its board: manifest, spec, results and their aggregates."""
+"""Check each file of a bundle against its board: manifest, spec, results and their aggregates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mafs_bench.stats.resampling import Resampling, replicate_all
 from mafs_bench.tasks import get_task
 
 _TOLERANCE = 1e-5
-"""Scores are stored as float32: aggregates may differ by its rounding."""
+"""Scores are stored as float32, so aggregates may differ by its rounding."""
 
 
 def check_manifest(manifest: Manifest, files: Files) -> list[Finding]:
@@ -24,7 +24,7 @@ def check_manifest(manifest: Manifest, files: Files) -> list[Finding]:
     findings = [error(MANIFEST, f"does not list {name}") for name in present if name not in manifest.files]
     for name, digest in manifest.files.items():
         if name not in present:
-            findings.append(error(MANIFEST, f"lists {name}, which is not there"))
+            findings.append(error(MANIFEST, f"lists {name}, which is missing"))
         elif digest != present[name]:
             findings.append(
                 error(name, f"SHA-256 is {present[name][:12]}…, the manifest says {digest[:12]}…")
@@ -80,7 +80,7 @@ def check_cells(cells: Sequence[Cell], board: Board, pins: Pins) -> list[Finding
 
 
 def _check_inputs(cells: Sequence[Cell], pins: Pins) -> list[Finding]:
-    """Refuse inputs that are not the board's, where it pins what they hash to."""
+    """Refuse inputs whose hashes differ from those pinned by the board, if it pins them."""
     other = [
         c.label for c in cells if c.content_hash not in pins.content_hashes.get(c.label, (c.content_hash,))
     ]
@@ -92,7 +92,7 @@ def _check_inputs(cells: Sequence[Cell], pins: Pins) -> list[Finding]:
 
 
 def compare_inputs(own: Submission, others: Sequence[Submission], pins: Pins) -> list[Finding]:
-    """Say in one line under which conditions the inputs are not those of any other entry."""
+    """One line with the conditions under which the inputs differ from those of every other entry."""
     theirs: dict[str, set[str]] = {}
     for cell in (cell for other in others for cell in other.cells):
         theirs.setdefault(cell.label, set()).add(cell.content_hash)
@@ -120,7 +120,7 @@ def _check_ranges(where: str, cell: Cell, task: str) -> list[Finding]:
 
 
 def check_aggregates(submission: Submission, board: Board) -> list[Finding]:
-    """Recompute every metric of every condition from the per-sample scores; intervals are never taken over."""
+    """Recompute every metric of every condition from the per-sample scores; stated intervals are never used."""
     findings = []
     metrics = get_task(board.task).metrics
     for cell in submission.cells:

@@ -1,4 +1,4 @@
-"""What a validation finds: one line each, all at once."""
+"""Findings of a validation: one line each."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line. An error refuses the bundle; a flag keeps it from being ranked until a maintainer accepts it.
+    """One line. An error refuses the bundle; with a flag it is not ranked until a maintainer accepts it.
 
-    A note is for information.
+    A note is for information only.
     """
 
     level: Literal["error", "flag", "note"]
@@ -22,7 +22,7 @@ class Finding:
     message: str
 
     def __str__(self) -> str:
-        """Give it as one line, without what could act on a terminal."""
+        """One line, without control characters."""
         line = f"{self.level}: {self.where}: {self.message}"
         return "".join(c if c.isprintable() else "?" for c in line)[:400]
 
@@ -33,12 +33,12 @@ def error(where: str, message: str) -> Finding:
 
 
 def flag(where: str, message: str) -> Finding:
-    """A pattern that a maintainer must accept before the entry is ranked."""
+    """A suspicious pattern that a maintainer must accept before the entry is ranked."""
     return Finding("flag", where, message)
 
 
 def note(where: str, message: str) -> Finding:
-    """What a reader should know."""
+    """A remark for the reader."""
     return Finding("note", where, message)
 
 
@@ -53,7 +53,7 @@ def flagged(findings: Iterable[Finding]) -> bool:
 
 
 def schema_findings(where: str, problem: ValidationError) -> list[Finding]:
-    """One finding a field that does not fit its schema."""
+    """One finding per field that does not fit its schema."""
     return [
         error(where, f"{'.'.join(map(str, item['loc'])) or 'content'}: {item['msg']}")
         for item in problem.errors(include_url=False, include_input=False, include_context=False)
@@ -61,13 +61,13 @@ def schema_findings(where: str, problem: ValidationError) -> list[Finding]:
 
 
 def some(names: Iterable[object], most: int = 3) -> str:
-    """List the first few of many names: ``a, b, c … (7)``."""
+    """Join the first few of many names: ``a, b, c … (7)``."""
     listed = [str(name) for name in names]
     return ", ".join(listed[:most]) + (f" … ({len(listed)})" if len(listed) > most else "")
 
 
 def compare_sets(where: str, what: str, found: Sequence[str], wanted: Sequence[str]) -> list[Finding]:
-    """One finding for names that are missing, one for those too many, one for those there twice."""
+    """One finding each for missing, unknown and duplicate names."""
     counts, allowed = Counter(found), set(wanted)
     missing = [name for name in wanted if name not in counts]
     extra = [name for name in counts if name not in allowed]

@@ -1,4 +1,4 @@
-"""What is said of a board in Markdown: its standings, its commands, and the review of a newcomer."""
+"""Boards in Markdown: standings, commands, and the review of a new entry."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _HOW_TO_FILL = """\
 You need a fork of the project and Python; a maintainer reviews what you send.
 
 1. Fork and clone the project. `CHECKOUT` below is the folder of the clone.
-2. Run your model on the board. `BOARD.md` of each board has the command; one run feeds all boards of the same data,
-   seed and severities (repeat `--task`), and models that share an encoder share its work through `--cache DIR`.
-3. Write `card.toml`: `name`, `link`, `licence`, `parameters`, `training_data` and, where it applies, `contact`, `reads`
-   (the modalities that the model reads, such as `["text"]`; all of the task's where it is left out) and `backbone` (the
+2. Run your model on the board. `BOARD.md` of each board has the command. One run serves all boards with the same data,
+   seed and severities (repeat `--task`); models with the same encoder can share its embeddings through `--cache DIR`.
+3. Write `card.toml`: `name`, `link`, `licence`, `parameters`, `training_data` and, if they apply, `contact`, `reads`
+   (the modalities that the model reads, such as `["text"]`; by default all modalities of the task) and `backbone` (the
    `weights` hash, in `spec.json`, of the model that yours is built on).
-4. Make the bundle, take it into your clone and build the tables:
+4. Make the bundle, add it to your clone and build the tables:
 
    ```sh
    mafs-bench submit RUN --board BOARD --model-card card.toml --out bundle.zip
@@ -36,32 +36,32 @@ You need a fork of the project and Python; a maintainer reviews what you send.
    mafs-bench leaderboard build --root CHECKOUT
    ```
 
-5. Commit what changed below `leaderboards/` and open a pull request. It is checked by the same rules as
+5. Commit the changes below `leaderboards/` and open a pull request. It is checked by the same rules as
    `mafs-bench validate bundle.zip`.
 
-To correct your own entry, run `validate` and `leaderboard add` with `--replace`; it is unverified again.
+To correct your own entry, run `validate` and `leaderboard add` with `--replace`; the entry becomes unverified again.
 
 ## What a board checks
 
-- Which rows exist, and where each corruption applies, is pinned in `rows.parquet` when a board is opened. Every
-  submission has exactly these rows, and a score wherever the corruption applies.
+- `rows.parquet`, written when a board is opened, pins its rows and where each corruption applies. Every submission
+  has exactly these rows, and a score wherever the corruption applies.
 - Values and intervals are recomputed from the per-sample scores. Package versions, and content hashes on `core@1`, are
   stated by the submitter.
-- Copies, scores derived from another entry and scores that corruptions leave as they are get flagged: the entry is
-  shown and not ranked until a maintainer accepts it. Entries with the same backbone are related, which is no flag.
-- A new entry is *unverified*: it is ranked alone against the verified ones and moves none of them. It is *verified*
-  when a maintainer has run a random part of it again and the scores agreed.
+- Copies, scores derived from another entry, and scores that do not change under corruptions are flagged: the entry is
+  shown but not ranked until a maintainer accepts it. Entries with the same backbone are related and not flagged.
+- A new entry is *unverified*: it is ranked alone against the verified entries and does not change their ranks. It is
+  *verified* when a maintainer has rerun a random part of it and the scores agreed.
 
 ## For maintainers
 
-- `mafs-bench leaderboard open BOARD --data-root DIR` pins the rows of a board that is defined, from its data.
-- `mafs-bench leaderboard verify SUBMISSION --model SPEC` runs a random part of a submission again and records it in
-  `verified.toml` where the scores agree; `leaderboard accept SUBMISSION --reason TEXT` ranks a flagged one.
-- `mafs-bench leaderboard check` fails where the tables differ from the records."""
+- `mafs-bench leaderboard open BOARD --data-root DIR` pins the rows of a defined board, from its data.
+- `mafs-bench leaderboard verify SUBMISSION --model SPEC` reruns a random part of a submission and records it in
+  `verified.toml` if the scores agree; `leaderboard accept SUBMISSION --reason TEXT` ranks a flagged entry.
+- `mafs-bench leaderboard check` fails if the tables differ from the records."""
 
 
 def how_to_submit(name: str, board: Board) -> str:
-    """Write the commands that lead to a submission."""
+    """The commands that make a submission."""
     return "\n".join(
         (
             board_command("MODEL", board) + " --out RUN",
@@ -73,7 +73,7 @@ def how_to_submit(name: str, board: Board) -> str:
 
 
 def board_command(model: str, board: Board) -> str:
-    """Write the command that fills a board for a model."""
+    """The command that runs a model on a board."""
     return run_command(
         model=model,
         dataset=board.dataset,
@@ -95,7 +95,7 @@ def _corruptions(board: Board) -> str:
 
 
 def facts(one: Standings) -> str:
-    """Say in one sentence what is measured."""
+    """One sentence about what is measured."""
     board = one.folder.board
     limit = f", first {board.limit} samples" if board.limit else ""
     rows = f", {board.n} rows per condition" if board.n else ""
@@ -103,9 +103,9 @@ def facts(one: Standings) -> str:
         f"Task {board.task} on {board.dataset} ({board.split}{limit}{rows}); suite {board.suite}, "
         f"{len(board.corruptions)} corruptions at severities {severity_span(board.severities)}, seed {board.seed}; "
         f"ranked by the mean of {board.metric} over all corruptions that keep the meaning"
-        f"{', families weighed equally' if board.mean == 'balanced' else ''}"
+        f"{', with equally weighted families' if board.mean == 'balanced' else ''}"
         + (
-            f"; without {', '.join(one.inapplicable)}, which can change nothing here."
+            f"; without {', '.join(one.inapplicable)}, which do not apply to this data."
             if one.inapplicable
             else "."
         )
@@ -170,31 +170,31 @@ def _submit_lines(one: Standings) -> list[str]:
         how_to_submit(one.folder.name, one.folder.board),
         "```",
         "",
-        "`CHECKOUT` is a clone of your fork; [the whole way](../README.md#how-to-submit-a-model), with what "
-        "`card.toml` holds.",
+        "`CHECKOUT` is a clone of your fork; [all steps](../README.md#how-to-submit-a-model), with the "
+        "fields of `card.toml`.",
         "",
     ]
 
 
 RANKS = (
     "Rank: 1 + the verified models that are significantly better (each pair by a paired test over the same rows, at "
-    "the fixed level .05/1000), in brackets the 95 % rank interval. Every model of a group is significantly better "
-    "than all of the groups below; within a group the rank tells who is. An unverified entry is ranked alone against "
-    "the verified ones and moves none of them; its package versions and content hashes are stated by the submitter. "
-    "A flagged entry is not ranked. In brackets behind values: 95 % intervals over images. "
+    "the fixed level .05/1000); the 95 % rank interval is in brackets. Every model of a group is significantly better "
+    "than all of the groups below; within a group the ranks show which are. An unverified entry is ranked alone "
+    "against the verified ones and does not change their ranks; its package versions and content hashes are stated by "
+    "the submitter. A flagged entry is not ranked. Brackets after values: 95 % intervals over images. "
     "MMI: (clean − mean corrupted) / clean (arXiv 2212.08044)."
 )
-"""What the columns of a board mean."""
+"""The meaning of a board's columns."""
 
 
 def _flag_lines(one: Standings) -> list[str]:
-    """Say why entries are not ranked."""
+    """Why entries are not ranked."""
     lines = [f"- {entry.card.name}: {'; '.join(entry.flags)}" for entry in one.ordered() if entry.flags]
     return ["Flagged:", "", *lines, ""] if lines else []
 
 
 def _standing_table(one: Standings) -> list[str]:
-    """Write the standings over all corruptions and by family, with the commands: lines of Markdown."""
+    """The standings over all corruptions and by family, with the commands, as lines of Markdown."""
     rows, balanced = [], one.folder.board.mean == "balanced"
     header = ["rank", "group", "model", "status", "corrupted", *(["plain mean"] if balanced else [])]
     header += ["clean", "MMI %", "worst", ""]
@@ -236,7 +236,7 @@ def _standing_table(one: Standings) -> list[str]:
 
 
 def review(name: str, report: Report, root: Path) -> str:
-    """Write what a reviewer wants to see of a bundle: the findings, and the board as it would stand with it."""
+    """The review of a bundle: its findings, and the board with the new entry."""
     lines = [f"## {name}: {report.verdict}", "", *(f"- {finding}" for finding in report.findings), ""]
     if report.submission is not None and report.accepted:
         one = standings(load_board(root, report.submission.board), report.submission)

@@ -1,4 +1,4 @@
-"""Patterns in one submission's scores that no model of its kind leaves behind."""
+"""Implausible patterns in the scores of one submission."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from mafs_bench.types import Corruption, Metric
 _WHERE = "scores.parquet"
 
 _UNCHANGED = {"image": 0.0, "text": 1 / 3}
-"""The share of a modality's corruptions that may leave every score as it is: tokenizers drop case and accents."""
+"""Largest share of a modality's corruptions that may change no score: tokenizers drop case and accents."""
 
 _UNHARMED = 1 / 3
-"""The share of a modality's corruptions that may change fewer than 1 in 200 hits to misses or back."""
+"""Largest share of a modality's corruptions that may turn fewer than 1 in 200 hits into misses or back."""
 
 _FEW, _LEAST_ROWS = 1 / 200, 50
 _N_RESAMPLES = 400
 
 
 def within(submission: Submission, board: Board) -> list[Finding]:
-    """What is odd in one submission: corruptions without effect, or that help."""
+    """Implausible scores in one submission: corruptions without effect, or with a positive effect."""
     chosen = suites.load(board.suite).corruptions
     corruptions = [chosen[name] for name in board.corruptions if name in chosen]
     findings = []
@@ -44,7 +44,7 @@ def within(submission: Submission, board: Board) -> list[Finding]:
 
 
 def reads(submission: Submission, board: Board) -> frozenset[str]:
-    """The modalities that the model reads: as its card says, else all that the task has."""
+    """The modalities that the model reads, from its card; by default all modalities of the task."""
     task = get_task(board.task).reads
     return frozenset(task & set(submission.card.reads)) if submission.card.reads else task
 
@@ -52,7 +52,7 @@ def reads(submission: Submission, board: Board) -> frozenset[str]:
 def _without_effect(
     modality: str, corruptions: Sequence[Corruption], frames: Mapping[str, pd.DataFrame], board: Board
 ) -> list[Finding]:
-    """Corruptions of a modality that the model reads, and that change nothing."""
+    """Corruptions of a modality that the model reads, but that change nothing."""
     scored = [c for c in corruptions if _rows(c, frames, board) >= _LEAST_ROWS]
     same = [c.name for c in scored if _changed(c, frames, board, "score") == 0]
     unharmed = [c.name for c in scored if _changed(c, frames, board, "hits") < _FEW]
@@ -71,7 +71,7 @@ def _without_effect(
 def _with_effect(
     modality: str, corruptions: Sequence[Corruption], frames: Mapping[str, pd.DataFrame], board: Board
 ) -> list[Finding]:
-    """Corruptions of a modality that the card says the model does not read, and that change its scores."""
+    """Corruptions that change scores although the card says that the model does not read the modality."""
     moved = [c.name for c in corruptions if _changed(c, frames, board, "hits") >= _FEW]
     if not moved:
         return []
@@ -102,7 +102,7 @@ def _rows(corruption: Corruption, frames: Mapping[str, pd.DataFrame], board: Boa
 
 
 def _helped(corruptions: Sequence[Corruption], submission: Submission, board: Board) -> list[Finding]:
-    """Graded corruptions under which a model is significantly better than with less of it, by a paired test."""
+    """Corruptions under which a model is significantly better at a higher severity, by a paired test."""
     metric = get_task(board.task).metric(board.metric)
     read = reads(submission, board)
     modalities = {*read, "pair"} if read == get_task(board.task).reads else read
@@ -135,7 +135,7 @@ def _helped(corruptions: Sequence[Corruption], submission: Submission, board: Bo
 
 
 def _is_better(harder: Replicates, milder: Replicates, metric: Metric) -> bool:
-    """Whether it is better by more than chance."""
+    """Whether it is significantly better."""
     if np.isnan(harder.value) or np.isnan(milder.value):
         return False
     verdict = significantly_better({"harder": harder, "milder": milder})

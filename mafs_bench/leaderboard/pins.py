@@ -1,9 +1,9 @@
 """``rows.parquet`` of a board: which rows exist, and where each corruption applies.
 
-It is made when the board is opened, from the data set and the suite alone. A row per row of a condition, in the
+It is made when the board is opened, from the data set and the suite only. One row per row of a condition, in the
 order of their keys: the fixed columns of the task, and a bool column per corruption or, where its severities
 differ, per condition, True where it does not apply. A column that would be False throughout is left out. The
-file's metadata holds, for suites whose inputs are the same everywhere, the content hashes of each condition.
+file's metadata contains the content hashes of each condition, for suites whose inputs are the same on every machine.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from mafs_bench.tasks import get_task
 
 FILE = "rows.parquet"
 LARGEST = 2 * 10**6
-"""Bytes that the file may have."""
+"""Largest size of the file in bytes."""
 
 _PREFIX = "not applicable: "
 _HASHES = b"content_hashes"
@@ -66,7 +66,7 @@ def pins_of(
     frames: Mapping[str, pd.DataFrame],
     content_hashes: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Pins:
-    """Take the pins of a board from one frame per condition, with null scores where it does not apply.
+    """Make the pins of a board from one frame per condition, with null scores where it does not apply.
 
     Raises ``SubmissionError`` where the conditions do not have the same rows.
     """
@@ -109,7 +109,7 @@ def read_pins(folder: BoardFolder) -> Pins:
     except OSError as problem:
         raise SubmissionError(f"{file}: {problem.strerror}") from problem
     if hashlib.sha256(raw).hexdigest() != folder.board.rows:
-        raise SubmissionError(f"{file} is not the file whose hash board.toml holds; restore it")
+        raise SubmissionError(f"{file} does not have the hash in board.toml; restore it")
     return _decode(folder.board, raw)
 
 

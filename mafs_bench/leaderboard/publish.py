@@ -1,4 +1,4 @@
-"""Take a bundle into a board."""
+"""Add a bundle to a board."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mafs_bench.leaderboard.verification import record
 
 
 def add_submission(path: Path, root: Path, *, replace: bool = False) -> Report:
-    """Validate a bundle and store what was validated as ``<board>/submissions/<name>``.
+    """Validate a bundle and store it as ``<board>/submissions/<name>``.
 
     Raises ``SubmissionError`` naming the first defect.
     """

@@ -1,6 +1,6 @@
-"""``scores.parquet``: all per-sample scores of a submission, a row a sample and condition.
+"""``scores.parquet``: all per-sample scores of a submission, one row per sample and condition.
 
-One file and not one a cell: the ids, which every condition repeats, then take next to no room. Columns:
+One file, not one per cell, so that the ids, which every condition repeats, take almost no space. Columns:
 ``condition`` ("clean", "fog-3"), ``id``, ``group``, and those of the task. Unscored is null.
 """
 
@@ -49,10 +49,10 @@ def encode(frames: Mapping[str, pd.DataFrame], task: str) -> bytes:
 
 
 def decode(raw: bytes, task: str, most_rows: int = MOST_ROWS) -> tuple[pd.DataFrame | None, list[Finding]]:
-    """Read ``scores.parquet`` without trusting it: the frame, or None and why not.
+    """Read ``scores.parquet`` without trusting it: the frame, or None and the findings.
 
-    Columns, types and sizes are checked in the file's footer, before any value is read. most_rows: what the board
-    allows.
+    Columns, types and sizes are checked in the file's footer before any value is read. most_rows: the limit of the
+    board.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -84,7 +84,7 @@ def by_condition(frame: pd.DataFrame, task: str) -> dict[str, pd.DataFrame]:
 
 
 def _in_order(texts: pd.Series) -> pd.Series:
-    """Let a categorical column sort as its texts do, in whatever order the file lists them."""
+    """Make a categorical column sort by its texts, whatever their order in the file."""
     return texts.cat.set_categories(sorted(texts.cat.categories))
 
 
@@ -128,7 +128,7 @@ def _check_layout(file: Any, schema: Any, most_rows: int) -> list[Finding]:
 
 
 def _check_texts(table: Any) -> list[Finding]:
-    """Refuse long texts while they are still in the dictionary, where each distinct one is held once."""
+    """Refuse long texts while they are in the dictionary, which has each distinct text once."""
     import pyarrow.compute as pc
 
     findings = []
@@ -155,7 +155,7 @@ def _check_nan(table: Any) -> list[Finding]:
 
 
 def check_values(frame: pd.DataFrame, task: str) -> list[Finding]:
-    """Refuse NaN, infinite, out-of-range, fractional and missing values; one finding a column and kind."""
+    """Refuse NaN, infinite, out-of-range, fractional and missing values; one finding per column and kind."""
     findings = []
     for column in get_task(task).columns:
         values = frame[column.name]
@@ -163,7 +163,7 @@ def check_values(frame: pd.DataFrame, task: str) -> list[Finding]:
         if column.bounds is not None:
             low, high = column.bounds
             bad[f"is outside [{low:g}, {high:g}]"] = values.notna() & ~values.between(low, high)
-            bad["is no whole number"] = values.notna() & (values % 1 != 0) & column.whole
+            bad["is not a whole number"] = values.notna() & (values % 1 != 0) & column.whole
         findings += [
             error(
                 "scores.parquet",

@@ -22,13 +22,13 @@ Count = Annotated[int, Field(ge=0, le=10**15)]
 
 
 class Schema(BaseModel):
-    """What all schemas share: no unknown keys, no conversion of types, nothing that is not finite."""
+    """Base of all schemas: no unknown keys, no type conversion, only finite numbers."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Card(Schema):
-    """``card.toml``: what stands behind the numbers."""
+    """``card.toml``: a description of the model."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+@()/:-]{0,59}$")]
     link: Link
@@ -39,7 +39,7 @@ class Card(Schema):
     reads: Annotated[tuple[Literal["image", "text"], ...], Field(min_length=1)] | None = None
     """The modalities that the model reads; None: all that the task has."""
     backbone: Digest | None = None
-    """The ``weights`` hash of the model that this one is built on."""
+    """The ``weights`` hash of the backbone."""
 
 
 class Manifest(Schema):
@@ -127,7 +127,7 @@ class Cell(Schema):
 
 
 class Board(Schema):
-    """``board.toml``: what every submission to a board has in common.
+    """``board.toml``: the settings shared by all submissions to a board.
 
     ``revision``, ``rows`` and ``n`` are empty until the board is opened. rows: SHA-256 of ``rows.parquet``, which
     says which rows exist and where each corruption applies. n: rows per condition. archive: takes no new entry.
@@ -192,7 +192,7 @@ class Verification(Schema):
 
     @property
     def is_verified(self) -> bool:
-        """Whether a part of it was run again, and agreed."""
+        """Whether a part of it was rerun and agreed."""
         return bool(self.cells)
 
 

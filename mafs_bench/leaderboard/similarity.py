@@ -1,4 +1,4 @@
-"""How alike two submissions are: whether one is a copy of the other, or made from it."""
+"""Similarity of two submissions: whether one is a copy of the other or derived from it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mafs_bench.tasks import get_task
 Array = npt.NDArray[np.float64]
 
 COPY = 0.97
-"""From this share of equal scores on, an entry is a copy: two fusions of one encoder share .91 at most."""
+"""From this share of equal scores on, an entry is a copy: two fusions of one encoder share at most .91."""
 
 DERIVED = 0.8
 """From this agreement on errors on, entries without a common backbone are flagged: unrelated models reach .7."""
@@ -88,15 +88,15 @@ def likeness(own: Submission, other: Submission, task: str, labels: tuple[str, .
 
 
 def between(own: Submission, other: Submission) -> list[Finding]:
-    """Refuse what two submissions to a board must not have in common."""
+    """Refuse a submission with the name, model or scores of another one."""
     name = other.name
     findings = []
     if own.name == name:
         findings.append(
-            error("card.toml", f"there is a submission of the name {name}; --replace corrects it")
+            error("card.toml", f"a submission with the name {name} exists; --replace corrects it")
         )
     if (own.spec.model, own.spec.weights) == (other.spec.model, other.spec.weights):
-        findings.append(error("spec.json", f"the same model and weights are there as {name}"))
+        findings.append(error("spec.json", f"the same model and weights were submitted as {name}"))
     shared = own.frames.keys() & other.frames.keys()
     if shared and all(_same(own.frames[label], other.frames[label]) for label in shared):
         findings.append(error("scores.parquet", f"all scores equal those of {name}, row by row"))
@@ -106,7 +106,7 @@ def between(own: Submission, other: Submission) -> list[Finding]:
 def flags_of(
     own: Submission, others: Sequence[Submission], task: str, labels: Sequence[str]
 ) -> list[Finding]:
-    """Flag a copy of an entry, and scores that are derived from one: a line each, the most alike first."""
+    """Flag a copy of an entry, and scores derived from one: one line each, most similar first."""
     found = [
         (likeness(own, other, task, shared), other)
         for other in others
@@ -133,14 +133,14 @@ def flags_of(
 
 
 def _shared(own: Submission, other: Submission, labels: Sequence[str]) -> tuple[str, ...]:
-    """The conditions that both have; none where their rows are not the board's, which is refused elsewhere."""
+    """The conditions in both; none if their rows are not those of the board, which is refused elsewhere."""
     shared = tuple(label for label in labels if label in own.frames and label in other.frames)
     lengths = {len(one.frames[label]) for label in shared for one in (own, other)}
     return shared if len(lengths) == 1 else ()
 
 
 def relatives(own: Submission, others: Sequence[Submission]) -> list[Finding]:
-    """One note that names the entries with the same backbone."""
+    """One note with the entries that have the same backbone."""
     names = [other.name for other in others if _hashes(own) & _hashes(other)]
     return [note("card.toml", f"related by its backbone: {some(names)}")] if names else []
 

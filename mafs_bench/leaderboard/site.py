@@ -15,7 +15,7 @@ from mafs_bench.report.html import rounded, triple
 
 
 def generate(root: Path) -> dict[Path, str]:
-    """Make the text of every generated file. Raises ``SubmissionError`` for an invalid submission."""
+    """The text of every generated file. Raises ``SubmissionError`` for an invalid submission."""
     boards = [standings(load_board(root, name)) for name in board_names(root)]
     files = {root / "README.md": index_markdown(boards)}
     files |= {root / "site" / name: text for name, text in site_pages(boards).items()}
@@ -35,7 +35,7 @@ def build(root: Path) -> list[Path]:
 
 
 def outdated(root: Path) -> dict[Path, str]:
-    """Return the generated files that differ from what is on disk, with what they should hold."""
+    """The generated files that differ from those on disk, with their new text."""
     return {
         path: text
         for path, text in generate(root).items()
@@ -44,7 +44,7 @@ def outdated(root: Path) -> dict[Path, str]:
 
 
 def check(root: Path) -> None:
-    """Raise ``SubmissionError`` where a generated file differs from the records."""
+    """Raise ``SubmissionError`` if a generated file differs from the records."""
     differing = [str(path.relative_to(root)) for path in outdated(root)]
     if differing:
         raise SubmissionError(

@@ -39,14 +39,14 @@ from mafs_bench.types import Estimate, Metric
 
 N_RESAMPLES = 2000
 NO_CELL = Estimate(None, None, None, 0, 0)
-"""Where no corruption has a severity."""
+"""The value for a severity that no corruption has."""
 ALL = "all"
 """The family of all corruptions that keep the meaning."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How a model stands in one family: mean over its corruptions and severities, MMI, the worst cell, place.
+    """The result of a model in one family: mean over its corruptions and severities, MMI, worst cell, place.
 
     corrupted: the mean by which the board ranks. plain: the mean in which every corruption counts once; equal to
     ``corrupted`` in a family of its own. by_severity: the mean over the family's corruptions, one estimate a severity.
@@ -65,7 +65,7 @@ class Standing:
 class Entry:
     """One model on a board. cells: an estimate of the primary metric per condition.
 
-    verified: a maintainer ran a part of it again, and it agreed; None where none did. flags: why it is not ranked.
+    verified: set if a maintainer reran a part of it and it agreed, otherwise None. flags: why it is not ranked.
     """
 
     name: str
@@ -90,7 +90,7 @@ class Entry:
 class Standings:
     """A board with its entries; families maps each family to its corruptions, ``all`` first.
 
-    inapplicable: corruptions that can change no sample of the data set. They have no part in any mean.
+    inapplicable: corruptions that cannot change any sample of the data set. They are left out of all means.
     """
 
     folder: BoardFolder
@@ -109,10 +109,11 @@ def _sort_key(entry: Entry, family: str) -> tuple[float, str]:
 
 
 def standings(folder: BoardFolder, newcomer: Submission | None = None) -> Standings:
-    """Recompute a board, with ``newcomer`` in place of whoever has its name.
+    """Recompute a board, with ``newcomer`` in place of the entry with its name.
 
-    Verified entries are ranked among themselves. Each other entry is ranked alone against them, so that it moves
-    nobody, and a flagged one is not ranked. Raises ``SubmissionError`` for a submission that does not pass validation.
+    Verified entries are ranked among themselves. Each other entry is ranked alone against them, so that it does not
+    change their ranks, and a flagged one is not ranked. Raises ``SubmissionError`` for a submission that does not pass
+    validation.
     """
     known = {path.name: read_submission(path, folder) for path in folder.submissions()}
     submissions = {**known, **({newcomer.name: newcomer} if newcomer else {})}
@@ -154,7 +155,7 @@ def standings(folder: BoardFolder, newcomer: Submission | None = None) -> Standi
 def _verdicts(
     folder: BoardFolder, submissions: Mapping[str, Submission]
 ) -> tuple[dict[str, Verification], set[str]]:
-    """The entries that maintainers verified, and those whose flags they accepted; of exactly these bundles."""
+    """The verified entries, and those whose flags were accepted, for exactly these bundles."""
     known = {
         name: verdict
         for name, verdict in read_verified(folder.path).items()
@@ -193,7 +194,7 @@ def families_of(folder: BoardFolder, inapplicable: Sequence[str] = ()) -> dict[s
 
 
 def primary(folder: BoardFolder) -> Metric:
-    """Return the metric that a board ranks by."""
+    """The metric that a board ranks by."""
     return get_task(folder.board.task).metric(folder.board.metric)
 
 

@@ -1,4 +1,4 @@
-"""A submission: made from a results folder, and as it is held once read."""
+"""A submission: how it is made from a results folder, and how it is read."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Submission:
 
 
 def make_bundle(run: Path, board: BoardFolder, card: Path) -> Files:
-    """Take from a run what the board asks for.
+    """Make the files of a bundle from a run.
 
     Raises ``StoreError`` for a damaged run, ``SubmissionError`` for a board that takes no entries, a card that does
     not fit or conditions that the run does not have.
@@ -73,7 +73,7 @@ def sha256(raw: bytes) -> str:
 
 
 def slug(card: Card) -> str:
-    """Name the folder of a submission after its card."""
+    """The folder name of a submission, from its card."""
     return re.sub(r"[^a-z0-9.]+", "-", card.name.lower()).strip("-.") or "model"
 
 
@@ -81,7 +81,7 @@ _NOT_RECORDED = frozenset(
     ["meteor", "spice", "clip_score", "ref_clip_score"]
     + [f"{direction}_{name}" for direction in ("t2i", "i2t") for name in ("map_at_r", "r_precision")]
 )
-"""Metrics that need Java, a judge or people's positives: ``scores.parquet`` does not hold their statistics."""
+"""Metrics that need Java, a judge or human judgements: ``scores.parquet`` does not contain their statistics."""
 
 
 def _recorded(cell: CellResult) -> CellResult:

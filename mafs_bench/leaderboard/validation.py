@@ -1,4 +1,4 @@
-"""Check a bundle against its board: every defect at once, nothing in the bundle trusted."""
+"""Check a bundle against its board: report all defects, and trust nothing in the bundle."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Parsed = TypeVar("Parsed")
 
 @dataclass(frozen=True)
 class Report:
-    """All findings, and the submission where it could be read as a whole. files: the bytes that were looked at."""
+    """All findings, and the submission if it could be read completely. files: the bytes that were checked."""
 
     findings: tuple[Finding, ...]
     submission: Submission | None
@@ -41,7 +41,7 @@ class Report:
 
     @property
     def accepted(self) -> bool:
-        """Whether it may become an entry; where it is ``flagged``, one without a rank."""
+        """Whether it may become an entry (without a rank if it is ``flagged``)."""
         return self.submission is not None and not refused(self.findings)
 
     @property
@@ -51,16 +51,16 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """The outcome in one word or two."""
+        """The verdict in a few words."""
         if not self.accepted:
             return "refused"
         return "accepted, flagged: not ranked until a maintainer accepts it" if self.flagged else "accepted"
 
 
 def validate(path: Path, root: Path, replacing: bool = False) -> Report:
-    """Check a bundle, zip file or folder; ``replacing``: it corrects the entry of its name.
+    """Check a bundle, zip file or folder; ``replacing``: it corrects the entry with its name.
 
-    The bundle is read once: what the report holds is what was checked. Raises ``SubmissionError`` where there is
+    The bundle is read once: the report contains exactly the checked bytes. Raises ``SubmissionError`` if there is
     nothing to read, or a board is damaged.
     """
     files, findings = read_bundle(path)
@@ -87,7 +87,7 @@ def validate(path: Path, root: Path, replacing: bool = False) -> Report:
 def screen(
     submission: Submission, others: Sequence[Submission], board: BoardFolder, pins: Pins
 ) -> list[Finding]:
-    """Look for copies, derived scores and patterns that no model leaves, as far as all conditions are there."""
+    """Look for copies, derived scores and implausible patterns, in the conditions that are present."""
     labels, task = board.board.conditions, board.board.task
     findings = [finding for other in others for finding in similarity.between(submission, other)]
     findings += similarity.flags_of(submission, others, task, labels)
@@ -97,7 +97,7 @@ def screen(
 
 
 def read_submission(path: Path, board: BoardFolder) -> Submission:
-    """Read a submission that was accepted once: all but its aggregates, which no board uses, is checked again.
+    """Read an accepted submission; everything is checked again except its aggregates, which no board uses.
 
     On an archive, scores where the board's rows say "not applicable" are left out. Raises ``SubmissionError`` with
     its first defect.
@@ -123,7 +123,7 @@ def _misnamed(submission: Submission) -> str:
 
 
 def _read_alone(files: Files) -> list[Finding]:
-    """What is wrong with files that no board is known for."""
+    """Check the files of a bundle whose board is unknown."""
     findings: list[Finding] = []
     _parse(files, SPEC, Spec.model_validate_json, findings)
     _parse(files, CARD, lambda raw: from_toml(Card, raw), findings)
@@ -134,7 +134,7 @@ def _read_alone(files: Files) -> list[Finding]:
 def _read(
     files: Files, board: BoardFolder, pins: Pins, inside: bool, findings: list[Finding]
 ) -> Submission | None:
-    """Read all files as far as they can be read; what is wrong with them goes to ``findings``.
+    """Read all files as far as possible; faults are added to ``findings``.
 
     inside: it is an entry of the board already.
     """
@@ -174,7 +174,7 @@ def _read_scores(
 def _parse(
     files: Files, name: str, parser: Callable[[bytes], Parsed], findings: list[Finding]
 ) -> Parsed | None:
-    """Parse one file; what does not fit its schema goes to ``findings``."""
+    """Parse one file; schema faults are added to ``findings``."""
     if name not in files:
         return None
     try:

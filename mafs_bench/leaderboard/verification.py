@@ -1,6 +1,6 @@
 """``verified.toml`` of a board: which entries a maintainer ran again, and which flags a maintainer accepted.
 
-It lies beside ``board.toml`` and belongs to the maintainers; a file of that name inside a submission is ignored.
+It is next to ``board.toml`` and belongs to the maintainers; a file with that name inside a submission is ignored.
 An entry is bound to the hash of its manifest, so that a changed entry is unverified again.
 """
 
@@ -23,10 +23,10 @@ from mafs_bench.tasks import get_task
 FILE = "verified.toml"
 
 LEAST_AGREEMENT = 0.98
-"""The share of a cell's rows that must be the same in both runs: hardware and libraries move a few."""
+"""The share of a cell's rows that must be equal in both runs: hardware and libraries change a few."""
 
 MOST_DIFFERENCE = 0.01
-"""What the board's metric may differ by in any cell that is run again."""
+"""The largest difference of the board's metric in any rerun cell."""
 
 _TOLERANCE = 1e-3
 
@@ -35,7 +35,7 @@ _TABLE = TypeAdapter(dict[Slug, Verification])
 
 @dataclass(frozen=True)
 class Agreement:
-    """One condition that was run again. share: the rows with the same score; same_inputs: by content hash."""
+    """One rerun condition. share: of rows with the same score; same_inputs: by content hash."""
 
     label: str
     share: float
@@ -45,12 +45,12 @@ class Agreement:
 
     @property
     def holds(self) -> bool:
-        """Whether the stated scores are those of the model that was run."""
+        """Whether the stated scores are those of the rerun model."""
         close = abs(self.stated - self.found) <= MOST_DIFFERENCE or self.stated == self.found
         return self.share >= LEAST_AGREEMENT and close
 
     def __str__(self) -> str:
-        """One line of what ``leaderboard verify`` prints."""
+        """One line of the output of ``leaderboard verify``."""
         inputs = "" if self.same_inputs else ", inputs differ by content hash"
         return (
             f"{self.label}: {self.share:.1%} of the rows agree, {self.stated:.4g} stated, "
@@ -59,9 +59,9 @@ class Agreement:
 
 
 def share_of_equal_rows(task: str, stated: pd.DataFrame, found: pd.DataFrame) -> float:
-    """The share of rows with the same outcome, matched by their keys; 0 where the rows are not the same.
+    """The share of rows with equal scores, matched by their keys; 0 if the rows are not the same.
 
-    Ranks are the same where both are hits or both misses: the ranks of misses are decided by ties. Other scores may
+    Ranks count as equal if both are hits or both misses, because ties decide the ranks of misses. Other scores may
     differ by 0.001.
     """
     keys = get_task(task).row_keys
@@ -86,7 +86,7 @@ def read_verified(board: Path) -> dict[str, Verification]:
 
 
 def record(board: Path, name: str, change: Verification) -> None:
-    """Write what is known of an entry; what was known of the same bundle before stays where ``change`` is silent."""
+    """Update the record of an entry; fields that ``change`` leaves empty keep their value for the same bundle."""
     known = read_verified(board)
     before = known.get(name)
     if before is not None and before.manifest == change.manifest:

@@ -1,1 +1,1 @@
-"""Figures, tables and the HTML report, made from stored results alone: no models, no torch."""
+"""Figures, tables and the HTML report, made only from stored results, without models or torch."""

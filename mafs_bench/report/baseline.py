@@ -1,8 +1,8 @@
 """A baseline: one Parquet file with everything of a run that later models are compared with.
 
-It holds every cell's per-sample scores, so that comparisons are paired. Its metadata hold the format's version, the
-run's spec (model identity, engine, precision, what stands for a missing input, package versions) and the content hash
-of each cell's inputs.
+It contains every cell's per-sample scores, so that comparisons are paired. Its metadata contain the format version,
+the run's spec (model identity, engine, precision, the replacement for a missing input, package versions) and the
+content hash of each cell's inputs.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def write_baseline(run: StoredRun, path: Path) -> None:
 
 
 def require_identity(run: StoredRun) -> None:
-    """Refuse a run whose model's identity was not recorded: cells of two models may stand in it.
+    """Refuse a run whose model's identity was not recorded: it may contain cells of two models.
 
     Raises ``StoreError`` with the command that makes the run again.
     """

@@ -27,7 +27,7 @@ def depends_on_gallery(metric: Metric) -> bool:
 
 
 def select_tasks(runs: Sequence[StoredRun], tasks: Sequence[str]) -> list[StoredRun]:
-    """Runs with these of their shared tasks alone, all where ``tasks`` is empty.
+    """Runs restricted to these of their shared tasks; all if ``tasks`` is empty.
 
     Raises ``UnknownNameError`` for a task that they do not share, ``UsageError`` where they share none.
     """
@@ -107,7 +107,7 @@ def _shared_ids(runs: Sequence[StoredRun], task: str) -> frozenset[str]:
 
 
 def _drawn_from_others(spec: RunSpec) -> frozenset[str]:
-    """The corruptions that give a sample another one's image or text; all of them where the suite is not at hand."""
+    """The corruptions that give a sample another one's image or text; all of them if the suite is not available."""
     try:
         known = suites.suite_of(spec).corruptions
     except UnknownNameError:
@@ -117,7 +117,7 @@ def _drawn_from_others(spec: RunSpec) -> frozenset[str]:
 
 def _other_limits(first: StoredRun, other: StoredRun, gallery: Sequence[str], alone: Sequence[str]) -> str:
     options = "".join(f" --task {task}" for task in alone)
-    instead = f"; or compare what is scored sample by sample, with{options}" if alone else ""
+    instead = f"; or compare only per-sample tasks, with{options}" if alone else ""
     return (
         f"{other.path} has {_limit(other)} and {first.path} {_limit(first)}: another limit is another gallery, on "
         f"which {', '.join(gallery)} cannot be compared. Run it at the same size: "

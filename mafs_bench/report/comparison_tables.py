@@ -42,7 +42,7 @@ _CHECKS = (
 
 
 def comparison_tables(compared: ComparedRuns) -> list[Table]:
-    """One table a task and model: the summaries, then the grid."""
+    """One table per task and model: the summaries, then the grid."""
     columns = (_CONDITION, *_SCORES, *_CORRECTED)
     rows = [*compared.summaries, *compared.grid]
     mmi = f"MMI: {DEFINITIONS['mmi'].formula}; lower is better"

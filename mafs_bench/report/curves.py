@@ -38,7 +38,7 @@ class Curve:
 
 
 def primary_metric(task: str) -> str:
-    """Name the metric that stands for a task. Raises ``UnknownNameError``."""
+    """The primary metric of a task. Raises ``UnknownNameError``."""
     return str(get_task(task).primary)
 
 
@@ -53,7 +53,7 @@ def corruption_names(cells: Sequence[Row]) -> list[str]:
 
 
 def curves_of(cells: Sequence[Row], task: str, metric: str | None = None) -> list[Curve]:
-    """One curve a corruption, of ``metric`` (the task's primary one where None).
+    """One curve per corruption, of ``metric`` (None: the primary metric of the task).
 
     A run without corruptions gives a single curve called ``clean`` of one point.
     """

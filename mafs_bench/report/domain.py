@@ -151,7 +151,7 @@ def _gap(key: Key, source: _Side, target: _Side) -> DomainGap:
 
 
 def gap_tables(rows: Sequence[DomainGap], source: StoredRun, target: StoredRun) -> list[Table]:
-    """One table a task."""
+    """One table per task."""
     gap, did = DEFINITIONS["domain_gap"], DEFINITIONS["difference_in_differences"]
     columns = (
         Column("condition"),

@@ -32,7 +32,7 @@ _WIDEST = 256
 class Example:
     """One sample, clean and corrupted. Images are data URLs; ``said`` is what the model wrote, if kept.
 
-    ``text_corrupted`` is None where the text was left alone.
+    ``text_corrupted`` is None if the text was not changed.
     """
 
     task: str
@@ -58,7 +58,7 @@ class Examples:
 
 
 def worst_examples(run: StoredRun, data_root: Path | None) -> Examples:
-    """Find and remake them; a data set that is not at hand gives a reason instead."""
+    """Find and remake the examples; returns a reason instead if the data set is not available."""
     try:
         dataset = resolve(
             run.spec.dataset_path or run.spec.dataset,

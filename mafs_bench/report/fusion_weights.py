@@ -1,4 +1,4 @@
-"""Fusion weights against severity: how far a model leans on each modality."""
+"""Fusion weights by severity: how much a model relies on each modality."""
 
 from __future__ import annotations
 

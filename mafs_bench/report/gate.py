@@ -1,4 +1,4 @@
-"""The gate: is a model as good as a baseline, worse than the margin allows, or can the data not tell?
+"""The gate: is a model as good as a baseline, worse than the margin allows, or are the data inconclusive?
 
 A claim is one metric on clean data or averaged over the corrupted cells, paired over the samples that both score. It
 is broken where the loss exceeds the margin (Holm over all claims), and holds where the loss is shown to be smaller.

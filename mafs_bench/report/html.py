@@ -20,7 +20,7 @@ def render(template: str, **context: Any) -> str:
 
 
 def script_data(data: Any) -> Markup:
-    """JSON that may stand inside a ``<script>`` element. Raises ``ValueError`` for NaN."""
+    """JSON that is safe inside a ``<script>`` element. Raises ``ValueError`` for NaN."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")

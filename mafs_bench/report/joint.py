@@ -1,4 +1,4 @@
-"""Joint corruption: whether image and text damage together cost more than the sum of both alone."""
+"""Joint corruption: whether corrupting image and text together costs more than the sum of both losses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mafs_bench.types import CellResult
 
 
 def joint_tables(run: StoredRun, n_resamples: int = 2000) -> list[Table]:
-    """A grid a task: loss of both minus the sum of the single losses, with its interval."""
+    """One grid per task: joint loss minus the sum of the single losses, with its interval."""
     tables = []
     for task in run.spec.tasks:
         cells = {(c.corruption, c.severity): c for c in run.results if c.task == task}

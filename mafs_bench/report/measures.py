@@ -86,7 +86,7 @@ def measure_runs(
 ) -> list[Measures]:
     """Every measure of every run on every shared task; of metrics that are better when higher.
 
-    Effective robustness comes where there are five runs or more, with β fitted on them and held fixed.
+    Effective robustness is included for five runs or more, with β fitted on them and kept fixed.
     """
     measured: list[Measures] = []
     for task in shared_tasks(runs):
@@ -192,7 +192,7 @@ def _line(grids: Sequence[_Grid]) -> rb.AccuracyLine | None:
 
 
 def measure_tables(measured: Sequence[Measures]) -> list[Table]:
-    """One table a task, a row a model."""
+    """One table per task, one row per model."""
     tables = []
     for task, metric in dict.fromkeys((m.task, m.metric) for m in measured):
         own = [m for m in measured if m.task == task]

@@ -65,7 +65,7 @@ def overall(run: StoredRun, summaries: Sequence[CurveSummary]) -> Overall | None
 
 
 def overall_lines(found: Overall | None) -> list[str]:
-    """What stands below the table of a run."""
+    """The lines below the table of a run."""
     if found is None:
         return []
     balanced = (

@@ -61,7 +61,7 @@ def write_report(
 ) -> list[Path]:
     """Write ``report.html``, ``figures/`` (in the formats of ``figures``) and ``tables/``; returns all files.
 
-    All numbers are derived from the per-sample records; ``note`` is told where ``results.json`` says otherwise.
+    All numbers are derived from the per-sample records; ``note`` is called with a line if ``results.json`` differs.
     Raises ``StoreError`` for a damaged run or a folder that cannot be written, ``UsageError`` for none.
     """
     if not folders:

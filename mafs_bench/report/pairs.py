@@ -79,7 +79,8 @@ def counted_keys(run: StoredRun, keys: Sequence[Key]) -> Counted:
         known = suites.suite_of(run.spec).corruptions
     except UnknownNameError:
         return Counted(
-            corrupted, f"{run.spec.suite} is not at hand: every corruption counts as one that keeps meaning"
+            corrupted,
+            f"{run.spec.suite} is not available: every corruption counts as one that keeps the meaning",
         )
     apart = {name for name, c in known.items() if c.meaning_changing} & {str(key[0]) for key in corrupted}
     note = f"set apart, as they change the meaning: {', '.join(sorted(apart))}" if apart else None
@@ -87,7 +88,7 @@ def counted_keys(run: StoredRun, keys: Sequence[Key]) -> Counted:
 
 
 def families_of(run: StoredRun) -> Mapping[str, str]:
-    """The family of each corruption of the run's suite; none where it is not at hand."""
+    """The family of each corruption of the run's suite; none if it is not available."""
     try:
         return {name: c.family for name, c in suites.suite_of(run.spec).corruptions.items()}
     except (SuiteError, UnknownNameError):

@@ -149,7 +149,7 @@ def paper_table(published: Sequence[Published]) -> Table:
     disagreeing = [p for p in published if p.verdict == DISAGREES]
     without = sum(not p.printed.cells for p in published)
     notes = (
-        f"{without} of {len(published)} averages are taken as they stand: their cells are not in the file.",
+        f"{without} of {len(published)} averages are used as printed: their cells are not in the file.",
         f"{len(published)} printed MMI recomputed; {len(disagreeing)} cannot come from the printed scores"
         + "".join(f"; {p.model} on {p.dataset} ({p.task}, {p.modality})" for p in disagreeing),
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7f3c8d", "#555555")
-"""Okabe and Ito's palette, told apart by colour-blind readers; without its yellow, too faint on white."""
+"""Okabe and Ito's colour-blind-safe palette, without its yellow, which is too faint on white."""
 _MARKERS = "osD^vPX*"
 _PANELS_PER_ROW = 3
 _MOST_COLOURED = len(_COLOURS)

@@ -126,7 +126,7 @@ _FORMATS: dict[str, list[int]] = {".png": [], ".webp": [cv2.IMWRITE_WEBP_QUALITY
 
 
 def write_image(path: Path, image: Image) -> None:
-    """Store an image as PNG, or small as WebP. Raises ``DataError`` naming the path, ``UsageError`` its ending."""
+    """Write an image as PNG or WebP. Raises ``DataError`` for the path, ``UsageError`` for its suffix."""
     ending = path.suffix.lower()
     if ending not in _FORMATS:
         raise UsageError(
@@ -145,7 +145,7 @@ def write_image(path: Path, image: Image) -> None:
 def text_edits(text: str, corruption: Corruption, *, seed: int = 0, brackets: bool = False) -> list[Text]:
     """Give a line a severity: what was removed in red and struck through, what was added in green.
 
-    ``brackets`` stand around both, [-removed-] and {+added+}, where colours cannot be shown.
+    ``brackets`` surround both, [-removed-] and {+added+}, where colours cannot be shown.
     """
     outs = corrupt_text(text, corruption, SEVERITIES, seed=seed, sample_id="preview")
     return [

@@ -13,7 +13,7 @@ from mafs_bench.stats.robustness import DEFINITIONS
 def robustness_tables(
     title: str, summaries: Sequence[CurveSummary], severities: Sequence[int], remarks: Sequence[str] = ()
 ) -> list[Table]:
-    """One table a task, one row a curve: clean, each severity, MMI, relative accuracy, area, with intervals."""
+    """One table per task, one row per curve: clean, each severity, MMI, relative accuracy, area, with intervals."""
     columns = (
         Column("corruption"),
         Column(

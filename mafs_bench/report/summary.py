@@ -61,10 +61,10 @@ n: rows that are scored clean and at every severity; all numbers of a line are o
 
 
 WORTH_SAYING = 0.05
-"""Share of changed texts that a model cannot tell from the clean ones, from which on that is said."""
+"""Share of changed texts that look unchanged to the model, from which on this is reported."""
 
 FEW = 30
-"""Rows below which a row of the table is marked: its numbers say little."""
+"""A table row with fewer scored rows than this is marked as unreliable."""
 
 
 @dataclass(frozen=True)
@@ -310,7 +310,7 @@ def suite_name(spec: RunSpec) -> str:
 
 
 def print_summary(folder: Path, curve: Path) -> None:
-    """Print a table a task, what its columns mean, and where everything is."""
+    """Print one table per task, what its columns mean, and where the files are."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.measure import Measurement
@@ -395,6 +395,6 @@ def _unseen(run: StoredRun) -> list[str]:
             worst[cell.corruption] = max(found, worst.get(cell.corruption, found))
     return [
         f"{name}: the model reads {share:.0%} of the changed texts (severity {severity}) as it reads the clean ones"
-        + (f", {beyond:.0%} because the change lies beyond its context" if beyond else "")
+        + (f", {beyond:.0%} because the change is beyond its context" if beyond else "")
         for name, (share, beyond, severity) in worst.items()
     ]

@@ -1,4 +1,4 @@
-"""One table, four dresses: terminal, Markdown, CSV and LaTeX (booktabs).
+"""One table in four formats: terminal, Markdown, CSV and LaTeX (booktabs).
 
 A cell that has no value is "n/a" to readers and empty in CSV, never 0. CSV keeps full precision and gives an
 estimate five columns (value, low, high, n, n_unscored); the others round.
@@ -27,7 +27,7 @@ TOO_FEW = "too few"
 """In place of an interval: there are too few images, or they show no spread."""
 FLOOR = "at floor"
 """In place of a measure of loss: the clean score is not above chance."""
-FLOOR_NOTE = f"{FLOOR}: the clean score is not above chance, and no loss can be told from it."
+FLOOR_NOTE = f"{FLOOR}: the clean score is not above chance, so no loss can be measured."
 
 
 def _missing(value: Value) -> bool:

@@ -27,10 +27,10 @@ _CHUNK = 128
 """Sources a spooled file: what a kill loses at most."""
 
 _WORTH_SAYING = 1 << 30
-"""Bytes of a job's token states from which on a user is told that they will be on the disk."""
+"""Bytes of a job's token states on disk, from which on the run reports them."""
 
 _LARGE = "large"
-"""Marks, among a chunk's arrays, states that lie in a file of their own: an array without rows."""
+"""Marks states of a chunk that are stored in a separate file: an array without rows."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -59,7 +59,7 @@ def encode_images(
 ) -> dict[int, EncodedImages]:
     """Encode every source at every severity: one decode and one draw a source, batches that mix severities.
 
-    Finished chunks are kept in ``spool`` and found there again; ``advance`` is told the rows done.
+    Finished chunks are kept in ``spool`` and reused; ``advance`` is called with the number of finished rows.
     """
     stream = encode_jobs(Forward(adapter, batch_size), [(job, spool)], workers=workers, advance=advance)
     return next(stream)
@@ -74,7 +74,7 @@ def encode_jobs(
 ) -> Iterator[dict[int, EncodedImages]]:
     """Encode jobs in order, each with its spool; severity -> images for each.
 
-    A batch that the end of one job does not fill goes on with the next, whose images are already being made.
+    A batch that the end of one job does not fill is completed from the next job, whose images are already in progress.
     """
     adapter = forward.adapter
     preprocess = adapter.preprocess if adapter.supports("encode_pixels") else None
@@ -115,7 +115,7 @@ class _Job:
         return [i for chunk in self._chunks if chunk.start not in self._loaded for i in chunk]
 
     def rows_found(self) -> int:
-        """Images that the spool already held."""
+        """Images that were already in the spool."""
         return (len(self.job.sources) - len(self.missing())) * len(self.job.severities)
 
     def complete(self) -> bool:
@@ -134,7 +134,7 @@ class _Job:
                 write_atomically(self._file(chunk.start), _pack(self._loaded[chunk.start]))
 
     def result(self) -> dict[int, EncodedImages]:
-        """All images a severity."""
+        """All images, per severity."""
         parts = [self._loaded[chunk.start] for chunk in self._chunks]
         stored = [self._stored[chunk.start] for chunk in self._chunks]
         return {severity: self._severity(parts, stored, k) for k, severity in enumerate(self.job.severities)}
@@ -164,7 +164,7 @@ class _Job:
         return replace(encoded, states={n: rows for n, rows in encoded.states.items() if n not in large})
 
     def _make_sure_of_room(self, each: int) -> None:
-        """Before the first of the sources that are missing is written, ``each`` bytes a source: say so, or refuse."""
+        """Before the first missing source is written (``each`` bytes per source): report the size, or refuse."""
         if self._has_room or not each:
             return
         size = each * len(self.missing())

@@ -22,7 +22,7 @@ _TEXT_LISTS = 5
 
 @dataclass(frozen=True)
 class ClipJudge:
-    """A ``tasks.base.Judge``: an encoder of its own, which sees the clean images alone and keeps them."""
+    """A ``tasks.base.Judge``: a separate encoder, which encodes only the clean images and keeps them."""
 
     encoder: Encoder
 
@@ -142,7 +142,7 @@ class Encoder:
         return tuple(sorted({severity, *self.severities_left(corruption)}))
 
     def _encode(self, corruption: Corruption | None, severities: tuple[int, ...]) -> dict[int, EncodedImages]:
-        """Take the next planned job where it is this one; else begin anew, with this one."""
+        """Use the next planned job if it is this one; otherwise start again with this one."""
         wanted = (corruption, severities)
         if not (0 <= self._next < len(self.planned) and self.planned[self._next] == wanted):
             self._next = self.planned.index(wanted) if wanted in self.planned else -1

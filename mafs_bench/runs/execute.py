@@ -44,7 +44,7 @@ from mafs_bench.types import CellResult, Corruption, RunSpec
 
 
 class Progress(Protocol):
-    """What a run tells while it works."""
+    """Progress and messages of a run."""
 
     def start(self, cells: int, stored: int, folder: Path) -> None:
         """How many cells the run has, and how many were there already."""

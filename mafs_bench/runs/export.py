@@ -7,7 +7,7 @@ says so. Under a text corruption that file names the images of ``OUT/clean/``; u
 ``pairs.jsonl`` says who lost which modality and who got whose. ``manifest.json`` records what was asked for and
 the SHA-256 of each file's content: of shape and pixels for an image, of the bytes for the rest.
 
-An export that was begun goes on. A file that the manifest lists is kept if its content is what the manifest says and
+An interrupted export is resumed. A file that the manifest lists is kept if its content is what the manifest says and
 refused if not; a file that it does not list is written again.
 """
 
@@ -90,7 +90,7 @@ def export(job: Export) -> dict[str, str]:
 
 
 def _refuse_wordless(job: Export) -> None:
-    """A folder of images alone has no texts to corrupt, and no pairs."""
+    """A folder with only images has no texts to corrupt, and no pairs."""
     textual = [corruption.name for corruption in job.corruptions if corruption.modality != "image"]
     if textual and not any(sample.captions or sample.questions for sample in job.dataset.samples):
         raise UsageError(
@@ -167,7 +167,7 @@ def _read_manifest(out: Path, identity: dict[str, Any]) -> dict[str, str]:
     path = out / _MANIFEST
     if not path.exists():
         if out.is_dir() and any(out.iterdir()):
-            raise StoreError(f"{out} holds other files; allowed: an empty folder, or an export begun there")
+            raise StoreError(f"{out} contains other files; allowed: an empty folder, or an unfinished export")
         return {}
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))

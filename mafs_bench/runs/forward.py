@@ -93,9 +93,11 @@ class Forward:
             raise memory_error(self.batch_size) from error
 
     def _halve(self) -> None:
-        """Go on with half batches; called when the error has let go of what it held."""
+        """Continue with half batches; called after the error has released its memory."""
         free_device_memory()
-        self.note(f"out of memory at {self.batch_size} images a batch; going on with {self.batch_size // 2}")
+        self.note(
+            f"out of memory at {self.batch_size} images per batch; continuing with {self.batch_size // 2}"
+        )
         self.batch_size, self.halved = self.batch_size // 2, True
 
     def _batch(self, rows: Sequence[npt.NDArray[Any]]) -> Finish:
@@ -131,5 +133,5 @@ def memory_in_one_line(batch_size: int) -> Iterator[None]:
 
 
 def memory_error(batch_size: int) -> ResourceError:
-    """What to say when half a batch is still too much."""
-    return ResourceError(f"out of memory at {batch_size} images a batch; choose a smaller --batch-size")
+    """The error if half a batch is still too large."""
+    return ResourceError(f"out of memory at {batch_size} images per batch; choose a smaller --batch-size")

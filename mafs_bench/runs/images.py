@@ -31,7 +31,7 @@ _PART_ROWS = 20
 
 @dataclass(frozen=True, slots=True)
 class BlankImage:
-    """What stands in for a missing image: mid-grey, as large as the common input of CLIP models."""
+    """Replacement for a missing image: mid-grey, of the usual input size of CLIP models."""
 
     name: str = "missing image"
 
@@ -171,7 +171,7 @@ def stream_jobs(
 ) -> Iterator[tuple[int, ImageItem]]:
     """Make the images of one job after the other, in order, each with its job's number.
 
-    The next job is begun while the last images of the one before are waited for; ``preprocess`` must be the
+    The next job is started while the last images of the previous one are still in progress; ``preprocess`` must be the
     same in all. Raises ``DataError`` for an unreadable image.
     """
     ahead = iter(jobs)

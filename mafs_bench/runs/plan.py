@@ -251,7 +251,7 @@ def _applicable(
     for corruption in corruptions:
         graded = set(severities) & set(corruption.severities)
         for task in tasks:
-            reason = task.refuse_corruption(corruption) if graded else "it has severity 1 alone"
+            reason = task.refuse_corruption(corruption) if graded else "it has only severity 1"
             if reason is None:
                 pairs.append((task, corruption))
             else:

@@ -36,11 +36,11 @@ class Quiet:
         Counted in the folder: the stop may come between the storing of a cell and ``cell``.
         """
         if self._folder is None:
-            return "nothing was begun"
+            return "nothing was started"
         stored = len(list(self._folder.glob("cells/*.parquet")))
         return (
             f"{stored} of {self._cells} cells are stored in {self._folder}; "
-            "the same command with this --out goes on from there"
+            "the same command with this --out resumes there"
         )
 
     def start(self, cells: int, stored: int, folder: Path) -> None:
@@ -59,7 +59,7 @@ class Quiet:
 
 
 class Lines(Quiet):
-    """A plain line a cell, for logs and pipes."""
+    """One plain line per cell, for logs and pipes."""
 
     def start(self, cells: int, stored: int, folder: Path) -> None:
         """Say where the results go."""

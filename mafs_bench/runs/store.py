@@ -1,4 +1,4 @@
-"""The results folder: one Parquet file a cell, written whole or not at all.
+"""The results folder: one Parquet file per cell, written atomically.
 
 A folder belongs to one ``RunSpec``. What is in ``cells/`` is what was finished; ``results.json`` is derived
 from it.
@@ -205,7 +205,7 @@ def _take_lock(lock: IO[str], folder: Path) -> None:
 
 
 def resumed(folder: Path, stored: RunSpec, asked: RunSpec) -> RunSpec:
-    """The record of a run that goes on: the stored one, with the devices and modules of ``asked`` added.
+    """The record of a resumed run: the stored one, with the devices and modules of ``asked`` added.
 
     Where the data lies is taken from ``asked``.
 
@@ -245,7 +245,7 @@ def record_difference(there: RunSpec, here: RunSpec) -> str | None:
 
 
 def model_difference(there: RunSpec, here: RunSpec) -> str | None:
-    """In one line, what tells the models of two records apart; None where weights, modules and probe are of one model.
+    """One line with how the models of two records differ; None if weights, modules and probe are of one model.
 
     ``there`` is the stored run or the baseline, ``here`` the new one.
     """

@@ -19,7 +19,7 @@ Shares = dict[str, float | None]
 
 
 def unseen_tokens(adapter: Adapter, clean: Sequence[str], corrupted: Sequence[str]) -> Shares | None:
-    """Shares of the changed texts that the model reads as it reads the clean ones; None: it does not tell its tokens.
+    """Shares of the changed texts that the model reads as it reads the clean ones; None: its tokens are unknown.
 
     ``texts_beyond_cut`` is the part of them whose tokens differ behind the cut. A share of no changed text is None.
     """

@@ -2,7 +2,7 @@
 
 - proportion (R@k, accuracy, pair accuracy, and means of them over cells): Korn and Graubard's interval, the
   exact binomial one at the effective number of rows, Survey Methodology 24 (1998), section 2. Where all rows
-  score the same, nothing tells how rows of an image hang together, and each cluster counts as one row.
+  score the same, the correlation of rows of an image is unknown, and each cluster counts as one row.
 - won-lost (paired differences of proportions): MOVER from Korn and Graubard's intervals of what clusters won
   and of what they lost. Source: Zou and Donner, Statistics in Medicine 27 (2008); Newcombe, 17 (1998).
 - logit (AUROC): Student's t on the logit with the variance over clusters. Sources: Obuchowski, Biometrics 53

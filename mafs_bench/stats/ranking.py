@@ -47,7 +47,7 @@ class Ranked:
 
     rank: 1 + the models significantly better. low, high: the interval of the bootstrap rank, widened to the rank,
     which allows for many comparisons and may be the better place. group: every model of a lower group number is
-    significantly better; within a group some pairs may be separated, which the rank tells.
+    significantly better; within a group some pairs may also differ significantly, as their ranks show.
     """
 
     model: str

@@ -31,7 +31,7 @@ _CACHE_BYTES = 2 * 2**20
 
 
 class Resampling:
-    """``n_resamples`` draws of clusters with replacement, decided by the cluster names and the seed alone.
+    """``n_resamples`` draws of clusters with replacement, determined only by the cluster names and the seed.
 
     clusters: the sorted distinct names. counts: uint16 (n_resamples, n_clusters), rows that sum to
     n_clusters. Raises ``UsageError`` for fewer than one resample or no cluster.

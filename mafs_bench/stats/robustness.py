@@ -90,7 +90,10 @@ DEFINITIONS: Mapping[str, Definition] = {
         "grades", "s_{s+1} ≤ s_s + tolerance for all s", "true or false", "monotone severities"
     ),
     "effective_robustness": Definition(
-        "ρ", "s − β(s_clean), β logit-linear over ≥ 5 models", "−1 to 1; 0: as clean scores foretell", _TAORI
+        "ρ",
+        "s − β(s_clean), β logit-linear over ≥ 5 models",
+        "−1 to 1; 0: as predicted from clean scores",
+        _TAORI,
     ),
     "relative_robustness": Definition(
         "τ vs. BASELINE", "s − s_baseline", "−1 to 1; 0: as the baseline", _TAORI
@@ -192,7 +195,7 @@ def slope(scores: Scores, severities: Sequence[float]) -> Array:
 
 
 def first_drop(drops: Mapping[int, Estimate]) -> int | None:
-    """min { s : the 95 % interval of s_clean − s_s lies above 0 }; None where there is none.
+    """min { s : the 95 % interval of s_clean − s_s is above 0 }; None if there is none.
 
     drops: by severity, paired. Nothing is corrected for the number of severities.
     """
@@ -241,7 +244,7 @@ class AccuracyLine:
     intercept: float
 
     def expected(self, clean: Scores) -> Array:
-        """The corrupted score that a clean score foretells, in (0, 1)."""
+        """The corrupted score predicted from a clean score, in (0, 1)."""
         return np.asarray(expit(self.intercept + self.slope * logit(np.asarray(clean, dtype=np.float64))))
 
 
@@ -262,7 +265,7 @@ def fit_accuracy_line(clean: Scores, corrupted: Scores) -> AccuracyLine:
 
 
 def effective_robustness(line: AccuracyLine, clean: Scores, corrupted: Scores) -> Array:
-    """ρ = s − β(s_clean): above 0 is more robust than the clean score foretells. Source: as the line."""
+    """ρ = s − β(s_clean): above 0 is more robust than predicted from the clean score. Source: as the line."""
     return np.asarray(corrupted, dtype=np.float64) - line.expected(clean)
 
 
@@ -336,7 +339,7 @@ def paired_mmi(pairs: Sequence[tuple[Replicates, Replicates]]) -> Replicates:
     """MMI of (clean, corrupted) pairs, each over the rows that both score.
 
     Equal to ``mmi`` where every row is scored in every cell; where a corruption does not apply to a row, the
-    loss of that cell is held against the clean score of its own rows.
+    loss of that cell is relative to the clean score of its own rows.
     """
 
     def mean_loss(*scores: Array) -> Array:

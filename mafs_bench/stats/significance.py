@@ -1,7 +1,7 @@
 """Tests between two models on the same samples, corrections, and margins.
 
 Where samples share an image they are not independent: the permutation test swaps whole clusters. McNemar and
-Wilcoxon take their pairs for independent, which is right for one row a cluster only; give them cluster means,
+Wilcoxon assume independent pairs, which is right only for one row per cluster; pass them cluster means,
 or read them as a check.
 """
 
@@ -154,7 +154,9 @@ def inferiority(difference: Replicates, margin: float = 0.0) -> TestResult:
 
 
 def t_test(replicates: Replicates, null: float = 0.0) -> TestResult:
-    """Two-sided test of "the number is ``null``", as ``non_inferiority``; its p stands corrections over many.
+    """Two-sided test of "the number is ``null``", as ``non_inferiority``.
+
+    p is accurate enough for corrections over many tests.
 
     p is never below 2 ** (1 - clusters), the least that swapping clusters can give: where all differ by the same,
     the standard error is 0 and says nothing.

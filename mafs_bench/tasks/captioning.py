@@ -41,7 +41,7 @@ from mafs_bench.types import Dataset
 
 
 def score(adapter: Adapter, view: View) -> pd.DataFrame:
-    """A row an image: id, group, score = CIDEr-D of the caption, the caption, and the other statistics.
+    """One row per image: id, group, score = CIDEr-D of the caption, the caption, and the other statistics.
 
     All captions of an image are references; those of all images set CIDEr's document frequencies, which are
     undefined for a single one. The adapter's diagnostics (``alpha_image`` …) stand beside the score.
@@ -58,7 +58,7 @@ def score_with_context(adapter: Adapter, view: View) -> pd.DataFrame:
     """
     pairs = context_pairs(view.dataset)
     if not pairs:
-        raise UsageError(f"context-captioning needs two captions an image, {view.dataset.name} has fewer")
+        raise UsageError(f"context-captioning needs two captions per image, {view.dataset.name} has fewer")
     references = [view.dataset.samples[pair.sample].captions[1:] for pair in pairs]
     return _score(adapter, view, pairs, references)
 

@@ -26,7 +26,7 @@ from mafs_bench.types import Dataset
 
 
 def score(adapter: Adapter, view: View) -> pd.DataFrame:
-    """A row a query (image, caption): id, group, score = rank of the first correct other caption.
+    """One row per query (image, caption): id, group, score = rank of the first correct other caption.
 
     Correct is every caption that is true of the query's own image; where pairs are shuffled the image that it is
     shown is another's, and only its text tells what is asked for. The query's own caption, and one that it holds

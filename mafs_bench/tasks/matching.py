@@ -35,7 +35,7 @@ from mafs_bench.types import Dataset, FloatArray
 
 
 def score(adapter: Adapter, view: View) -> pd.DataFrame:
-    """A row a pair: id, group (the image's), score, label (1 matched, 0 not), confidence, margin.
+    """One row per pair: id, group (the image's), score, label (1 matched, 0 not), confidence, margin.
 
     score: the match probability of a model that reads both together, else that of two towers, else their pair
     score, else the dot product. confidence: the match probability, NaN where the adapter gives none. margin, on

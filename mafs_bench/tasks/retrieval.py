@@ -29,7 +29,7 @@ from mafs_bench.types import FloatArray
 
 
 def score(adapter: Adapter, view: View) -> pd.DataFrame:
-    """A row a query: id, group, direction ("t2i", "i2t"), score = rank of the first correct item.
+    """One row per query: id, group, direction ("t2i", "i2t"), score = rank of the first correct item.
 
     Where people judged which pairs are true, ``map_at_r`` and ``r_precision`` stand beside it.
 

@@ -26,7 +26,7 @@ TEN = 10
 
 
 def score(adapter: Adapter, view: View) -> pd.DataFrame:
-    """A row a question: id, group, score = VQAv2 soft accuracy, confidence, answer, answer_type.
+    """One row per question: id, group, score = VQAv2 soft accuracy, confidence, answer, answer_type.
 
     Questions that the corruption cannot change are unscored.
     The adapter's diagnostics stand beside the score.

@@ -284,7 +284,7 @@ def test_embeddings_that_are_none_are_one_line(toys: Path, name: str) -> None:
 def test_out_of_memory_halves_the_batch_once(toys: Path, name: str) -> None:
     done = run(toys, name, "--batch-size", "10", model=adapter(name))
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("out of memory at 10 images a batch; going on with 5") == 1
+    assert done.stderr.count("out of memory at 10 images per batch; continuing with 5") == 1
     cells = read_run(toys / name).results
     assert [cell.audit["batch_halved_to"] for cell in cells] == [5] * 5
     expected = [cell.metrics for cell in read_run(toys / "reference").results]
@@ -293,4 +293,4 @@ def test_out_of_memory_halves_the_batch_once(toys: Path, name: str) -> None:
 
 def test_out_of_memory_twice_is_one_line(toys: Path) -> None:
     done = run(toys, "tiny", "--batch-size", "12", model=adapter("SmallMemory"))
-    refused_in_one_line(done, "out of memory at 6 images a batch; choose a smaller --batch-size")
+    refused_in_one_line(done, "out of memory at 6 images per batch; choose a smaller --batch-size")

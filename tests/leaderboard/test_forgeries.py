@@ -201,10 +201,10 @@ FORGERIES: dict[str, tuple[str, Edit, str]] = {
     "nulls for misses of a good model": (
         "mafs-clip",
         null_all_misses,
-        "are null where the board asks for one",
+        "are null where the board requires one",
     ),
-    "nulls for a third": ("mafs-clip", null_some_misses, "are null where the board asks for one"),
-    "one row": ("chance", keep_one_row, "are null where the board asks for one"),
+    "nulls for a third": ("mafs-clip", null_some_misses, "are null where the board requires one"),
+    "one row": ("chance", keep_one_row, "are null where the board requires one"),
     "derived": ("mafs-clip-2", make_hits_of_misses, "flag: scores.parquet: derived from mafs-clip-2"),
     "derived, covered": (
         "mafs-clip-2",

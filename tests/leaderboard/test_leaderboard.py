@@ -147,7 +147,7 @@ def test_corruption_that_can_change_nothing_has_no_part(tmp_path: Path) -> None:
     assert made.inapplicable == ("keyboard",)
     assert made.families == {ALL: ("gaussian_noise",), "noise": ("gaussian_noise",)}
     assert made.entries[0].standings[ALL].corrupted.value is not None
-    assert "without keyboard, which can change nothing here" in board_markdown(made)
+    assert "without keyboard, which do not apply to this data" in board_markdown(made)
 
 
 def test_build_is_repeatable_and_check_passes(root: Path) -> None:

@@ -64,7 +64,7 @@ def test_correction_needs_to_be_named_as_one(clone: Path, checkout: Path) -> Non
     bundle, root = checkout.parent / "mine.zip", ["--root", clone]
     refused = CliRunner().invoke(app, ["validate", str(bundle), *map(str, root)])
     assert refused.exit_code == 1
-    assert "there is a submission of the name mine; --replace corrects it" in refused.output
+    assert "a submission with the name mine exists; --replace corrects it" in refused.output
     assert "mine.zip: accepted" in _call("validate", bundle, "--replace", *root)
     assert "accepted" in _call("leaderboard", "add", bundle, "--replace", *root)
 
@@ -122,6 +122,6 @@ def test_installed_package_is_not_written_to(
     installed.mkdir(parents=True)
     monkeypatch.setattr(suites, "data_folder", lambda name: installed.parent / name)
     more = _NEW.split() if command[0] == "new" else []
-    with pytest.raises(SubmissionError, match="name one with --root CHECKOUT"):
+    with pytest.raises(SubmissionError, match="give one with --root CHECKOUT"):
         _call("leaderboard", *command, *more)
     assert list(installed.iterdir()) == []

@@ -73,10 +73,10 @@ def test_copies_are_refused(tmp_path: Path) -> None:
     root, board = tmp_path / "boards", open_board(tmp_path / "boards")
     add_submission(bundle_of(tmp_path, board, "A", model="a"), root)
     again = _messages(bundle_of(tmp_path, board, "a", model="a"), root)
-    assert "error: card.toml: there is a submission of the name a; --replace corrects it" in again
-    assert "error: spec.json: the same model and weights are there as a" in again
+    assert "error: card.toml: a submission with the name a exists; --replace corrects it" in again
+    assert "error: spec.json: the same model and weights were submitted as a" in again
     assert "error: scores.parquet: all scores equal those of a, row by row" in again
-    with pytest.raises(SubmissionError, match="there is a submission of the name a"):
+    with pytest.raises(SubmissionError, match="a submission with the name a exists"):
         add_submission(bundle_of(tmp_path, board, "a", model="a"), root)
     assert add_submission(bundle_of(tmp_path, board, "a", model="a"), root, replace=True).accepted
 

@@ -94,5 +94,5 @@ def test_pins_survive_their_file_and_a_changed_file_is_refused(tmp_path: Path) -
     file = tmp_path / "b" / FILE
     assert file.stat().st_size < LARGEST
     file.write_bytes(file.read_bytes() + b"x")
-    with pytest.raises(SubmissionError, match=r"is not the file whose hash board\.toml holds"):
+    with pytest.raises(SubmissionError, match=r"does not have the hash in board\.toml"):
         read_pins(load_board(tmp_path, "b"))

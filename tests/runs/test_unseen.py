@@ -117,7 +117,7 @@ def test_it_is_said_once_per_corruption(tmp_path: Path, capsys: pytest.CaptureFi
     write_atomically(folder / "results.json", results_json(cells).encode())
     assert remarks(read_run(folder)) == [
         "keyboard: the model reads 100% of the changed texts (severity 5) as it reads the clean ones, 10% because "
-        "the change lies beyond its context"
+        "the change is beyond its context"
     ]
     print_summary(folder, folder / "curves.png")
     assert capsys.readouterr().out.count("as it reads the clean ones") == 1

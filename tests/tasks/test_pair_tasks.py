@@ -107,7 +107,7 @@ def test_context_captioning_keeps_the_context_out_of_the_references() -> None:
 def test_context_captioning_needs_two_captions() -> None:
     dataset = numbers(2)
     single = replace(dataset, samples=tuple(replace(s, captions=s.captions[:1]) for s in dataset.samples))
-    with pytest.raises(UsageError, match="two captions an image"):
+    with pytest.raises(UsageError, match="two captions per image"):
         captioning.score_with_context(Reader(), view_of(single, Reader()))
 
 

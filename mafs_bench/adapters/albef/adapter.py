@@ -1,7 +1,7 @@
 """ALBEF as an adapter: two towers, re-ranking by the matching head, answers ranked by the decoder.
 
 Li et al., NeurIPS 2021, arXiv 2107.07651. An argument is a checkpoint file, or a folder that holds one of
-retrieval, one of question answering or both; see ``checkpoint`` for what may lie beside them.
+retrieval, one of question answering or both; see ``checkpoint`` for the files that may accompany them.
 
 Specs: albef, albef:FOLDER
 """
@@ -118,7 +118,7 @@ class Albef(Adapter):
         return mean_of_pairs(images, texts, self.name)
 
     def prepare_answers(self, vocabulary: Sequence[str]) -> None:
-        """Set the answers to choose from. Raises ``UsageError`` where there is none."""
+        """Set the candidate answers. Raises ``UsageError`` if there are none."""
         if not vocabulary:
             raise UsageError(f"{self.name} ranks answers, and the data set names no answer to choose from")
         self._vocabulary = tuple(vocabulary)
@@ -128,7 +128,7 @@ class Albef(Adapter):
     ) -> list[Answer]:
         """Rank the k_test likeliest answers; confidence is the best one's share among them.
 
-        Questions run one by one, their answers as a batch: no question is padded, whatever stands beside it.
+        Questions run one by one, their answers as a batch: without padding, no result depends on the others.
         """
         model = self._vqa
         preprocess = Preprocess(self._checkpoints[True].vision.size)

@@ -1,6 +1,6 @@
 """Checkpoints in the official format: ``{model, optimizer, lr_scheduler, config, epoch}``, read without unpickling.
 
-Beside a checkpoint ``NAME.pth`` may lie ``NAME.json`` (``{"vision": {"heads": …}}``), ``NAME_bert.json`` or
+Next to a checkpoint ``NAME.pth`` there may be ``NAME.json`` (``{"vision": {"heads": …}}``), ``NAME_bert.json`` or
 ``config_bert.json`` (BERT's sizes) and ``vocab.txt``; what is absent is as in the published models.
 """
 
@@ -48,11 +48,11 @@ class Checkpoint:
 
     @property
     def k_test(self) -> int:
-        """How many candidates are ranked anew: the config's, else 128."""
+        """Number of candidates to re-rank: from the config, otherwise 128."""
         return int(self.config.get("k_test", _K_TEST))
 
     def build(self, size: int | None = None) -> AlbefRetrieval | AlbefVqa:
-        """Make the model in inference mode, for inputs of ``size`` pixels a side (None: as trained).
+        """Make the model in inference mode, for inputs of ``size`` pixels per side (None: as trained).
 
         Raises ``WeightsError`` where parameters are missing, left over or of another shape.
         """

@@ -48,7 +48,7 @@ class Tokenizer:
 
     @classmethod
     def load(cls, vocabulary: Path) -> Self:
-        """Read the vocabulary, one piece a line."""
+        """Read the vocabulary, one piece per line."""
         return cls(tokenizers.BertWordPieceTokenizer(str(vocabulary), lowercase=True))
 
     def captions(self, texts: Sequence[str]) -> tuple[Ids, Ids]:
@@ -63,7 +63,7 @@ class Tokenizer:
     def questions(self, texts: Sequence[str], positions: int = POSITIONS) -> tuple[Ids, Ids]:
         """Clean n questions to ids and mask (n, l), padded to the longest: ``[CLS]`` and the pieces.
 
-        What lies beyond the model's ``positions`` is cut off; the official evaluation stops at it with an error.
+        Tokens beyond the model's ``positions`` are cut off; the official evaluation raises an error for them.
         """
         rows = [self._pieces(clean_question(text))[: positions - 1] for text in texts]
         return self._pad(rows, 1 + max(map(len, rows)))

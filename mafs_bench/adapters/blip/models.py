@@ -39,7 +39,7 @@ class Preprocess:
 
 @dataclass(frozen=True)
 class Part:
-    """A model of transformers with what turns images and texts into its input."""
+    """A transformers model with its image processor and tokenizer."""
 
     model: Any
     tokenizer: Any
@@ -90,7 +90,7 @@ class Retrieval(Part):
 
 
 class Captioning(Part):
-    """A decoder that reads the image and goes on writing from a prompt."""
+    """A decoder that reads the image and continues a prompt."""
 
     def write(self, states: torch.Tensor, prompt: torch.Tensor, **options: Any) -> Any:
         """Generate from prompts int64 (n, l) of one length, ``[DEC]`` first; options as in transformers."""
@@ -155,7 +155,7 @@ def load_answering(source: Source, device: str) -> Answering:
 
 
 def load_preprocess(source: Source) -> Preprocess:
-    """Load a model's image processor alone. Raises ``WeightsError``."""
+    """Load only the image processor of a model. Raises ``WeightsError``."""
     with _one_line(source):
         return Preprocess(processor_class().from_pretrained(source.location, revision=source.revision))
 

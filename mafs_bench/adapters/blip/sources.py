@@ -55,7 +55,7 @@ class Source:
 
     @property
     def k_test(self) -> int:
-        """How many candidates are ranked anew: the config's, else the official 256 for COCO and 128 elsewhere."""
+        """Number of candidates to re-rank: from the config, otherwise the official 256 for COCO and 128 for others."""
         return int(self.config.get("k_test", 256 if "coco" in self.location else 128))
 
     def __str__(self) -> str:
@@ -105,7 +105,7 @@ def _local(path: Path) -> Source:
 
 
 def _hub(name: str) -> Source:
-    """A repository at the commit that its revision stands for now; nothing but its config is fetched yet."""
+    """A repository at the commit to which its revision currently resolves; only its config is fetched."""
     repository, commit, config = at_commit(name, "config.json", "blip:PATH")
     return Source(repository, commit, f"{repository}@{commit}", _json(config))
 

@@ -114,7 +114,7 @@ def shifted_sum(source: npt.NDArray[np.integer], dy: Plane, dx: Plane, weights: 
 
 @compiled
 def _gather(source, ys, xs, bits, fill, out):  # type: ignore[no-untyped-def]
-    """Bilinear samples of (H, W, 3) at fixed-point positions; outside lies ``fill``, or the edge where negative."""
+    """Bilinear samples of (H, W, 3) at fixed-point positions; outside: ``fill``, or the edge if it is negative."""
     height, width = source.shape[0], source.shape[1]
     one = np.int32(1) << bits
     half = np.int32(1) << (2 * bits - 1)
@@ -153,7 +153,7 @@ def _gather(source, ys, xs, bits, fill, out):  # type: ignore[no-untyped-def]
 def gather(image: Image, ys: Plane, xs: Plane, bits: int, fill: int = -1) -> Image:
     """Sample uint8 (H, W, 3) bilinearly at (ys, xs), int32 (h, w) in units of 2**-bits pixels, rounded.
 
-    Outside the image lies the grey level ``fill``, or its edge where ``fill`` is negative.
+    Outside the image is the grey level ``fill``, or the edge if ``fill`` is negative.
     """
     out = np.empty((*ys.shape, 3), dtype=np.uint8)
     _gather(np.ascontiguousarray(image), ys, xs, bits, fill, out)

@@ -44,7 +44,7 @@ def bilinear(distance: _Longs) -> _Longs:
 
 
 def box(distance: _Longs) -> _Longs:
-    """One for the pixels whose centre lies in the output pixel, support 1/2 (counted as 1)."""
+    """1 for pixels whose centre is in the output pixel, support 1/2 (counted as 1)."""
     return ((distance > -(_ONE >> 1)) & (distance <= (_ONE >> 1))).astype(np.int64)
 
 
@@ -83,7 +83,7 @@ def taps(source: int, target: int, kernel: str) -> tuple[npt.NDArray[np.int32], 
     stretch = max(source, target)
 
     def weights_of(inputs: _Longs, output: _Longs) -> _Longs:
-        # The centre of output i lies at (2 i + 1) * source / (2 * target); distances count in the larger pixel.
+        # The centre of output i is at (2 i + 1) * source / (2 * target); distances are in the larger pixel.
         distance = ((2 * inputs + 1) * target - (2 * output + 1) * source) * _ONE // (2 * stretch)
         return np.where((inputs >= 0) & (inputs < source), weigh(distance), 0)
 

@@ -48,7 +48,7 @@ def _sample_corners(rng: np.random.Generator, size: _Size, levels: Sequence[Para
 
 
 def _apply_perspective(image: Image, inwards: _Longs, params: Params) -> Image:
-    """See the image as a plane whose four corners lie inside the frame by up to ``strength`` of half a side."""
+    """Perspective view: the four corners move inside the frame by up to ``strength`` of half a side."""
     height, width = size_of(image)
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], dtype=np.int64)
     strength = fixed(params["strength"], 12)
@@ -59,7 +59,7 @@ def _apply_perspective(image: Image, inwards: _Longs, params: Params) -> Image:
 
 
 def _unproject(moved: _Longs, height: int, width: int) -> tuple[Plane, Plane]:
-    """Where in the image each output pixel lies, in 2**-8 pixels, when its corners went to ``moved`` (x, y)."""
+    """Source position of each output pixel, in 2**-8 pixels, for corners moved to ``moved`` (x, y)."""
     (x0, y0), (x1, y1), (x2, y2), (x3, y3) = moved.tolist()
     # Heckbert's square-to-quad map, scaled by its denominator so that all coefficients stay whole numbers.
     dx1, dx2, sx = x1 - x2, x3 - x2, x0 - x1 + x2 - x3
@@ -96,7 +96,7 @@ def _quotient(a, b):  # type: ignore[no-untyped-def]
 
 @compiled
 def _project(inverse, ys, xs, tallest, widest, rows, columns):  # type: ignore[no-untyped-def]
-    """Where each output pixel lies; beyond the horizon there is nothing to see, and far outside neither."""
+    """Source position of each output pixel; beyond the horizon it is far outside the image."""
     far = 1 << 24
     for i in range(ys.size):
         for j in range(xs.size):

@@ -18,7 +18,7 @@ _Size = tuple[int, int]
 
 
 def grain_of_unit(operator: ImageOperator) -> ImageOperator:
-    """The operator with a grain of 1/256 of the shorter side, so that larger frames show the same damage.
+    """The operator with a grain of 1/256 of the shorter side, so that the effect is the same in larger frames.
 
     Images whose shorter side is at most 256 pixels are given to the operator as they are. A larger one is shrunk to
     256, corrupted, and what changed there is enlarged (bicubic) and added to it.

@@ -45,7 +45,7 @@ def _cells(size: _Size, across: int) -> _Size:
 
 
 def _apply_mosaic(image: Image, numbers: _Longs, params: Params) -> Image:
-    """Rebuild the image from small images, each shaded like the cell that it stands for."""
+    """Rebuild the image from small figures, each shaded like the cell that it replaces."""
     size = size_of(image)
     rows, columns = _cells(size, params["cells"])
     colours = resample(image, (rows, columns), "area").astype(np.int32)
@@ -70,7 +70,7 @@ def _shade(tiles, chosen, colours, rows, columns, out):  # type: ignore[no-untyp
 
 @lru_cache(maxsize=1)
 def _tiles() -> npt.NDArray[np.int32]:
-    """Small images: a figure on a shaded ground, centred on zero, int32 (16, 32, 32, 3)."""
+    """Small figures on a shaded ground, centred on zero, int32 (16, 32, 32, 3)."""
     tiles = np.empty((_TILES, _TILE, _TILE, 3), dtype=np.int32)
     ramp = np.arange(_TILE, dtype=np.int32)
     for number in range(_TILES):
@@ -182,7 +182,7 @@ def _apply_geometric_shapes(image: Image, draws: FigureDraws, params: Params) ->
 
 
 def _apply_stickers(image: Image, draws: FigureDraws, params: Params) -> Image:
-    """Stick opaque images on the image: a figure in one colour on a round ground of another, with a white rim."""
+    """Put opaque stickers on the image: a figure in one colour on a disc of another, with a white rim."""
     out = image.copy()
     for number, (top, left, side) in enumerate(_boxes(image, draws, params["count"], 36, 72)):
         part = out[top : top + side, left : left + side]

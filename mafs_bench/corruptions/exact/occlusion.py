@@ -84,7 +84,7 @@ def _rectangle(draws: CoverDraws, number: int, factor: int, size: _Size) -> _Rec
 
 
 def _hidden(draws: CoverDraws, factor: int, size: _Size) -> int:
-    """How many pixels lie under at least one of three rectangles, by inclusion and exclusion."""
+    """Number of pixels covered by at least one of three rectangles, by inclusion and exclusion."""
     a, b, c = (_rectangle(draws, number, factor, size) for number in range(_COVERS))
     ab, ac, bc = _overlap(a, b), _overlap(a, c), _overlap(b, c)
     return _area(a) + _area(b) + _area(c) - _area(ab) - _area(ac) - _area(bc) + _area(_overlap(ab, c))

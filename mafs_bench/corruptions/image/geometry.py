@@ -37,7 +37,7 @@ def _sample_corners(rng: np.random.Generator, size: _Size, levels: Sequence[Para
 
 
 def _apply_perspective(image: Image, inwards: _Corners, params: Params) -> Image:
-    """See the image as a plane whose four corners lie inside the frame by up to ``strength`` of half a side."""
+    """Perspective view: the four corners move inside the frame by up to ``strength`` of half a side."""
     height, width, _ = image.shape
     far = np.array([width - 1, height - 1], dtype=np.float32)
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], dtype=np.float32)

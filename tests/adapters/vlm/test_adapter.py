@@ -231,8 +231,8 @@ def test_out_of_memory_halves_the_batch_once_and_says_so() -> None:
 
     assert forward.in_parts(10, run) == list(range(10))
     assert sizes == [8, 4, 4, 2]
-    assert said == ["out of memory at 8 images a batch; going on with 4"]
-    with pytest.raises(ResourceError, match="out of memory at 4 images a batch"):
+    assert said == ["out of memory at 8 images per batch; continuing with 4"]
+    with pytest.raises(ResourceError, match="out of memory at 4 images per batch"):
         Forward(load("chance", Settings()), 8).in_parts(
             8,
             lambda part: (_ for _ in ()).throw(MemoryError()),  # type: ignore[arg-type]

@@ -60,7 +60,7 @@ def nested_folder(draft: Draft) -> None:
     draft.entries.append(("cells/spec.json", b"{}"))
 
 
-@malformed("holds twice: card.toml")
+@malformed("contains duplicates: card.toml")
 def same_name_twice(draft: Draft) -> None:
     draft.entries.append(("card.toml", b"name = 'other'"))
 

@@ -75,7 +75,7 @@ def rank_zero(draft: Draft) -> None:
     draft.frame(lambda frame: frame.loc.__setitem__((0, "score"), 0.0))
 
 
-@malformed("score is no whole number")
+@malformed("score is not a whole number")
 def half_a_rank(draft: Draft) -> None:
     draft.frame(lambda frame: frame.loc.__setitem__((0, "score"), 1.5))
 
@@ -100,7 +100,7 @@ def sample_twice(draft: Draft) -> None:
     draft.frame(lambda frame: pd.concat([frame, frame.iloc[-1:]]))
 
 
-@malformed("scores.parquet keyboard-5: sample ids that the board does not have")
+@malformed("scores.parquet keyboard-5: sample ids that are not on the board")
 def invented_sample(draft: Draft) -> None:
     draft.frame(lambda frame: frame.loc.__setitem__((frame.index[-1], "id"), "s999"))
 
@@ -110,7 +110,7 @@ def group_changed(draft: Draft) -> None:
     draft.frame(lambda frame: frame.loc.__setitem__((frame.index[-1], "group"), "g000"))
 
 
-@malformed("scores.parquet keyboard-5: sample ids there twice")
+@malformed("scores.parquet keyboard-5: duplicate sample ids")
 def sample_in_place_of_another(draft: Draft) -> None:
     draft.frame(lambda frame: pd.concat([frame.iloc[:-1], frame.iloc[-2:-1]]))
 
@@ -120,7 +120,7 @@ def score_where_nothing_applies(draft: Draft) -> None:
     draft.frame(lambda frame: frame.assign(score=frame["score"].mask(_keyboard(frame, 1), 1.0)))
 
 
-@malformed("scores.parquet: 20 scores are null where the board asks for one: keyboard-3")
+@malformed("scores.parquet: 20 scores are null where the board requires one: keyboard-3")
 def misses_left_out(draft: Draft) -> None:
     draft.frame(lambda frame: frame.assign(score=frame["score"].mask(_first_scored(frame, 20), np.nan)))
 
@@ -144,12 +144,12 @@ def without_clean(draft: Draft) -> None:
     draft.frame(lambda frame: frame[frame["condition"] != "clean"])
 
 
-@malformed("scores.parquet: 1 scores are null where the board asks for one: clean")
+@malformed("scores.parquet: 1 scores are null where the board requires one: clean")
 def clean_unscored(draft: Draft) -> None:
     draft.frame(lambda frame: frame.loc.__setitem__((0, "score"), np.nan))
 
 
-@malformed("scores.parquet clean: sample ids that the board does not have")
+@malformed("scores.parquet clean: sample ids that are not on the board")
 def other_samples_everywhere(draft: Draft) -> None:
     draft.frame(lambda frame: frame.assign(id=frame["id"].astype(str).str.replace("s00", "t00")))
 
