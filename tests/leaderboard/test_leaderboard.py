@@ -101,7 +101,7 @@ def test_families_weigh_equally_and_a_flip_has_one_severity(tmp_path: Path) -> N
     assert standing.by_severity[1].value == pytest.approx((at_three[0] + (at_three[1] + at_three[2]) / 2) / 2)
     build(tmp_path / "boards")
     text = (tmp_path / "boards" / "scenes-retrieval" / "BOARD.md").read_text()
-    assert "families weighed equally" in text
+    assert "with equally weighted families" in text
     assert "| corrupted | plain mean | clean |" in text
 
 
