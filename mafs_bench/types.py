@@ -65,6 +65,18 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """One multiple-choice question on an image; ``answer`` is the position of the right option."""
+
+    id: str
+    text: str
+    options: tuple[str, ...]
+    answer: int
+    category: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One image with its captions and questions.
 
@@ -78,6 +90,7 @@ class Sample:
     captions: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()
     boxes: tuple[Box, ...] = ()
+    choices: tuple[Choice, ...] = ()
 
     def caption_id(self, index: int) -> str:
         """The id of caption ``index``: ``<sample>#<index>``, as in Flickr's token files."""

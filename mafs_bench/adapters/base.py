@@ -96,6 +96,15 @@ class Caption:
     diagnostics: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class ChoiceAsked:
+    """A multiple-choice question as a model gets it: the options in the order in which they are shown."""
+
+    question: str
+    options: tuple[str, ...]
+    hint: str = ""
+
+
 CAPABILITIES = (
     "encode_images",
     "encode_texts",
@@ -108,6 +117,7 @@ CAPABILITIES = (
     "caption",
     "caption_embedded",
     "match_pairs",
+    "choose",
     "compile",
 )
 """The methods of ``Adapter`` that define what a model can do."""
@@ -310,6 +320,15 @@ class Adapter:
         ``present`` is bool (n, 2): whether image and text are present.
         """
         raise self._not_supported("match_pairs")
+
+    def choose(
+        self, images: Sequence[Image], asked: Sequence[ChoiceAsked], present: npt.NDArray[np.bool_]
+    ) -> Sequence[FloatArray]:
+        """How probable each option of n questions is, one question per image: float32 (k,) each, of sum 1.
+
+        ``present`` is bool (n, 2): image there, question there.
+        """
+        raise self._not_supported("choose")
 
     def caption_embedded(self, images: Embeddings, texts: Embeddings) -> Sequence[Caption]:
         """Caption n images from embeddings, so that images are encoded only once for all tasks.

@@ -13,6 +13,7 @@ from mafs_bench.adapters.base import (
     Adapter,
     Answer,
     Caption,
+    ChoiceAsked,
     Embeddings,
     Fused,
     Settings,
@@ -159,6 +160,12 @@ class ObjectAdapter(Adapter):
     ) -> FloatArray:
         """As the object does."""
         return self.wrapped.match_pairs(images, texts, present)
+
+    def choose(
+        self, images: Sequence[Image], asked: Sequence[ChoiceAsked], present: npt.NDArray[np.bool_]
+    ) -> Sequence[FloatArray]:
+        """As the object does."""
+        return self.wrapped.choose(images, asked, present)
 
     def compile(self) -> None:
         """As the object does."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from mafs_bench.adapters.base import Answer, Caption, Fused
+from mafs_bench.adapters.base import Answer, Caption, ChoiceAsked, Fused
 from mafs_bench.adapters.vectors import validated
 from mafs_bench.errors import AdapterError
 from mafs_bench.types import FloatArray
@@ -68,6 +68,20 @@ def probabilities_of(given: object, n: int, name: str) -> FloatArray:
             f"{name}: probability {bad[0]} (of {n}, from 0) is {scores[bad[0]]}; allowed: [0, 1]"
         )
     return scores
+
+
+def choices_of(given: object, asked: Sequence[ChoiceAsked], name: str) -> list[FloatArray]:
+    """The probabilities of the options of n questions. Raises ``AdapterError`` naming the first that are none."""
+    rows: list[FloatArray] = _items(
+        given, len(asked), name, np.ndarray, "a float32 array with a number per option"
+    )
+    for i, (row, question) in enumerate(zip(rows, asked, strict=True)):
+        found = probabilities_of(row, len(question.options), f"{name}, question {i}")
+        if abs(float(found.sum()) - 1) > 1e-3:
+            raise AdapterError(
+                f"{name}: question {i}: the probabilities add up to {found.sum():.3f}; allowed: 1"
+            )
+    return rows
 
 
 def fused_of(given: object, n: int, name: str) -> Fused:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as PILImage
 
-from mafs_bench.adapters.base import DUAL_ENCODER, Adapter, Answer, Embeddings
+from mafs_bench.adapters.base import DUAL_ENCODER, Adapter, Answer, ChoiceAsked, Embeddings
 from mafs_bench.adapters.memory import free_device_memory, is_out_of_memory
 from mafs_bench.adapters.user_code import describe
 from mafs_bench.adapters.vectors import as_embeddings
@@ -61,7 +61,7 @@ _QUESTIONS = (
 _ANSWERS = ("yes", "no", "1", "2", "4", "red", "green", "circle", "square", "ring")
 N_INPUTS = len(_IMAGES)
 
-GENERATING = frozenset({"answer", "answer_embedded", "caption", "caption_embedded", "match_pairs"})
+GENERATING = frozenset({"answer", "answer_embedded", "caption", "caption_embedded", "match_pairs", "choose"})
 """Capabilities whose calls can take seconds each: probed only where a task needs them."""
 
 Numbers = npt.NDArray[np.float64]
@@ -241,6 +241,10 @@ def _ask(adapter: Adapter, able: Collection[str], part: slice) -> Outputs:
             there = np.ones((len(images), 2), dtype=bool)
             probabilities = np.asarray(adapter.match_pairs(images, texts, there))
             said["joint match probabilities"] = np.where(np.isnan(probabilities), 0.5, probabilities)
+        if "choose" in able:
+            there = np.ones((len(images), 2), dtype=bool)
+            asked = [ChoiceAsked(question, _ANSWERS[:4]) for question in questions]
+            said["option probabilities"] = np.stack(list(adapter.choose(images, asked, there)))
         if not _CAPTIONERS.isdisjoint(able):
             said["captions"] = _captions(adapter, able, images, encoded)
     except MafsBenchError:

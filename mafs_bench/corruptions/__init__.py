@@ -152,6 +152,7 @@ OPERATORS = Registry(
         "image_mix": "mafs_bench.corruptions.pairs:image_mix",
         "imbalanced_dropout": "mafs_bench.corruptions.pairs:imbalanced_dropout",
         "image_dropout": "mafs_bench.corruptions.pairs:image_dropout",
+        "option_shuffle": "mafs_bench.corruptions.pairs:option_shuffle",
         "pair_shuffle": "mafs_bench.corruptions.pairs:pair_shuffle",
         "text_dropout": "mafs_bench.corruptions.pairs:text_dropout",
     },

@@ -97,6 +97,7 @@ class PairPlan:
 
     image_present, text_present: bool (n,), False where that modality is missing.
     image_from, text_from: int64 (n,), whose image and whose text pair i gets (its own: i).
+    option_draws: int64 (n,), the draw that decides the order of a question's options; -1: they stay as they are.
     image_blend, text_blend: share of image and of words that comes from ``blend_from`` (int64 (n,)).
     """
 
@@ -105,6 +106,7 @@ class PairPlan:
     image_from: npt.NDArray[np.int64]
     text_from: npt.NDArray[np.int64]
     blend_from: npt.NDArray[np.int64]
+    option_draws: npt.NDArray[np.int64]
     image_blend: float = 0.0
     text_blend: float = 0.0
 
@@ -112,7 +114,7 @@ class PairPlan:
     def identity(cls, n: int) -> PairPlan:
         """Nothing missing, everybody keeps their own."""
         own, there = np.arange(n), np.ones(n, dtype=bool)
-        return cls(there, there, own, own, own)
+        return cls(there, there, own, own, own, np.full(n, -1, dtype=np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ class PairOperator:
     """
 
     plan: Callable[[Sequence[PairItem], Callable[[str], KeyedStream], Params], PairPlan]
-    touches: Literal["image", "text", ""] = ""
+    touches: Literal["image", "text", "options", ""] = ""
 
 
 Operator = ImageOperator | BoxOperator | TextOperator | PairOperator

@@ -113,6 +113,12 @@ def _hard_pair_shuffle(items: Sequence[PairItem], stream_of: StreamOf, params: P
     return replace(plan, image_from=image_from)
 
 
+def _option_shuffle(items: Sequence[PairItem], stream_of: StreamOf, params: Params) -> PairPlan:
+    draws = _draws(items, stream_of)
+    orders = np.where(_changed(draws, params), draws[:, 1].astype(np.int64), -1)
+    return replace(PairPlan.identity(len(items)), option_draws=orders)
+
+
 def _caption_mix(items: Sequence[PairItem], stream_of: StreamOf, params: Params) -> PairPlan:
     partner = derangement(items, _draws(items, stream_of)[:, 2])
     return replace(PairPlan.identity(len(items)), blend_from=partner, text_blend=float(params["share"]))
@@ -129,6 +135,7 @@ either_dropout = PairOperator(_either_dropout)
 imbalanced_dropout = PairOperator(_imbalanced_dropout)
 pair_shuffle = PairOperator(_pair_shuffle)
 hard_pair_shuffle = PairOperator(_hard_pair_shuffle)
+option_shuffle = PairOperator(_option_shuffle, touches="options")
 caption_mix = PairOperator(_caption_mix, touches="text")
 image_mix = PairOperator(_image_mix, touches="image")
 

@@ -15,8 +15,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mafs_bench.datasets.caption_tables import read_caption_table, read_lines
+from mafs_bench.datasets.choice_rules import make_choice
 from mafs_bench.errors import DataError
-from mafs_bench.types import Question
+from mafs_bench.types import Choice, Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Entry:
     split: str = ""
     caption_ids: tuple[int, ...] = ()
     questions: tuple[Question, ...] = ()
+    choices: tuple[Choice, ...] = ()
 
 
 def read_entries(path: Path) -> list[Entry]:
@@ -154,11 +156,17 @@ def _jsonl_entry(path: Path, line: str, number: int) -> Entry:
     name = field(path, record, "image", str, where)
     own = str(record.get("id", name))
     asked = field(path, record, "questions", list, where) if "questions" in record else []
-    texts = _strings(path, record, "captions", where) if "captions" in record or not asked else []
+    offered = field(path, record, "choices", list, where) if "choices" in record else []
+    captioned = "captions" in record or not (asked or offered)
+    texts = _strings(path, record, "captions", where) if captioned else []
     questions = tuple(
         _jsonl_question(path, q, f"{own}?{k}", f"{where}, question {k}") for k, q in enumerate(asked)
     )
-    return Entry(own, name, _captions(texts), str(record.get("split", "")), questions=questions)
+    choices = tuple(
+        _jsonl_choice(path, c, f"{own}?choice{k}", f"{where}, choice {k}") for k, c in enumerate(offered)
+    )
+    split = str(record.get("split", ""))
+    return Entry(own, name, _captions(texts), split, questions=questions, choices=choices)
 
 
 def _jsonl_question(path: Path, record: Any, own: str, where: str) -> Question:
@@ -167,6 +175,18 @@ def _jsonl_question(path: Path, record: Any, own: str, where: str) -> Question:
     if not text or not answers:
         raise DataError(f"{path}, {where}: needs a question and at least one answer")
     return Question(str(record.get("id", own)), text, tuple(answers))
+
+
+def _jsonl_choice(path: Path, record: Any, own: str, where: str) -> Choice:
+    return make_choice(
+        f"{path}, {where}",
+        str(record.get("id", own)) if isinstance(record, dict) else own,
+        field(path, record, "question", str, where),
+        _strings(path, record, "options", where),
+        field(path, record, "answer", str, where),
+        str(record.get("category", "")),
+        str(record.get("hint", "")),
+    )
 
 
 def _strings(path: Path, record: Any, key: str, where: str) -> list[str]:

@@ -38,7 +38,7 @@ def without(dataset: Dataset, excluded: Sequence[str]) -> Dataset:
 
 def text_fault(sample: Sample) -> str:
     """Which text a sample lacks; "" if it lacks none."""
-    if not sample.captions and not sample.questions:
+    if not (sample.captions or sample.questions or sample.choices):
         return "without a caption"
     return "with an empty caption" if any(not caption.strip() for caption in sample.captions) else ""
 

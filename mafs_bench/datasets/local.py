@@ -96,7 +96,9 @@ def read_local(
             image = UnusableImage(entry.file, fault, listed_in)
         else:
             image = FileImage(str(path))
-        samples.append(Sample(entry.id, entry.id, image, entry.captions, entry.questions))
+        samples.append(
+            Sample(entry.id, entry.id, image, entry.captions, entry.questions, choices=entry.choices)
+        )
     return tuple(samples), revision
 
 
@@ -142,7 +144,7 @@ def _candidates(folders: Sequence[Path], name: str) -> Iterator[Path]:
 
 def textual_fault(entry: Entry) -> str:
     """Which text an entry lacks; "" if it lacks none."""
-    if not entry.captions and not entry.questions:
+    if not (entry.captions or entry.questions or entry.choices):
         return "without a caption"
     return "" if all(entry.captions) else "with an empty caption"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mafs_bench.datasets.choices import EncodedImage
 from mafs_bench.datasets.hub import HubImage
 from mafs_bench.datasets.images import FileImage
 from mafs_bench.errors import UsageError
@@ -18,7 +19,7 @@ def with_max_pixels(dataset: Dataset, max_pixels: int) -> Dataset:
         dataset,
         samples=tuple(
             replace(sample, image=replace(sample.image, max_pixels=max_pixels))
-            if isinstance(sample.image, FileImage | HubImage)
+            if isinstance(sample.image, FileImage | HubImage | EncodedImage)
             else sample
             for sample in dataset.samples
         ),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mafs_bench.datasets import DATASETS
 from mafs_bench.datasets.annotations import refuse_unwritable
+from mafs_bench.datasets.choices import load_table
 from mafs_bench.datasets.folder import load_folder
 from mafs_bench.datasets.local import require_usable
 from mafs_bench.datasets.pixel_limit import with_max_pixels
@@ -75,7 +76,9 @@ def _refuse_unwritable(dataset: Dataset) -> None:
     for sample in dataset.samples:
         asked = [text for question in sample.questions for text in (question.text, *question.answers)]
         ids = (sample.id, sample.group, *(question.id for question in sample.questions))
-        refuse_unwritable(dataset.name, ids, (*sample.captions, *asked))
+        ids += tuple(choice.id for choice in sample.choices)
+        offered = [text for c in sample.choices for text in (c.text, c.hint, c.category, *c.options)]
+        refuse_unwritable(dataset.name, ids, (*sample.captions, *asked, *offered))
 
 
 def _resolve_part(spec: str, split: str | None, root: Path | None, limit: int | None) -> Dataset:
@@ -93,6 +96,8 @@ def _resolve_whole(spec: str, split: str | None, root: Path | None, limit: int |
         loaded: Dataset = load(variant, split or _DEFAULT_SPLIT.get(name, "test"), root=root, limit=limit)
         return loaded
     path = Path(spec).expanduser()
+    if path.suffix == ".tsv" and path.is_file():
+        return load_table(path, split, limit)
     if path.exists():
         return load_folder(path, split, limit)
     if "/" in spec:

@@ -161,6 +161,7 @@ class ConditionView:
                 [held[row] for row in rows],
                 present[rows],
                 made.applicable[rows] & ~inapplicable[rows],
+                plan.option_draws[rows],
             )
             seen |= {i.position: ImageItem(i.position, [], i.digests, i.changes) for i in items}
             encoder.advance(len(items))
@@ -247,7 +248,10 @@ class ConditionView:
         if corruption is None:
             return PairPlan.identity(len(items))
         plan = plan_pairs(items, corruption, self.parts.pair_severity, seed=self.seed)
-        arrays = (plan.image_present, plan.text_present, plan.image_from, plan.text_from, plan.blend_from)
+        arrays = [plan.image_present, plan.text_present, plan.image_from, plan.text_from, plan.blend_from]
+        if (plan.option_draws >= 0).any():
+            arrays.append(plan.option_draws)
+            self._audit["options_shuffled"] = float(np.mean(plan.option_draws >= 0))
         self._digests[what] = digest_of([array.tobytes() for array in arrays]).encode()
         own = np.arange(len(items))
         self._audit["images_missing"] = float(np.mean(~plan.image_present))

@@ -18,6 +18,8 @@ TASKS = Registry(
         "vqa": "mafs_bench.tasks.vqa:TASK",
         "captioning": "mafs_bench.tasks.captioning:TASK",
         "context-captioning": "mafs_bench.tasks.captioning:CONTEXT_TASK",
+        "multiple-choice": "mafs_bench.tasks.choice:TASK",
+        "multiple-choice-circular": "mafs_bench.tasks.choice:CIRCULAR_TASK",
     },
 )
 

@@ -43,6 +43,7 @@ class PairBatch:
 
     rows: int64 (n,), positions in the list of pairs. present: bool (n, 2), image and text there.
     applicable: bool (n,), False where the corruption cannot change that pair's text or its image.
+    orders: int64 (n,), the draw that decides the order of a question's options; -1: as they are.
     """
 
     rows: npt.NDArray[np.int64]
@@ -50,15 +51,18 @@ class PairBatch:
     texts: Sequence[str]
     present: npt.NDArray[np.bool_]
     applicable: npt.NDArray[np.bool_]
+    orders: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class PairInputs:
-    """What a model is given of some pairs. present: bool (n, 2), image and text there."""
+    """What a model is given of some pairs; as in ``PairBatch``."""
 
     images: Sequence[Image]
     texts: Sequence[str]
     present: npt.NDArray[np.bool_]
+    rows: npt.NDArray[np.int64]
+    orders: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +164,9 @@ def ask(
         def run(part: slice) -> Sequence[T]:
             chosen = asked[part]
             images, texts = [batch.images[i] for i in chosen], [batch.texts[i] for i in chosen]
-            return put(PairInputs(images, texts, batch.present[chosen]))
+            return put(
+                PairInputs(images, texts, batch.present[chosen], batch.rows[chosen], batch.orders[chosen])
+            )
 
         given = view.in_parts(len(asked), run)
         return list(zip(batch.rows[asked].tolist(), given, strict=True))

@@ -22,6 +22,7 @@ ARGUMENTS = {
     "caption": ([], []),
     "caption_embedded": (ROWS, ROWS),
     "match_pairs": ([], [], np.ones((0, 2), dtype=bool)),
+    "choose": ([], [], np.ones((0, 2), dtype=bool)),
     "compile": (),
 }
 

@@ -52,6 +52,7 @@ def changed(plan: PairPlan) -> np.ndarray:
         | (plan.image_from != own)
         | (plan.text_from != own)
         | blended
+        | (plan.option_draws >= 0)
     )
 
 
@@ -128,7 +129,7 @@ def test_seeds_differ(corruption: Corruption) -> None:
     first, second = (plan_pairs(ITEMS, corruption, 3, seed=seed) for seed in (1, 2))
     assert any(
         (getattr(first, name) != getattr(second, name)).any()
-        for name in ("image_present", "text_present", "image_from", "text_from", "blend_from")
+        for name in ("image_present", "text_present", "image_from", "text_from", "blend_from", "option_draws")
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mafs_bench.adapters.base import CAPABILITIES, Adapter, Answer, Embeddings, Fused
+from mafs_bench.adapters.base import CAPABILITIES, Adapter, Answer, ChoiceAsked, Embeddings, Fused
 from mafs_bench.errors import UnknownNameError
 from mafs_bench.runs.encoder import Encoder
 from mafs_bench.runs.view import ConditionParts, ConditionView
@@ -15,7 +15,7 @@ from mafs_bench.stats.intervals import intervals
 from mafs_bench.stats.resampling import Resampling, unscored_rows
 from mafs_bench.tasks import TASKS
 from mafs_bench.tasks.base import Task
-from mafs_bench.types import Condition, Corruption, Dataset, Image, Question, Sample
+from mafs_bench.types import Choice, Condition, Corruption, Dataset, Image, Question, Sample
 
 N = 12
 
@@ -52,6 +52,11 @@ class Everything(Adapter):
     def answer(self, images: Sequence[Image], questions: Sequence[str], present: np.ndarray) -> list[Answer]:
         return [Answer(self.vocabulary[len(question) % 2], 0.5) for question in questions]
 
+    def choose(
+        self, images: Sequence[Image], asked: Sequence[ChoiceAsked], present: np.ndarray
+    ) -> list[np.ndarray]:
+        return [np.full(len(one.options), 1 / len(one.options), dtype=np.float32) for one in asked]
+
     def caption(self, images: Sequence[Image], contexts: Sequence[str]) -> list[str]:
         return [
             f"{context} grey number {int(image.mean())}"
@@ -71,6 +76,7 @@ def dataset() -> Dataset:
             Grey(10 * i),
             (f"grey number {10 * i}", f"the number is {10 * i}"),
             (Question(f"q{i}", f"is it {i}", ("yes",) * 7 + ("no",) * 3, answer_type="yes/no"),),
+            choices=(Choice(f"c{i}", f"which is it {i}", ("this", "that", "none"), i % 3, "kind"),),
         )
         for i in range(N)
     )
@@ -104,13 +110,15 @@ def test_declares_itself(task: Task) -> None:
     with pytest.raises(UnknownNameError, match=f"metric of {task.name}"):
         task.metric("no such metric")
     assert all(need <= set(CAPABILITIES) for need in task.needs)
-    assert task.reads <= {"image", "text"}
-    assert task.requires in {"captions", "questions"}
+    assert task.reads <= {"image", "text", "options"}
+    assert task.requires in {"captions", "questions", "choices"}
 
 
 def test_refuses_what_it_cannot_do(task: Task) -> None:
     assert "the model does not implement" in (task.refuse_adapter(frozenset()) or "")
-    bare = replace(dataset(), samples=tuple(replace(s, captions=(), questions=()) for s in dataset().samples))
+    bare = replace(
+        dataset(), samples=tuple(replace(s, captions=(), questions=(), choices=()) for s in dataset().samples)
+    )
     assert f"toy has no {task.requires}" == task.refuse_dataset(bare)
     assert task.refuse_dataset(dataset()) is None
     shuffled = task.refuse_corruption(pair_corruption("pair_shuffle", "misalignment", rate=0.5))

@@ -16,6 +16,7 @@ from mafs_bench.runs.plan import RunRequest, make_plan
 from mafs_bench.tasks import TASKS
 
 CANNOT = {
+    *((name, task) for name in model_names() for task in ("multiple-choice", "multiple-choice-circular")),
     *((name, task) for name in ("clip", "siglip", "chance") for task in ("captioning", "context-captioning")),
     *((name, task) for name in ("albef",) for task in ("captioning", "context-captioning")),
     *(

@@ -12,13 +12,13 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from mafs_bench.adapters.base import DUAL_ENCODER, Adapter, Answer, Embeddings, Settings
+from mafs_bench.adapters.base import DUAL_ENCODER, Adapter, Answer, ChoiceAsked, Embeddings, Settings
 from mafs_bench.adapters.model_folder import ModelFolder, find
 from mafs_bench.adapters.vectors import as_embeddings
 from mafs_bench.adapters.vlm.arguments import Arguments
 from mafs_bench.adapters.vlm.model import GenerativeModel, require_trust
-from mafs_bench.errors import UsageError
-from mafs_bench.prompts import Prompts, load_prompts
+from mafs_bench.errors import AdapterError, UsageError
+from mafs_bench.prompts import LETTERS, Prompts, load_prompts
 from mafs_bench.types import FloatArray, Image
 
 TEXT_ALONE = "a prompt of text alone"
@@ -114,6 +114,25 @@ class VisionLanguage(Adapter):
         probabilities: FloatArray = (1 / (1 + np.exp(no - yes))).astype(np.float32)
         return probabilities
 
+    def choose(
+        self, images: Sequence[Image], asked: Sequence[ChoiceAsked], present: npt.NDArray[np.bool_]
+    ) -> list[FloatArray]:
+        """Probabilities of the options' letters as the first token, each over all tokens that are that letter."""
+        prompt = self._tasks["multiple-choice"]
+        messages = [prompt.fill_choice(one.question, one.options, one.hint) for one in asked]
+        first = self._model.first_token(self._shown(images, present), messages).astype(np.float64)
+        return [
+            _shares([np.logaddexp.reduce(row[self._letter(k)]) for k in range(len(one.options))])
+            for row, one in zip(first, asked, strict=True)
+        ]
+
+    def _letter(self, k: int) -> list[int]:
+        """Tokens that are the k-th letter. Raises ``AdapterError`` where the tokenizer has none."""
+        found = self._model.tokens_of(LETTERS[k], case=True)
+        if not found:
+            raise AdapterError(f"{LETTERS[k]!r} is no single token of {self.name}, whose first token is read")
+        return found
+
     def encode_images(self, images: Sequence[Image]) -> Embeddings:
         """As the first stage does."""
         return as_embeddings(self._first("encode_images").encode_images(images), len(images), "images")
@@ -137,10 +156,18 @@ class VisionLanguage(Adapter):
         return [image if there else None for image, there in zip(images, present[:, 0], strict=True)]
 
     def _without_words(self, yes: str, no: str) -> dict[str, str]:
-        lacking = [word for word, ids in ((yes, self._yes), (no, self._no)) if not ids]
-        if not lacking:
-            return {}
-        return {"match_pairs": f"{lacking[0]!r} is no single token of {self.name}, whose first token is read"}
+        reason = f"is no single token of {self.name}, whose first token is read"
+        absent = [word for word, ids in ((yes, self._yes), (no, self._no)) if not ids]
+        letters = [letter for letter in LETTERS[:4] if not self._model.tokens_of(letter, case=True)]
+        found = {"match_pairs": absent, "choose": letters}
+        return {capability: f"{words[0]!r} {reason}" for capability, words in found.items() if words}
+
+
+def _shares(logits: Sequence[float]) -> FloatArray:
+    """Softmax over the options, float32 (k,)."""
+    weights = np.exp(np.array(logits) - max(logits))
+    shares: FloatArray = (weights / weights.sum()).astype(np.float32)
+    return shares
 
 
 def _first_stage(settings: Settings) -> Adapter | None:

@@ -16,8 +16,7 @@ class Arguments:
     max_new_tokens: where generation ends. device_map: as in transformers ("auto" spreads a model over devices).
     load_in_8bit, load_in_4bit: quantise while loading (package bitsandbytes). attn_implementation: "eager", "sdpa",
     "flash_attention_2". chat_template: a Jinja file in place of the checkpoint's. min_pixels, max_pixels: bounds of the
-    processor (Qwen). rerank: candidates of the first stage that are put in order. choice: how a multiple-choice
-    question is answered, by "letter" or by the likelihood of each "option"'s text.
+    processor (Qwen). rerank: candidates of the first stage that are put in order.
     """
 
     max_new_tokens: int | None = None
@@ -29,7 +28,6 @@ class Arguments:
     min_pixels: int | None = None
     max_pixels: int | None = None
     rerank: int = 16
-    choice: str = "letter"
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> Arguments:
@@ -65,12 +63,6 @@ def _word(key: str, text: str) -> str:
     return text
 
 
-def _choice(key: str, text: str) -> str:
-    if text not in ("letter", "option"):
-        raise UsageError(f"--model-args {key}={text}: allowed are letter and option")
-    return text
-
-
 _READERS: Mapping[str, Callable[[str, str], object]] = {
     "max_new_tokens": _count,
     "device_map": _word,
@@ -81,6 +73,5 @@ _READERS: Mapping[str, Callable[[str, str], object]] = {
     "min_pixels": _count,
     "max_pixels": _count,
     "rerank": _count,
-    "choice": _choice,
 }
 assert set(_READERS) == {field.name for field in fields(Arguments)}

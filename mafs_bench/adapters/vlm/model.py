@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -100,14 +101,19 @@ class GenerativeModel:
 
     def tokens_of(self, word: str, *, case: bool) -> list[int]:
         """Ids of all tokens that are this word by themselves, blanks around it aside; ``case``: in this case alone."""
-        size = len(self._tokenizer)
-        texts = self._tokenizer.batch_decode([[token] for token in range(size)])
-        own = word.strip() if case else word.strip().casefold()
-        return [
-            token
-            for token, text in enumerate(texts)
-            if (text.strip() if case else text.strip().casefold()) == own
-        ]
+        if case:
+            return self._tokens.get(word.strip(), [])
+        own = word.strip().casefold()
+        return sorted(t for text, tokens in self._tokens.items() if text.casefold() == own for t in tokens)
+
+    @cached_property
+    def _tokens(self) -> dict[str, list[int]]:
+        """The ids of all tokens by their text, without the blanks around it."""
+        found: dict[str, list[int]] = {}
+        texts = self._tokenizer.batch_decode([[token] for token in range(len(self._tokenizer))])
+        for token, text in enumerate(texts):
+            found.setdefault(text.strip(), []).append(token)
+        return found
 
     def _in_groups(
         self,

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from mafs_bench.datasets.scenes.captions import write_captions
+from mafs_bench.datasets.scenes.choices import write_choices
 from mafs_bench.datasets.scenes.questions import ANSWERS, write_questions
 from mafs_bench.datasets.scenes.rendering import DOMAINS, SceneImage, boxes, jitter
 from mafs_bench.datasets.scenes.truth import relevance
@@ -30,6 +31,7 @@ def load(variant: str, split: str, *, root: Path | None = None, limit: int | Non
     world = World(whole.groups[:limit], whole.present[:limit], whole.settings[:limit])
     scenes = scenes_of(world)
     captions, claims = write_captions(scenes, split)
+    choices = write_choices(scenes, split)
     questions, noise = write_questions(scenes, split), jitter(split)
     samples = tuple(
         Sample(
@@ -39,6 +41,7 @@ def load(variant: str, split: str, *, root: Path | None = None, limit: int | Non
             captions=tuple(captions[CAPTIONS_A_SCENE * index : CAPTIONS_A_SCENE * (index + 1)]),
             questions=questions[index],
             boxes=boxes(scene, noise[index]),
+            choices=choices[index],
         )
         for index, scene in enumerate(scenes)
     )

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image as PILImage
 
-from mafs_bench.adapters.base import Settings
+from mafs_bench.adapters.base import ChoiceAsked, Settings
 from mafs_bench.adapters.load import load
 from mafs_bench.adapters.model_args import parse_model_args, split_dtype
 from mafs_bench.adapters.vlm.adapter import VisionLanguage
@@ -249,3 +249,21 @@ def test_unknown_prompts_are_refused(folder: Path) -> None:
 def test_a_first_stage_must_be_a_dual_encoder(folder: Path) -> None:
     with pytest.raises(UsageError, match="allowed is a model with encode_images and encode_texts"):
         load(f"hf:{folder}", Settings(first_stage=f"hf:{folder}"))
+
+
+def test_options_are_chosen_by_the_letter_of_the_first_token(adapter: VisionLanguage) -> None:
+    asked = [ChoiceAsked("Which?", ("a dog", "a cat", "a cow"), "look"), ChoiceAsked("What?", ("x", "y"))]
+    shares = adapter.choose([IMAGE] * 2, asked, np.ones((2, 2), dtype=bool))
+    words = adapter._model._tokenizer
+    frame = "Answer with the letter of the right option."
+    messages = [
+        f"Hint: look\nWhich?\nA. a dog\nB. a cat\nC. a cow\n{frame}",
+        f"What?\nA. x\nB. y\n{frame}",
+    ]
+    first = np.exp(adapter._model.first_token([IMAGE] * 2, messages).astype(np.float64))
+    for row, own, n in zip(first, shares, (3, 2), strict=True):
+        letters = [
+            sum(row[token] for token in range(len(words)) if words.decode([token]).strip() == letter)
+            for letter in "ABC"[:n]
+        ]
+        assert np.allclose(own, np.array(letters) / sum(letters), atol=1e-6)
