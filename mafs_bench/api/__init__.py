@@ -6,9 +6,10 @@ False
 """
 
 from mafs_bench.api.comparing import DomainGaps, check, compare, domain_gap, write_baseline
-from mafs_bench.api.corrupting import DEFAULT_SUITE, corrupt_image, corrupt_text, load_suite
+from mafs_bench.api.corrupting import corrupt_image, corrupt_text, load_suite
 from mafs_bench.api.listing import list_corruptions, list_datasets, list_models, list_suites, list_tasks
 from mafs_bench.api.running import Run, Samples, load_run, run
+from mafs_bench.limits import DEFAULT_SUITE
 
 __all__ = [
     "DEFAULT_SUITE",

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mafs_bench.errors import UsageError
-from mafs_bench.limits import MAX_PIXELS
+from mafs_bench.limits import DEFAULT_SUITE, MAX_PIXELS
 from mafs_bench.types import Corruption, Image
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from mafs_bench.corruptions.suite import Suite
-
-DEFAULT_SUITE = "core@1"
 
 
 def corrupt_image(

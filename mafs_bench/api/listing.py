@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mafs_bench.api.corrupting import DEFAULT_SUITE, load_suite
 from mafs_bench.errors import UsageError
+from mafs_bench.limits import DEFAULT_SUITE
 
 if TYPE_CHECKING:
     from mafs_bench.runs.audit import Sight

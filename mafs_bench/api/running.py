@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mafs_bench.api.corrupting import DEFAULT_SUITE
 from mafs_bench.errors import UnknownNameError, UsageError
+from mafs_bench.limits import DEFAULT_SUITE
 from mafs_bench.types import CellResult, Dataset, Estimate, RunSpec, Sample
 
 if TYPE_CHECKING:

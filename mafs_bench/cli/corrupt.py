@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mafs_bench.limits import MAX_PIXELS
+from mafs_bench.limits import DEFAULT_SUITE, MAX_PIXELS
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +24,7 @@ def corrupt(
     data_root: Annotated[
         Path | None, typer.Option(help="folder of the data set in its official layout")
     ] = None,
-    suite: Annotated[str, typer.Option(help="name@version or your own TOML file")] = "core@1",
+    suite: Annotated[str, typer.Option(help="name@version or your own TOML file")] = DEFAULT_SUITE,
     limit: Annotated[int | None, typer.Option(help="only the first N samples")] = None,
     seed: Annotated[int, typer.Option(min=0, help="seed of all corruptions")] = 0,
     max_pixels: Annotated[int, typer.Option(help="refuse images with more pixels")] = MAX_PIXELS,

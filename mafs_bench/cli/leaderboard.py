@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mafs_bench.limits import DEFAULT_SUITE
+
 _Root = Annotated[Path | None, typer.Option(help="checkout of the project, or its leaderboards/")]
 _Replace = Annotated[bool, typer.Option("--replace", help="correct the entry with the same name")]
 _board_app = typer.Typer(
@@ -70,7 +72,7 @@ def new(
     task: Annotated[str, typer.Option()],
     dataset: Annotated[str, typer.Option()],
     split: Annotated[str, typer.Option()] = "test",
-    suite: Annotated[str, typer.Option()] = "core@1",
+    suite: Annotated[str, typer.Option()] = DEFAULT_SUITE,
     corruption: Annotated[str, typer.Option(help="as for run; only those that apply to the task")] = "all",
     severity: Annotated[str, typer.Option()] = "1-5",
     seed: Annotated[int, typer.Option()] = 0,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mafs_bench.errors import UsageError
+from mafs_bench.limits import DEFAULT_SUITE
 
 
 class Kind(StrEnum):
@@ -28,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 def list_(
     kind: Annotated[Kind, typer.Argument(help="what to list")],
-    suite: Annotated[str, typer.Option(help="whose corruptions")] = "core@1",
+    suite: Annotated[str, typer.Option(help="whose corruptions")] = DEFAULT_SUITE,
     audit: Annotated[
         bool, typer.Option("--audit", help="measure the effect of the corruptions on a data set")
     ] = False,

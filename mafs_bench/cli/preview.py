@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mafs_bench.limits import MAX_PIXELS
+from mafs_bench.limits import DEFAULT_SUITE, MAX_PIXELS
 
 
 def register(app: typer.Typer) -> None:
@@ -20,7 +20,7 @@ def preview(
         str | None, typer.Option(help="names, aliases or families, comma-separated")
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="every image and text corruption of the suite")] = False,
-    suite: Annotated[str, typer.Option(help="whose corruptions")] = "core@1",
+    suite: Annotated[str, typer.Option(help="whose corruptions")] = DEFAULT_SUITE,
     image: Annotated[
         Path | None,
         typer.Option(help="image, or folder (its first image) [a rendered scene]"),

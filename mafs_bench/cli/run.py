@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mafs_bench.limits import MAX_PIXELS
+from mafs_bench.limits import DEFAULT_SUITE, MAX_PIXELS
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +29,7 @@ def run(
         Path | None, typer.Option(help="folder of the data set in its official layout")
     ] = None,
     task: Annotated[list[str] | None, typer.Option(help="repeatable [all that the model supports]")] = None,
-    suite: Annotated[str, typer.Option(help="name@version or your own TOML file")] = "core@1",
+    suite: Annotated[str, typer.Option(help="name@version or your own TOML file")] = DEFAULT_SUITE,
     out: Annotated[Path | None, typer.Option(help="results folder [runs/<model>-<dataset>-<hash>]")] = None,
     clipscore: Annotated[str, typer.Option(help="CLIP that judges captions, as for --model")] = "",
     limit: Annotated[int | None, typer.Option(help="only the first N samples")] = None,

@@ -18,14 +18,13 @@ from mafs_bench.datasets.local import require_usable
 from mafs_bench.datasets.resolve import resolve, with_language
 from mafs_bench.datasets.subset import subset
 from mafs_bench.errors import UsageError
+from mafs_bench.limits import DEFAULT_SUITE
 from mafs_bench.runs.boxes import with_boxes
 from mafs_bench.runs.frame import in_frame
 from mafs_bench.runs.sizes import refuse_large_images
 from mafs_bench.tasks import TASKS, get_task
 from mafs_bench.tasks.base import Task
 from mafs_bench.types import MAX_PIXELS, SEVERITIES, Condition, Corruption, Dataset, JointCorruption
-
-DEFAULT_SUITE = "core@1"
 
 
 @dataclass(frozen=True)
