@@ -27,7 +27,7 @@ Corruptions that rewrite a sentence must leave a sentence. For each, 60 captions
 drawn by seed from the 25,014 captions of COCO's val2017, corrupted at severities 3 and 5, read one by
 one and marked. An output is *bad* where it is no English sentence, or, for corruptions that keep the
 meaning, where it says something else than the caption. What the caption gets wrong itself is not
-counted. There was one annotator, a language model, who knew the suite; no second reader has checked the
+counted. There was one annotator, who knew the suite; no second reader has checked the
 marks. They are data in `tests/corruptions/text_marks`, and a test holds the outputs to them, so that a
 changed output must be read again.
 

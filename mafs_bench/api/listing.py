@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mafs_bench.api.corrupting import DEFAULT_SUITE, load_suite
+from mafs_bench.api.corrupting import load_suite
 from mafs_bench.errors import UsageError
 from mafs_bench.limits import DEFAULT_SUITE
 
