@@ -1,1 +1,1 @@
-"""Training of what the project bundles: backbones, schedulers, fusion baselines."""
+"""Training of the bundled models: backbones, schedulers, fusion baselines."""

@@ -1,6 +1,6 @@
 """A small ALBEF for scenes, in the official checkpoint format.
 
-The image encoder first learns to name what stands where and the text encoder what captions claim, as the official
+The image encoder first learns to predict the contents of scenes and the text encoder those of captions, as the official
 ones come from ImageNet and BERT. Then contrast, matching with hard negatives and masked language modelling (arXiv
 2107.07651, section 3) together with answering, on shared encoders; no momentum distillation. Two checkpoints are
 written, as the official ones are: one for retrieval, one for question answering.
@@ -177,7 +177,7 @@ def _masked_words(
 
 
 def _answers(vqa: AlbefVqa, tokenizer: Tokenizer, image_states: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """Negative log-likelihood of one person's answer, a question."""
+    """Negative log-likelihood of one human answer per question."""
     ids, mask = (torch.from_numpy(array) for array in tokenizer.questions(batch.questions))
     answer_ids, answer_mask = (torch.from_numpy(array) for array in tokenizer.answers(batch.answers))
     states = vqa.encode_questions(image_states.repeat_interleave(QUESTIONS_A_SCENE, dim=0), ids, mask)

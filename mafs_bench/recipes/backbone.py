@@ -1,7 +1,7 @@
 """Train the bundled backbone on scenes, in three parts that two processor cores can do.
 
-1. The convolutions learn to name what stands in each quarter of a picture (a linear head, thrown away).
-2. The text tower learns what a caption claims (a linear head, thrown away).
+1. The convolutions learn to predict the contents of each quarter of an image (with a temporary linear head).
+2. The text tower learns to predict the claim of a caption (with a temporary linear head).
 3. Both towers are aligned by the contrastive loss of CLIP (Radford et al., ICML 2021) on features of the frozen
    convolutions. Captions that are true of another scene of a batch are no negatives of it.
 """
@@ -165,7 +165,7 @@ class SceneHead(nn.Module):
 
 
 def train_trunk(model: Any, shown: data.Pictures, seed: int, budget: BackboneBudget, log: Log) -> None:
-    """Part 1: teach the convolutions what stands where."""
+    """Part 1: train the convolutions to predict the contents of each quarter."""
     targets = data.scene_targets(make_world(data.SPLIT))
     head = SceneHead(model.visual.layer4[-1].conv3.out_channels)
     convolutions = [p for name, p in model.visual.named_parameters() if not name.startswith("attnpool")]
@@ -181,7 +181,7 @@ def train_trunk(model: Any, shown: data.Pictures, seed: int, budget: BackboneBud
 
 
 def train_reader(model: Any, editions: list[data.Texts], seed: int, budget: BackboneBudget, log: Log) -> None:
-    """Part 2: teach the text tower what captions claim."""
+    """Part 2: train the text tower to predict the claims of captions."""
     head = nn.Linear(model.text_projection.shape[1], 2 * data.CLAIM_BITS + 5)
     rng = np.random.default_rng([seed, 2])
     parameters = [*_text_parameters(model), *head.parameters()]

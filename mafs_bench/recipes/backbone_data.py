@@ -1,4 +1,4 @@
-"""What the bundled backbone learns from: pictures of scenes kept in a file, and captions that never run out."""
+"""Training data of the bundled backbone: rendered scenes in a file, and an unlimited supply of captions."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def augment(pixels: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDAr
 
 @dataclass(frozen=True)
 class SceneTargets:
-    """What stands where, as classes to predict.
+    """The contents of scenes, as classes to predict.
 
     quarters: int64 (n, 4, 5), shape, colour, size, texture and count of the group in each quarter; count is 0
     for none, the others -100 there. settings: int64 (n, 3).
@@ -123,7 +123,7 @@ IGNORED = -100
 
 
 def scene_targets(world: World) -> SceneTargets:
-    """Sort the groups of every scene by the quarter they stand in."""
+    """Sort the groups of every scene by quarter."""
     quarters = np.full((len(world), len(POSITIONS), len(QUARTER_CLASSES)), IGNORED, dtype=np.int64)
     quarters[:, :, -1] = 0
     scene, group = np.nonzero(world.present)

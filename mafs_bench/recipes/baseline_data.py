@@ -1,4 +1,4 @@
-"""What the bundled ALBEF and BLIP learn from: scenes with captions, questions and what stands where."""
+"""Training data of the bundled ALBEF and BLIP: scenes with captions, questions and their exact contents."""
 
 from __future__ import annotations
 

@@ -140,10 +140,10 @@ def _resume(
     try:
         stored = torch.load(phase.file, weights_only=True)
     except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
-        log(f"{phase.file} is damaged ({type(error).__name__}); {phase.name} begins anew")
+        log(f"{phase.file} is damaged ({type(error).__name__}); {phase.name} starts again")
         return 0, 0.0, {}
     if stored["identity"] != _identity(phase, budget, trained):
-        log(f"{phase.file} is of another training; {phase.name} begins anew")
+        log(f"{phase.file} is of another training; {phase.name} starts again")
         return 0, 0.0, {}
     trained.load_state_dict(stored["model"])
     optimiser.load_state_dict(stored["optimizer"])

@@ -1,6 +1,6 @@
 """A small BLIP for scenes, in the three folders that transformers reads.
 
-The image encoder first learns to name what stands where and the text encoder what captions claim, as the official
+The image encoder first learns to predict the contents of scenes and the text encoder those of captions, as the official
 ones come from ImageNet and BERT. Then contrast, matching with hard negatives, captioning and answering at once (arXiv
 2201.12086, section 3); the three models share their image encoder, and matching and questions share the text
 encoder. No momentum distillation, no filtering of captions.
@@ -215,7 +215,7 @@ def _captions(student: _Student, reader: _Reader, image_states: torch.Tensor, ba
 
 
 def _answers(student: _Student, reader: _Reader, image_states: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """Negative log-likelihood of one person's answer, a question."""
+    """Negative log-likelihood of one human answer per question."""
     ids, mask = reader.questions(batch.questions)
     seen = image_states.repeat_interleave(QUESTIONS_A_SCENE, dim=0)
     states = student.vqa.text_encoder(
