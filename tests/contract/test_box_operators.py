@@ -18,22 +18,24 @@ from mafs_bench.corruptions.operator_check import check_operator, example_image
 from mafs_bench.datasets import scenes
 from mafs_bench.errors import DataError
 from mafs_bench.runs.images import ImageJob, stream_images
-from mafs_bench.types import SEVERITIES, Box, Image
+from mafs_bench.types import SEVERITIES, Box, Corruption, Image
 
-BOXES = suites.load("boxes@1").corruptions
-COVERED = BOXES["box_occlusion"]
+BOXES = [suites.load(suite).corruptions["box_occlusion"] for suite in ("boxes@1", "boxes@2")]
+COVERED = BOXES[0]
 GOLDEN = "91a08f88ff9f4aef799dc714b2cc99a33df2a0819aa89217ae923ecdb06a9765"
 SCENES = scenes.load("", "test", limit=6)
 
 
-def cells(image: Image, boxes: tuple[Box, ...], sample_id: str = "a") -> list[Image]:
-    return corrupt_image(image, COVERED, SEVERITIES, seed=0, sample_id=sample_id, boxes=boxes)
+def cells(
+    image: Image, boxes: tuple[Box, ...], sample_id: str = "a", corruption: Corruption = COVERED
+) -> list[Image]:
+    return corrupt_image(image, corruption, SEVERITIES, seed=0, sample_id=sample_id, boxes=boxes)
 
 
 def test_every_box_operator_keeps_the_contract_and_its_suite_the_ranges() -> None:
     registered = {name for name in OPERATORS.entries if isinstance(OPERATORS.get(name), BoxOperator)}
-    assert registered == {corruption.operator for corruption in BOXES.values()}
-    for corruption in BOXES.values():
+    assert registered == {corruption.operator for corruption in BOXES}
+    for corruption in BOXES:
         require_levels(corruption)
         findings = check_operator(corruption.operator, corruption.levels)
         assert len(findings) == 6
@@ -50,8 +52,12 @@ def test_only_the_box_is_covered_and_more_of_it_with_each_severity(
 ) -> None:
     image = example_image(64, 80)
     box = (*corner, corner[0] + sides[0], corner[1] + sides[1])
+    for corruption in BOXES:
+        _require_nested_cover(image, box, cells(image, (box,), sample_id, corruption))
+
+
+def _require_nested_cover(image: Image, box: Box, outs: list[Image]) -> None:
     x0, y0, x1, y1 = box[0], box[1], min(box[2], 80), min(box[3], 64)
-    outs = cells(image, (box,), sample_id)
     colour = outs[4][y0, x0]
     for out, params in zip(outs, COVERED.levels, strict=True):
         outside = out.copy()
