@@ -96,7 +96,7 @@ def _section(number: int, stored: StoredRun, data_root: Path | None) -> Section:
         run,
         [asdict(cell) for cell in run.results],
         [
-            *robustness_tables(title, summaries, spec.severities, remarks(run)),
+            *robustness_tables(title, summaries, spec.severities, [*remarks(run), *spec.training_notes]),
             *missing_tables(run, summaries),
             *overall_tables(run, summaries),
             *flip_tables(summaries),

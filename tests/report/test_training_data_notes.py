@@ -55,3 +55,11 @@ def test_the_gate(runs: Path, tmp_path: Path) -> None:
         app, ["check", "--baseline", str(tmp_path / "baseline.zip"), "--run", str(runs / "flat")]
     )
     assert SAID in plain(checked.output)
+
+
+def test_the_tables_of_a_report(runs: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["report", str(runs / "flat"), "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    for suffix in (".md", ".tex"):  # CSV has no room for a sentence
+        (table,) = (tmp_path / "tables").glob(f"*-robustness{suffix}")
+        assert SAID in plain(table.read_text(encoding="utf-8"))
