@@ -42,7 +42,7 @@ def test_on_a_folder_of_photos_title_and_record_say_so(model: str, tmp_path: Pat
     assert notes == [said]
     title, table, _ = printed.partition("matching: auroc")
     assert table
-    assert f"{model} on toy (all), core@1, seed 0; {said}" in title
+    assert f"{model} on toy (all), core@2 (frame 256), seed 0; {said}" in title
 
 
 @pytest.mark.parametrize("model", ["clip", "blip", "albef"])

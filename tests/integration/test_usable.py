@@ -48,6 +48,7 @@ def said(done: Result) -> str:
 
 def command(folder: Path, out: Path, *more: str) -> Result:
     asked = ["run", "--model", TOY_ADAPTER, "--dataset", str(folder), "--severity", "1,5", "--out", str(out)]
+    asked += ["--suite", "core@1"]  # at native size, where an image can be too small to corrupt
     return CliRunner().invoke(app, [*asked, *(more or ("--corruption", "gaussian,keyboard"))])
 
 

@@ -68,7 +68,7 @@ def test_command(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "4 corruptions" in result.output
     with PIL.Image.open(out) as sheet:
-        assert sheet.height == 28 + 4 * 44
+        assert sheet.height == 28 + 4 * (128 + 4)
     text = CliRunner().invoke(app, ["preview", "--corruption", "char_delete", "--text", "two men walking"])
     assert text.exit_code == 0
     assert "5  " in text.output

@@ -39,7 +39,7 @@ def test_a_record_knows_model_device_decoders_and_packages() -> None:
     assert {*PACKAGES, "mafs-bench", "java"} == spec.packages.keys()
     assert "absent" not in spec.packages.values()
     assert (spec.frame, spec.precision, spec.tf32, spec.language, spec.trust_remote_code) == (
-        "native",
+        "256",
         "fp32",
         False,
         "en",

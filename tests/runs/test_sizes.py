@@ -26,16 +26,17 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_fog_on_a_panorama_is_refused_at_plan_time(folder: Path) -> None:
-    request = RunRequest("chance", "contrast,fog", "1", dataset=str(folder))
+    request = RunRequest("chance", "contrast,fog", "1", dataset=str(folder), suite="core@1")
     with pytest.raises(
         DataError, match=r"wide\.png: fog on 9000x40 .* 1\.1 GB.*--suite core@2.*--on-error skip"
     ):
         make_plan(request)
     make_plan(RunRequest("chance", "contrast", "1", dataset=str(folder)))
-    make_plan(RunRequest("chance", "fog", "1", dataset=str(folder), on_error="skip"))
+    make_plan(RunRequest("chance", "fog", "1", dataset=str(folder), on_error="skip", suite="core@1"))
     out = folder.parent / "out"
     done = CliRunner().invoke(
-        app, ["corrupt", "--dataset", str(folder), "--corruption", "fog", "--out", str(out)]
+        app,
+        ["corrupt", "--dataset", str(folder), "--corruption", "fog", "--out", str(out), "--suite", "core@1"],
     )
     assert isinstance(done.exception, DataError)
     assert not out.exists()
