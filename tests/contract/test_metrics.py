@@ -44,6 +44,22 @@ def pairs(rng: np.random.Generator) -> dict[str, object]:
     }
 
 
+def choices(rng: np.random.Generator) -> dict[str, object]:
+    return {
+        "score": rng.choice([0.0, 1.0], N),
+        "confidence": rng.choice([0, 1, *rng.random(8)], N),
+        "chosen": rng.integers(0, 4, N).astype(float),
+        "category": rng.choice(["colour", "count"], N),
+        "n_options": rng.integers(2, 6, N),
+    }
+
+
+def rotated_choices(rng: np.random.Generator) -> dict[str, object]:
+    """Right in every rotation only where the first one is right."""
+    once = choices(rng)
+    return {**once, "once": once["score"], "score": once["score"] * rng.choice([0.0, 1.0], N)}
+
+
 def captions(rng: np.random.Generator) -> dict[str, object]:
     length = rng.integers(0, 12, N)
     guesses = {f"bleu_guess_{n}": np.maximum(0, length - n + 1).astype(float) for n in ORDERS}
@@ -86,6 +102,8 @@ FRAMES = {
     "matching": pairs,
     "captioning": captions,
     "context-captioning": captions,
+    "multiple-choice": choices,
+    "multiple-choice-circular": rotated_choices,
 }
 
 
@@ -142,11 +160,8 @@ def test_weights_are_repeats(task: str, metric: Metric) -> None:
 def test_unscored_rows_are_no_zeros(task: str, metric: Metric) -> None:
     frame = frame_of(task, 3)
     lost = frame.index % 4 == 0
-    numbers = [
-        name
-        for name in frame.columns
-        if name not in ("id", "group", "label", "direction", "answer", "answer_type")
-    ]
+    fixed = ("id", "group", "label", "direction", "answer", "answer_type", "category", "n_options")
+    numbers = [name for name in frame.columns if name not in fixed]
     holed = frame.astype(dict.fromkeys(numbers, float))
     holed.loc[lost, numbers] = np.nan
     if metric.columns is None:

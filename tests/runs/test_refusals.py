@@ -18,6 +18,7 @@ from mafs_bench.tasks import TASKS
 CANNOT = {
     *((name, task) for name in model_names() for task in ("multiple-choice", "multiple-choice-circular")),
     *((name, task) for name in ("clip", "siglip", "chance") for task in ("captioning", "context-captioning")),
+    *(("api", task) for task in ("retrieval", "fused-retrieval")),
     *((name, task) for name in ("albef",) for task in ("captioning", "context-captioning")),
     *(
         (f"clip+{fusion}", task)

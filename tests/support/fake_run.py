@@ -174,6 +174,30 @@ def _captioning(n: int, ability: float, luck: np.random.Generator, condition: Co
     return pd.concat([pd.DataFrame(rows), caption_statistics(said, references)], axis=1)
 
 
+def _choices(n: int, ability: float, luck: np.random.Generator, condition: Condition) -> pd.DataFrame:
+    chance = 1 / (1 + np.exp(-(ability + luck.normal(0, 1, n))))
+    right = chance > luck.random(n)
+    return pd.DataFrame(
+        {
+            "id": [f"c{i:03d}" for i in range(n)],
+            "group": [f"g{i:03d}" for i in range(n)],
+            "category": np.resize(["colour", "count"], n),
+            "n_options": np.full(n, 4),
+            "score": right.astype(np.float64),
+            "confidence": np.maximum(chance, 0.25),
+            "chosen": np.where(right, 0.0, 1.0),
+        }
+    )
+
+
+def _rotated_choices(n: int, ability: float, luck: np.random.Generator, condition: Condition) -> pd.DataFrame:
+    """Right in all four rotations by the luck of each; the first is the one that ``once`` holds."""
+    frame = _choices(n, ability, luck, condition)
+    once = frame["score"].to_numpy()
+    others = (frame["confidence"].to_numpy() > luck.random((3, n))).all(axis=0)
+    return frame.assign(score=once * others, once=once)
+
+
 _FRAMES = {
     "retrieval": _retrieval,
     "fused-retrieval": _fused,
@@ -181,4 +205,6 @@ _FRAMES = {
     "matching": _matching,
     "captioning": _captioning,
     "context-captioning": _captioning,
+    "multiple-choice": _choices,
+    "multiple-choice-circular": _rotated_choices,
 }
