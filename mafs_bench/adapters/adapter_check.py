@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,15 +56,15 @@ def check_adapter(spec: str, settings: Settings, dataset: Dataset) -> Iterator[C
     wrong afterwards is a check that did not pass.
     """
     inputs = _inputs(dataset)
-    adapter = load(spec, settings)
-    yield _look("capabilities", _capabilities, adapter, inputs)
-    failed: set[str] = set()
-    for needed, name, look in _CHECKS:
-        if adapter.supports(*needed) and _NEEDS_FIRST.get(name, set()).isdisjoint(failed):
-            check = _look(name, look, adapter, inputs)
-            if not check.passed:
-                failed.add(name)
-            yield check
+    with closing(load(spec, settings)) as adapter:
+        yield _look("capabilities", _capabilities, adapter, inputs)
+        failed: set[str] = set()
+        for needed, name, look in _CHECKS:
+            if adapter.supports(*needed) and _NEEDS_FIRST.get(name, set()).isdisjoint(failed):
+                check = _look(name, look, adapter, inputs)
+                if not check.passed:
+                    failed.add(name)
+                yield check
 
 
 def _look(name: str, look: Callable[[Adapter, _Inputs], str], adapter: Adapter, inputs: _Inputs) -> Check:

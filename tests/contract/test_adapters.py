@@ -86,6 +86,22 @@ def test_what_is_promised_is_kept(spec):
     assert [f"{check.name}: {check.detail}" for check in checks if not check.passed] == []
 
 
+def test_a_checked_adapter_is_closed(tmp_path):
+    (tmp_path / "mine.py").write_text(CLOSED)
+    list(check_adapter(f"{tmp_path}/mine.py:Mine", Settings(), make_dataset(2)))
+    assert (tmp_path / "closed").exists()
+
+
+CLOSED = """
+from pathlib import Path
+
+from mafs_bench.adapters.chance import Chance
+
+class Mine(Chance):
+    def close(self):
+        Path(__file__).with_name("closed").touch()
+"""
+
 BAD = """
 import numpy as np
 
