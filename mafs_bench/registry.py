@@ -147,9 +147,9 @@ def _first_on_path(folder: Path) -> Iterator[None]:
 _user_folders: set[Path] = set()
 
 
-def _source(module: ModuleType) -> Path | None:
-    """The file of a module; None if it has none."""
-    file = vars(module).get("__file__")
+def _source(module: object) -> Path | None:
+    """The file of an entry of ``sys.modules``; None if it has none or is no module, as None, which blocks an import."""
+    file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
     return Path(file).resolve() if isinstance(file, str) else None
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from mafs_bench.adapters import ADAPTERS
 from mafs_bench.adapters.base import CAPABILITIES, MODEL_OPTIONS, Adapter, Settings
-from mafs_bench.adapters.fusions import FUSED, require_fusion, split_fused
+from mafs_bench.adapters.fusions import FUSED, SHORT_NAMES, require_fusion, split_fused
 from mafs_bench.adapters.identity import default_weights
 from mafs_bench.adapters.object_adapter import build_adapter, capabilities_of_class
 from mafs_bench.adapters.user_code import check_signatures, describe, failure_in_user_code
 from mafs_bench.adapters.vectors import validated
 from mafs_bench.errors import AdapterError, MafsBenchError, ResourceError, UnknownNameError, UsageError
+from mafs_bench.registry import is_file_reference
 
 __all__ = [
     "adapter_class",
@@ -36,7 +37,10 @@ _USER_FILE = re.compile(r"(?P<name>.*\.py:[^:]+)(?::(?P<argument>.*))?")
 
 
 def parse(spec: str) -> tuple[str, str]:
-    """Split a spec into the name of its class and the argument for it ("" for none)."""
+    """Split a spec into the name of its class and the argument for it ("" for none).
+
+    A fused model's class is ``FUSED``, and its argument the whole spec.
+    """
     if split_fused(spec) is not None:
         return FUSED, spec
     name, _, argument = spec.partition(":")
@@ -58,7 +62,9 @@ def adapter_class(spec: str) -> type:
         require_fusion(spec, ADAPTERS.names())
         if (hint := _what_it_is(spec)) is not None:
             raise UsageError(hint) from error
-        raise
+        if is_file_reference(name):
+            raise
+        raise UnknownNameError("model", name, {*ADAPTERS.names(), *SHORT_NAMES}) from error
     except (ImportError, AttributeError) as error:
         raise AdapterError(f"model {name!r} cannot be imported: {error}") from error
     if not isinstance(found, type):

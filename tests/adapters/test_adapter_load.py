@@ -1,10 +1,13 @@
 """From specs to adapters: every wrong one is a single line, before any weight is read."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 
 from mafs_bench.adapters.base import DUAL_ENCODER, Settings
+from mafs_bench.adapters.fusions import FUSED
 from mafs_bench.adapters.load import (
     adapter_class,
     capabilities,
@@ -62,7 +65,7 @@ def file(tmp_path):
         ("clip:local-dir:some/where", ("clip", "local-dir:some/where")),
         ("some/where.py:Mine", ("some/where.py:Mine", "")),
         ("some/where.py:Mine:a:b", ("some/where.py:Mine", "a:b")),
-        ("mafs-clip:some/where.py:Mine", ("mafs-clip", "some/where.py:Mine")),
+        ("mafs-clip:some/where.py:Mine", (FUSED, "mafs-clip:some/where.py:Mine")),
     ],
 )
 def test_parse(spec, expected):
@@ -80,6 +83,24 @@ def test_a_users_class_without_load_is_called_and_described(file):
     assert adapter.name == f"{file}:Encoder"
     assert len(adapter.weights) == 64
     assert adapter.missing == {"image": "blank", "text": "empty"}
+
+
+def test_a_blocked_import_does_not_stop_a_users_file(file, monkeypatch):
+    """None in ``sys.modules`` blocks an import; another object may stand for a module."""
+    (file.parent / "blocked.py").touch()
+    (file.parent / "replaced.py").touch()
+    monkeypatch.setitem(sys.modules, "blocked", None)
+    monkeypatch.setitem(sys.modules, "replaced", object())
+    assert adapter_class(f"{file}:Encoder").__name__ == "Encoder"
+    assert sys.modules["blocked"] is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "near"), [("mafs-clipp", "mafs-clip"), ("mafs-blp", "mafs-blip"), ("clp", "clip")]
+)
+def test_an_unknown_model_is_named_with_its_nearest(asked, near):
+    with pytest.raises(UnknownNameError, match=f"unknown model '{asked}'.*Did you mean.*'{near}'"):
+        adapter_class(asked)
 
 
 def test_a_users_class_with_load_gets_argument_and_settings(file):
