@@ -1,14 +1,22 @@
-"""Identity of a frozen backbone: what is trained on it works only with the embeddings that it computes."""
+"""A frozen backbone is a dual encoder; what is trained on it works only with the embeddings that it computes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mafs_bench.adapters.base import Adapter
+from mafs_bench.adapters.base import DUAL_ENCODER, Adapter
+from mafs_bench.adapters.load import adapter_class, capabilities
 from mafs_bench.adapters.probe import Probe, compare, take_probe
+from mafs_bench.errors import UsageError
 
 _OUTPUTS = ("images", "texts")
+
+
+def require_dual_encoder(spec: str, purpose: str) -> None:
+    """Raise ``UsageError`` unless the model encodes images and texts; ``purpose``: "be trained on"."""
+    if not capabilities(adapter_class(spec)) >= DUAL_ENCODER:
+        raise UsageError(f"{spec} cannot {purpose}: it is not a dual encoder")
 
 
 def probe_encoder(adapter: Adapter, precision: str) -> Probe:

@@ -27,12 +27,12 @@ from mafs_bench.adapters.base import Adapter
 from mafs_bench.adapters.load import load, resolve_settings
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UsageError, WeightsError
-from mafs_bench.mafs.backbone import probe_encoder
+from mafs_bench.mafs.backbone import probe_encoder, require_dual_encoder
 from mafs_bench.mafs.bank import EmbeddingBank
 from mafs_bench.mafs.cards import check_output, command_line, describe_data
 from mafs_bench.mafs.catalogue import get_fusion
 from mafs_bench.mafs.cross_modal import CrossModalFusion
-from mafs_bench.mafs.embedding import embed_clean, require_dual_encoder, require_one_space
+from mafs_bench.mafs.embedding import embed_clean, require_one_space
 from mafs_bench.mafs.fusion import FusionInput, ScheduledFusion
 from mafs_bench.mafs.scheduler import Scheduler
 from mafs_bench.mafs.signals import Prototypes, fit_prototypes, pair_signals

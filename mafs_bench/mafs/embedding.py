@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mafs_bench.adapters.base import DUAL_ENCODER, Adapter
-from mafs_bench.adapters.load import adapter_class, capabilities
+from mafs_bench.adapters.base import Adapter
 from mafs_bench.adapters.probe import Probe
 from mafs_bench.corruptions import suite as suites
 from mafs_bench.corruptions.engine import corrupt_text
@@ -40,12 +39,6 @@ COPIES = 3
 """Number of corrupted copies per image and text."""
 
 Arrays = dict[str, Any]
-
-
-def require_dual_encoder(spec: str, purpose: str) -> None:
-    """Raise ``UsageError`` unless the model encodes images and texts; ``purpose``: "be trained on"."""
-    if not capabilities(adapter_class(spec)) >= DUAL_ENCODER:
-        raise UsageError(f"{spec} cannot {purpose}: it is not a dual encoder")
 
 
 def require_one_space(adapter: Adapter, dataset: Dataset) -> None:

@@ -17,14 +17,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mafs_bench.adapters.base import DUAL_ENCODER, Adapter, Answer, Embeddings, Fused, Settings
+from mafs_bench.adapters.base import Adapter, Answer, Embeddings, Fused, Settings
 from mafs_bench.adapters.fusions import FUSED, split_fused
-from mafs_bench.adapters.load import adapter_class, capabilities, load
+from mafs_bench.adapters.load import load
 from mafs_bench.adapters.probe import Probe
 from mafs_bench.adapters.tiles import run_in_tiles
 from mafs_bench.errors import UsageError, WeightsError
 from mafs_bench.mafs.answering import AnswerHead
-from mafs_bench.mafs.backbone import difference, probe_encoder
+from mafs_bench.mafs.backbone import difference, probe_encoder, require_dual_encoder
 from mafs_bench.mafs.catalogue import get_fusion
 from mafs_bench.mafs.fusion import FusionInput
 from mafs_bench.mafs.signals import pair_signals
@@ -82,8 +82,7 @@ class FusedBackbone(Adapter):
         no fusion, and ``UsageError`` for a backbone that does not encode images and texts.
         """
         spec, fusion = _parts(argument)
-        if not capabilities(adapter_class(spec)) >= DUAL_ENCODER:
-            raise UsageError(f"{spec} cannot be fused: it is no dual encoder")
+        require_dual_encoder(spec, "be fused")
         backbone = load(spec, settings)
         file = find(fusion, backbone.weights)
         if file is None:

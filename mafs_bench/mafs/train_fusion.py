@@ -20,7 +20,7 @@ from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UnknownNameError, UsageError, WeightsError
 from mafs_bench.files import write_text
 from mafs_bench.mafs.answering import AnswerHead, train_answers
-from mafs_bench.mafs.backbone import probe_encoder
+from mafs_bench.mafs.backbone import probe_encoder, require_dual_encoder
 from mafs_bench.mafs.bank import MODES, EmbeddingBank
 from mafs_bench.mafs.caption_training import make_captioner, train_captioner
 from mafs_bench.mafs.caption_weights import CaptionerWeights, captioner_file, save_captioner
@@ -32,7 +32,6 @@ from mafs_bench.mafs.embedding import (
     SEEN_TEXT,
     embed,
     embed_questions,
-    require_dual_encoder,
     require_one_space,
 )
 from mafs_bench.mafs.fusion import ScheduledFusion, WeightedFusion

@@ -17,10 +17,11 @@ from mafs_bench.report.comparison_tables import comparison_tables, full_table, w
 from mafs_bench.report.pairs import counted_keys
 from mafs_bench.report.summary import summarise_run
 from mafs_bench.report.tables import to_csv
-from mafs_bench.runs.store import read_run
+from mafs_bench.runs.store import read_cell, read_run, write_cell
 from mafs_bench.stats import significance as st
 from mafs_bench.tasks import get_task
-from tests.support.fake_run import write_run
+from mafs_bench.types import Condition
+from tests.support.fake_run import SUITE, write_run
 
 TASKS = ("retrieval", "fused-retrieval")
 
@@ -185,12 +186,14 @@ def test_cells_of_other_inputs_are_inconclusive_and_in_no_mean(tmp_path):
     write_run(tmp_path / "old", n=40)
     write_run(tmp_path / "new", n=40, model="blip", skill=1.2)
     old, new = (read_run(tmp_path / name) for name in ("old", "new"))
-    packages = {**new.spec.packages, "opencv-python": "5.0.0"}
-    cells = tuple(
-        replace(cell, content_hash="f" * 64) if cell.corruption == "gaussian_noise" else cell
-        for cell in new.results
-    )
-    other = replace(new, spec=replace(new.spec, packages=packages), results=cells)
+    write_run(tmp_path / "other", n=40, model="blip", skill=1.2)
+    for file in (tmp_path / "other" / "cells").glob("*gaussian_noise*"):
+        frame, meta = read_cell(file)
+        condition = Condition(SUITE, meta.corruption, meta.severity, meta.seed)
+        write_cell(tmp_path / "other", replace(meta, content_hash="f" * 64), condition, frame)
+    other = read_run(tmp_path / "other")
+    packages = {**other.spec.packages, "opencv-python": "5.0.0"}
+    other = replace(other, spec=replace(other.spec, packages=packages))
     whole, part = (compare.compare_runs([old, run], n_resamples=200) for run in (new, other))
     marked = [row for row in part.grid if row.test == compare.OTHER_INPUTS]
     assert [row.condition for row in marked] == [f"gaussian_noise-{s}" for s in (1, 3, 5)]

@@ -17,9 +17,9 @@ from mafs_bench.corruptions import suite as suites
 from mafs_bench.datasets.overlap import overlap_notes, shared_images
 from mafs_bench.datasets.resolve import resolve
 from mafs_bench.errors import UsageError
-from mafs_bench.mafs.backbone import probe_encoder
+from mafs_bench.mafs.backbone import probe_encoder, require_dual_encoder
 from mafs_bench.mafs.cards import check_output
-from mafs_bench.mafs.embedding import require_dual_encoder, require_one_space
+from mafs_bench.mafs.embedding import require_one_space
 from mafs_bench.mafs.study.candidates import Candidate, SharedView, TrainingSet, cost, train_candidates
 from mafs_bench.mafs.study.conditions import StudyCell, study_cells
 from mafs_bench.mafs.study.record import StudyRecord, StudyRequest, identity_of, open_study
