@@ -22,8 +22,6 @@ METRIC_NAMES = {
 }
 """What readers call the metrics that boards rank by."""
 
-_GROUPS = {"image": "image", "text": "text", "pair": "pair"}
-
 
 @dataclass(frozen=True)
 class FamilyColumn:
@@ -72,6 +70,11 @@ def family_columns(board: Standings) -> list[FamilyColumn]:
     return sorted(found, key=lambda column: (column.meaning_changing, order.index(column.modality)))
 
 
+def open_command(board: str) -> str:
+    """The command that pins the rows of a board."""
+    return f"mafs-bench leaderboard open {board} --data-root DIR"
+
+
 def board_view(board: Standings, page_of: Mapping[str, str]) -> dict[str, Any]:
     """Everything that the page of a board shows; ``page_of`` maps a model to its page."""
     own, columns = board.folder.board, family_columns(board)
@@ -85,7 +88,6 @@ def board_view(board: Standings, page_of: Mapping[str, str]) -> dict[str, Any]:
         "archive": own.archive,
         "defined": not board.entries,
         "metric": metric_name(own.metric),
-        "higher_is_better": True,
         "columns": columns,
         "groups": _grouped(columns),
         "scale": scale,
@@ -93,7 +95,7 @@ def board_view(board: Standings, page_of: Mapping[str, str]) -> dict[str, Any]:
         "answers": answers(board),
         "rows": [_row(entry, columns, scale, page_of) for entry in board.ordered()],
         "how": how_to_submit(board.folder.name, own),
-        "open_command": f"mafs-bench leaderboard open {board.folder.name} --data-root DIR",
+        "open_command": open_command(board.folder.name),
     }
 
 
@@ -106,7 +108,7 @@ def _grouped(columns: Sequence[FamilyColumn]) -> list[tuple[str, int]]:
     """Headings over the family columns with how many each spans."""
     spans: dict[str, int] = {}
     for column in columns:
-        name = "meaning" if column.meaning_changing else _GROUPS[column.modality]
+        name = "meaning" if column.meaning_changing else column.modality
         spans[name] = spans.get(name, 0) + 1
     return list(spans.items())
 

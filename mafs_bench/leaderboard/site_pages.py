@@ -6,7 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mafs_bench.leaderboard.site_data import answers, board_data, board_view, metric_name, model_view
+from mafs_bench.leaderboard.site_data import (
+    answers,
+    board_data,
+    board_view,
+    metric_name,
+    model_view,
+    open_command,
+)
 from mafs_bench.leaderboard.standings import ALL, Entry, Standings
 from mafs_bench.report.html import render, script_data
 
@@ -85,6 +92,6 @@ def _card(board: Standings) -> dict[str, Any]:
         "models": len(board.entries),
         "first": answers(board)[0][1] if ranked else "",
         "about": own.about,
-        "command": f"mafs-bench leaderboard open {board.folder.name} --data-root DIR",
+        "command": open_command(board.folder.name),
         "defined": not board.entries,
     }

@@ -10,6 +10,9 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from mafs_bench.errors import UnknownNameError, UsageError
 
 DEFAULT = "prompts@1"
@@ -120,6 +123,14 @@ def load_prompts(reference: str = "") -> Prompts:
         raise UnknownNameError("prompt file", reference, [*published(), "FILE.toml"])
     file = resources.files("mafs_bench.prompts") / f"{reference}.toml"
     return _parse(file.read_bytes(), f"{reference}.toml")
+
+
+def caption_tasks(contexts: Sequence[str], present: Sequence[bool] | npt.NDArray[np.bool_]) -> list[str]:
+    """The task of each caption: with a context, also where that is missing and its place in the prompt stays empty."""
+    return [
+        "context-captioning" if context or not there else "captioning"
+        for context, there in zip(contexts, present, strict=True)
+    ]
 
 
 def _parse(raw: bytes, name: str) -> Prompts:

@@ -8,7 +8,7 @@ texts change the question, never options or letters; ``option_shuffle`` changes 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -201,22 +201,12 @@ TASK = Task(
     alone=True,
 )
 
-CIRCULAR_TASK = Task(
+CIRCULAR_TASK = replace(
+    TASK,
     name="multiple-choice-circular",
     primary="circular_accuracy",
-    needs=(frozenset({"choose"}),),
-    requires="choices",
-    joint_input=True,
-    reads=frozenset({"image", "text", "options"}),
     on_request=True,
     score=score_circular,
-    notes=notes,
-    remark=remark,
     metrics=CIRCULAR_METRICS,
     columns=(*_COLUMNS, ScoreColumn("once", (0, 1))),
-    inputs=inputs,
-    wrong=_wrong,
-    trace=lambda frame: frame["confidence"].to_numpy(dtype=np.float64),
-    answers=lambda frame: [str(chosen) for chosen in frame["chosen"]],
-    alone=True,
 )

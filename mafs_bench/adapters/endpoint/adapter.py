@@ -26,7 +26,7 @@ from mafs_bench.adapters.endpoint.png import UrlCache, pixel_digest
 from mafs_bench.adapters.endpoint.replies import Dialect, Reply, Request, read_reply
 from mafs_bench.adapters.endpoint.secret import Secret, read_key
 from mafs_bench.errors import EndpointError, UnknownNameError
-from mafs_bench.prompts import Prompts, load_prompts
+from mafs_bench.prompts import Prompts, caption_tasks, load_prompts
 from mafs_bench.types import FloatArray, Image
 
 _TOO_LARGE = 413
@@ -126,10 +126,7 @@ class Endpoint(Adapter):
         self, images: Sequence[Image], contexts: Sequence[str], present: npt.NDArray[np.bool_]
     ) -> list[str]:
         """Describe n images; a missing context leaves its place in the prompt empty."""
-        tasks = [
-            "context-captioning" if context or not there else "captioning"
-            for context, there in zip(contexts, present[:, 1], strict=True)
-        ]
+        tasks = caption_tasks(contexts, present[:, 1])
         messages = [
             self._tasks[task].fill(context=context) for task, context in zip(tasks, contexts, strict=True)
         ]

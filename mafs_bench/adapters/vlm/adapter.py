@@ -18,7 +18,7 @@ from mafs_bench.adapters.vectors import as_embeddings
 from mafs_bench.adapters.vlm.arguments import Arguments
 from mafs_bench.adapters.vlm.model import GenerativeModel, require_trust
 from mafs_bench.errors import AdapterError, UsageError
-from mafs_bench.prompts import LETTERS, Prompts, load_prompts
+from mafs_bench.prompts import LETTERS, Prompts, caption_tasks, load_prompts
 from mafs_bench.types import FloatArray, Image
 
 TEXT_ALONE = "a prompt of text alone"
@@ -91,10 +91,7 @@ class VisionLanguage(Adapter):
         self, images: Sequence[Image], contexts: Sequence[str], present: npt.NDArray[np.bool_]
     ) -> list[str]:
         """Describe n images; a missing context leaves its place in the prompt empty."""
-        tasks = [
-            "context-captioning" if context or not there else "captioning"
-            for context, there in zip(contexts, present[:, 1], strict=True)
-        ]
+        tasks = caption_tasks(contexts, present[:, 1])
         shown = self._shown(images, present)
         captions: dict[int, str] = {}
         for task in dict.fromkeys(tasks):
